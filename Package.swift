@@ -1,0 +1,139 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+// Layers: each target imports lower rows only, siblings never import each other (see CONTRIBUTING.md).
+//   0  Basics, COpenBLAS, CPNG, CJPEG, CZlib, CKernels, CImageCodecs
+//   1  TensorCore, Imaging, Tokenization
+//   2  CPUBackend, ReferenceBackend, NeuralNetwork
+//   3  Checkpointing, InstructionData
+//   4  VisionLanguage
+//   5  Training, Evaluation
+//   6  VitrailCommand (the `vitrail` executable), Vitrail (umbrella library)
+
+let swiftSettings: [SwiftSetting] = [
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
+let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
+let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
+let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
+
+/// A Swift target with the house's settings.
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+/// The tests of one target, under `Tests/<name>Tests`.
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name + "Tests", dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+let package = Package(
+    name: "vitrail",
+    platforms: [.macOS(.v15)],
+    products: [
+        .executable(name: "vitrail", targets: ["VitrailCommand"]),
+        .library(name: "Vitrail", targets: ["Vitrail"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
+    ],
+    targets: [
+        // 0: system libraries, C code, and what every room needs
+        .systemLibrary(
+            name: "COpenBLAS", pkgConfig: "openblas",
+            providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
+        .systemLibrary(
+            name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"]), .brew(["libpng"])]),
+        .systemLibrary(
+            name: "CJPEG", pkgConfig: "libjpeg",
+            providers: [.apt(["libjpeg62-turbo-dev"]), .brew(["jpeg-turbo"])]),
+        .systemLibrary(
+            name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
+        .target(name: "CKernels", dependencies: ["COpenBLAS"]),
+        .target(name: "CImageCodecs", dependencies: ["CPNG", "CJPEG"]),
+        library("Basics"),
+
+        // 1
+        library("TensorCore", ["Basics"]),
+        library("Imaging", ["Basics", "CImageCodecs"]),
+        library("Tokenization", ["Basics", collections]),
+
+        // 2
+        library("CPUBackend", ["Basics", "TensorCore", "CKernels"]),
+        library("ReferenceBackend", ["Basics", "TensorCore"]),
+        library("NeuralNetwork", ["Basics", "TensorCore"]),
+
+        // 3
+        library("Checkpointing", ["Basics", "TensorCore", "NeuralNetwork"]),
+        library("InstructionData", ["Basics", "Imaging", "Tokenization", "CZlib", collections]),
+
+        // 4
+        library(
+            "VisionLanguage",
+            ["Basics", "TensorCore", "Imaging", "Tokenization", "NeuralNetwork", "Checkpointing"]),
+
+        // 5
+        library(
+            "Training",
+            [
+                "Basics", "TensorCore", "Imaging", "Tokenization", "NeuralNetwork", "Checkpointing",
+                "InstructionData", "VisionLanguage", yams, logging,
+            ]),
+        library("Evaluation", ["Basics"]),
+
+        // 6
+        .executableTarget(
+            name: "VitrailCommand",
+            dependencies: [
+                "Basics", "TensorCore", "Imaging", "Tokenization", "CPUBackend", "NeuralNetwork",
+                "Checkpointing", "InstructionData", "VisionLanguage", "Training", "Evaluation", arguments,
+                logging,
+            ],
+            swiftSettings: swiftSettings),
+        library(
+            "Vitrail",
+            [
+                "TensorCore", "Imaging", "Tokenization", "CPUBackend", "NeuralNetwork", "Checkpointing",
+                "InstructionData", "VisionLanguage", "Training", "Evaluation",
+            ]),
+        .executableTarget(
+            name: "ImageFuzzer", dependencies: ["Basics", "Imaging"], path: "Tests/ImageFuzzer",
+            swiftSettings: swiftSettings),
+
+        // Tests
+        .target(
+            name: "TestSupport",
+            dependencies: [
+                "Basics", "TensorCore", "CPUBackend", "ReferenceBackend", "NeuralNetwork", "Checkpointing",
+            ],
+            path: "Tests/TestSupport", swiftSettings: swiftSettings),
+        tests("Basics", ["Basics"]),
+        tests("TensorCore", ["Basics", "TensorCore", "CPUBackend", "ReferenceBackend", "Checkpointing", "TestSupport"]),
+        tests("Imaging", ["Basics", "Imaging", "Checkpointing", "TestSupport"]),
+        tests("Tokenization", ["Basics", "Tokenization"]),
+        tests("NeuralNetwork", ["Basics", "TensorCore", "NeuralNetwork", "TestSupport"]),
+        tests("Checkpointing", ["Basics", "TensorCore", "NeuralNetwork", "Checkpointing", "TestSupport"]),
+        tests("InstructionData", ["Basics", "Imaging", "Tokenization", "InstructionData"]),
+        tests(
+            "VisionLanguage",
+            [
+                "Basics", "TensorCore", "Imaging", "Tokenization", "NeuralNetwork", "Checkpointing",
+                "VisionLanguage", "TestSupport",
+            ]),
+        tests(
+            "Training",
+            [
+                "Basics", "TensorCore", "Tokenization", "NeuralNetwork", "Checkpointing", "InstructionData",
+                "VisionLanguage", "Training", "TestSupport",
+            ]),
+        tests("Evaluation", ["Basics", "Evaluation"]),
+        tests("VitrailCommand", ["Basics"]),
+    ]
+)
