@@ -1,0 +1,136 @@
+/// What a processor must be able to do: memory, and about forty kernels the size of a network's operations.
+///
+/// Kernels take whole operations rather than arithmetic primitives (a norm with its gradient, attention over packed
+/// segments, the optimizer's pass), because that is what a fused CPU kernel and a GPU kernel can both implement, and what the
+/// reference back end can write down plainly. There are no default implementations: a missing kernel does not compile.
+///
+/// Conventions. Matrices are row-major; a kernel never allocates its results. `accumulate` adds to the destination instead of
+/// overwriting it. Destinations do not overlap sources unless the documentation says "may be the same memory".
+/// Values are float32 unless said. Shapes are the caller's responsibility and are checked where operations are defined
+/// (`Operations/`), not in every back end. A fixed number of threads gives the same bits every time.
+public protocol Backend: AnyObject {
+    /// Short name for reports, such as "cpu" or "reference".
+    var name: String { get }
+
+    // MARK: Memory
+
+    /// Uninitialised memory from the pool, aligned to 64 bytes.
+    func allocate(byteCount: Int) -> Storage
+    /// Copies host bytes into the tensor.
+    func upload(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor)
+    /// Copies the tensor's bytes to the host.
+    func download(_ tensor: Tensor, to bytes: UnsafeMutableRawBufferPointer)
+    /// Sets every float32 element.
+    func fill(_ tensor: Tensor, _ value: Float)
+    /// Copies elements of equal dtype and count.
+    func copy(_ source: Tensor, into destination: Tensor)
+    /// Converts between float32, float16, bfloat16 and the block forms, rounding to nearest even.
+    func convert(_ source: Tensor, into destination: Tensor)
+
+    // MARK: Elementwise
+
+    /// destination = a + b; destination may be the same memory as either.
+    func add(_ a: Tensor, _ b: Tensor, into destination: Tensor)
+    /// destination = scale · source (+ destination); may be the same memory.
+    func scale(_ source: Tensor, by factor: Float, into destination: Tensor, accumulate: Bool)
+    /// destination = a ⊙ b (+ destination).
+    func multiply(_ a: Tensor, _ b: Tensor, into destination: Tensor, accumulate: Bool)
+    /// destination[r, c] = x[r, c] · vector[c] (+ destination); may be the same memory as x.
+    func scaleColumns(_ x: Matrix, by vector: Tensor, into destination: Matrix, accumulate: Bool)
+    /// destination[c] = Σ_r a[r, c] · b[r, c] (+ destination); without b, Σ_r a[r, c].
+    func sumRows(_ a: Matrix, _ b: Matrix?, into destination: Tensor, accumulate: Bool)
+    /// destination = function(x).
+    func activation(_ function: Activation, _ x: Tensor, into destination: Tensor)
+    /// destination = gradient ⊙ function′(x) (+ destination).
+    func activationGradient(
+        _ function: Activation, _ x: Tensor, gradient: Tensor, into destination: Tensor, accumulate: Bool)
+    /// destination[r, f] = function(x[r, f]) · x[r, F + f]: gate and up side by side, `[rows, 2F]` → `[rows, F]`.
+    func gatedActivation(_ function: Activation, _ x: Matrix, into destination: Matrix)
+    /// Gradient of `gatedActivation` with respect to both halves, `[rows, 2F]`.
+    func gatedActivationGradient(
+        _ function: Activation, _ x: Matrix, gradient: Matrix, into destination: Matrix, accumulate: Bool)
+    /// Zeroes elements with probability `rate` and scales the others by 1/(1−rate). Element i is decided by a counter-based
+    /// hash of (seed, i), so that the same call reproduces the mask for the gradient. May be the same memory.
+    func dropout(_ x: Tensor, rate: Float, seed: UInt64, into destination: Tensor, accumulate: Bool)
+
+    // MARK: Products
+
+    /// c = alpha · op(a) · op(b) + bias (+ c). Any of a and b may be float32, float16, bfloat16; b may be in block forms when it
+    /// is transposed (a weight `[outputs, inputs]`). Sums in float32. The back end's precision decides how factors are rounded.
+    func product(
+        _ a: Matrix, transposeA: Bool, _ b: Matrix, transposeB: Bool, alpha: Float, bias: Tensor?, into c: Matrix,
+        accumulate: Bool)
+
+    // MARK: Norms
+
+    /// destination = (x − mean) / √(variance + ε) · weight + bias, per row; `statistics` `[rows, 2]` keeps mean and 1/√(…).
+    func layerNorm(
+        _ x: Matrix, weight: Tensor, bias: Tensor, epsilon: Float, into destination: Matrix, statistics: Tensor)
+    /// Gradients of `layerNorm`. Nil destinations are not computed.
+    func layerNormGradient(
+        _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix, into xGradient: (Matrix, accumulate: Bool)?,
+        weightGradient: (Tensor, accumulate: Bool)?, biasGradient: (Tensor, accumulate: Bool)?)
+    /// destination = x / √(mean(x²) + ε) · weight, per row; `statistics` `[rows]` keeps 1/√(…).
+    func rmsNorm(_ x: Matrix, weight: Tensor, epsilon: Float, into destination: Matrix, statistics: Tensor)
+    /// Gradients of `rmsNorm`. Nil destinations are not computed.
+    func rmsNormGradient(
+        _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix, into xGradient: (Matrix, accumulate: Bool)?,
+        weightGradient: (Tensor, accumulate: Bool)?)
+    /// destination = x / max(‖x‖₂, ε) per row; `norms` `[rows]` keeps the lengths.
+    func normalizeRows(_ x: Matrix, epsilon: Float, into destination: Matrix, norms: Tensor)
+    /// Gradient of `normalizeRows`.
+    func normalizeRowsGradient(
+        normalized: Matrix, norms: Tensor, gradient: Matrix, epsilon: Float, into destination: Matrix, accumulate: Bool)
+
+    // MARK: Rows
+
+    /// destination[i] = table[indices[i]]; negative indices give zero rows. The table may be in any weight dtype.
+    func gatherRows(_ table: Matrix, indices: Tensor, into destination: Matrix, accumulate: Bool)
+    /// destination[indices[i]] += source[i] in increasing i; negative indices are skipped.
+    func scatterAddRows(_ source: Matrix, indices: Tensor, into destination: Matrix)
+    /// destination[indices[i]] = source[i]; negative indices are skipped, no index occurs twice.
+    func scatterRows(_ source: Matrix, indices: Tensor, into destination: Matrix)
+    /// destination[s] = mean of rows offsets[s] ..< offsets[s+1] of x.
+    func meanRows(_ x: Matrix, offsets: Tensor, into destination: Matrix)
+    /// Gradient of `meanRows`: every row of segment s receives gradient[s] / count.
+    func meanRowsGradient(_ gradient: Matrix, offsets: Tensor, into destination: Matrix, accumulate: Bool)
+    /// Cuts images `[images, channels, height, width]` into rows `[images · patches, channels · patch · patch]`, patches row-major,
+    /// elements in the order channel, y, x (the layout of a convolution's weight).
+    func patches(_ images: Tensor, patchSize: Int, into destination: Matrix)
+    /// Gradient of `patches`.
+    func patchesGradient(_ gradient: Matrix, patchSize: Int, into destination: Tensor, accumulate: Bool)
+
+    // MARK: Attention
+
+    /// Turns pairs (x[i], x[i + width/2]) of every head by the angles of `positions` (`[rows]`, int32), in place (Su et al. 2021, the
+    /// half-split layout of Hugging Face). `table` is `[positions, headWidth]`: cosines, then sines. `inverse` turns back.
+    func rotate(_ x: Matrix, headWidth: Int, positions: Tensor, table: Tensor, inverse: Bool)
+    /// softmax(scale · q kᵀ) v over packed segments; `logSumExp` `[queries, queryHeads]` is kept for the gradient.
+    /// Query head h reads key/value head h / (queryHeads / keyValueHeads).
+    func attention(
+        query: Matrix, key: Matrix, value: Matrix, heads: HeadLayout, segments: AttentionSegments,
+        into destination: Matrix, logSumExp: Tensor?)
+    /// Gradients of `attention`; the three destinations are overwritten. Every query and key row belongs to one segment.
+    func attentionGradient(
+        query: Matrix, key: Matrix, value: Matrix, output: Matrix, logSumExp: Tensor, gradient: Matrix,
+        heads: HeadLayout,
+        segments: AttentionSegments, intoQuery: Matrix, key intoKey: Matrix, value intoValue: Matrix)
+
+    // MARK: Losses
+
+    /// losses[r] = logsumexp(logits[r]) − logits[r, labels[r]], 0 where labels[r] < 0. With `gradientScale`, logits are
+    /// replaced by gradientScale · (softmax − onehot), zero rows where there is no label.
+    func softmaxCrossEntropy(_ logits: Matrix, labels: Tensor, losses: Tensor, gradientScale: Float?)
+    /// Rows become probabilities, in place.
+    func softmax(_ logits: Matrix)
+    /// SigLIP's pairwise loss (Zhai et al. 2023, eq. 1) over the similarities of n pictures and n texts, z = t·s + b with labels +1 on
+    /// the diagonal and −1 elsewhere: losses[r] = Σ_c −log σ(y z) / n. Similarities are replaced by d loss / d z.
+    func pairwiseSigmoidLoss(_ similarities: Matrix, temperature: Float, bias: Float, losses: Tensor)
+
+    // MARK: Optimizers
+
+    /// Σ x² over all tensors, in double.
+    func sumOfSquares(_ tensors: [Tensor]) -> Double
+    /// One AdamW update of each slice (Loshchilov & Hutter 2019), as PyTorch computes it.
+    func adamW(_ slices: [AdamWSlice], settings: AdamWSettings)
+}

@@ -1,0 +1,128 @@
+/// One result in the graph of a differentiable computation: who its inputs are, and how its gradient flows to them.
+///
+/// Nodes hold no values. What a pullback needs it captures, and it is dropped as soon as it has run, so activations are
+/// freed while the walk goes on.
+open class GraphNode {
+    /// The nodes that gradients flow to.
+    let inputs: [GraphNode]
+    /// Shape of the value and of its gradient.
+    public let shape: Shape
+    /// Where gradients are allocated.
+    public let backend: any Backend
+
+    /// Sends the gradient on to the inputs. The argument is owned by the pullback, which may write over it when
+    /// `Tensor.isUniquelyOwned` says that nobody else looks at it.
+    var pullback: ((inout Tensor) -> Void)?
+
+    /// What has arrived so far.
+    var gradient: Tensor?
+
+    /// Results of the walk under way that have not sent their contribution yet.
+    fileprivate var awaited = 0
+
+    init(shape: Shape, backend: any Backend, inputs: [GraphNode], pullback: ((inout Tensor) -> Void)?) {
+        self.shape = shape
+        self.backend = backend
+        self.inputs = inputs
+        self.pullback = pullback
+    }
+
+    /// Lets a kernel write the next contribution: over fresh memory (`accumulate` false) or on top of what is there.
+    public func accumulate(_ write: (_ destination: Tensor, _ accumulate: Bool) -> Void) {
+        guard gradient != nil else {
+            let fresh = backend.empty(shape)
+            write(fresh, false)
+            gradient = fresh
+            return
+        }
+        makeGradientUnique()
+        write(gradient!, true)
+    }
+
+    /// Takes a finished contribution. Without one before it, the memory itself is kept, not copied.
+    public func accept(_ contribution: Tensor) {
+        guard gradient != nil else {
+            gradient = contribution.detachedView(shape)
+            return
+        }
+        makeGradientUnique()
+        backend.add(gradient!, contribution, into: gradient!)
+    }
+
+    /// Called once by the walk, when every contribution has arrived.
+    func flow() {
+        guard var arrived = gradient else { return }
+        gradient = nil
+        let run = pullback
+        pullback = nil
+        run?(&arrived)
+    }
+
+    /// Residual sums hand one gradient to two nodes; whoever adds to it first gets a copy of its own.
+    private func makeGradientUnique() {
+        guard gradient!.isUniquelyOwned() else {
+            let copy = backend.empty(shape)
+            backend.copy(gradient!, into: copy)
+            gradient = copy
+            return
+        }
+    }
+}
+
+extension Tensor {
+    /// Whether no other tensor shares this memory, so that it may be written over.
+    public mutating func isUniquelyOwned() -> Bool {
+        isKnownUniquelyReferenced(&storage)
+    }
+
+    /// This value with a node that passes gradients to `inputs`; unchanged when there are none.
+    public func recorded(from inputs: [GraphNode?], _ pullback: @escaping (inout Tensor) -> Void) -> Tensor {
+        let wanted = inputs.compactMap { $0 }
+        guard !wanted.isEmpty else { return self }
+        var result = self
+        result.node = GraphNode(shape: shape, backend: backend, inputs: wanted, pullback: pullback)
+        return result
+    }
+
+    /// Walks the graph from this value back to the parameters and adds to their gradients.
+    ///
+    /// - Parameter seed: gradient of the objective with respect to this value; ones when nil.
+    public func backward(seed: Tensor? = nil) {
+        guard let node else { return }
+        if let seed {
+            node.accept(seed)
+        } else {
+            node.accumulate { destination, accumulates in
+                precondition(!accumulates, "backward: this value has received a gradient already")
+                backend.fill(destination, 1)
+            }
+        }
+        node.countConsumers()
+        var ready = [node]
+        while let next = ready.popLast() {
+            next.flow()
+            for input in next.inputs {
+                input.awaited -= 1
+                if input.awaited == 0 { ready.append(input) }
+            }
+        }
+    }
+}
+
+extension GraphNode {
+    /// Notes in every node that this one depends on how many results will send it a contribution. A node flows when all
+    /// have, so a parameter's gradient is complete (and may be used up and freed) as early as possible.
+    fileprivate func countConsumers() {
+        var seen: Set<ObjectIdentifier> = [ObjectIdentifier(self)]
+        var found: [GraphNode] = [self]
+        while let next = found.popLast() {
+            for input in next.inputs {
+                if seen.insert(ObjectIdentifier(input)).inserted {
+                    input.awaited = 0
+                    found.append(input)
+                }
+                input.awaited += 1
+            }
+        }
+    }
+}

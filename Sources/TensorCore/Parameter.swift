@@ -1,0 +1,112 @@
+/// A tensor of a model that can be trained: its value, its gradient, and whether anybody wants one.
+public final class Parameter {
+    /// The weights. Training replaces the contents, never the memory, so fused products and saved views stay valid.
+    public private(set) var value: Tensor
+    /// Whether gradients are computed. A frozen parameter costs no gradient work.
+    public var isTrainable: Bool
+    /// Whether weight decay applies: true for matrices, false for norms, biases and embeddings of positions.
+    public let decays: Bool
+    /// The sum of gradients since `clearGradient()`, nil when none has arrived.
+    public var gradient: Tensor? { hasGradient ? gradientBuffer : nil }
+    /// Called when the last contribution of a backward pass has arrived: what fused optimizers (LOMO) hook into.
+    public var onGradientComplete: ((Parameter) -> Void)?
+
+    private var gradientBuffer: Tensor?
+    private var hasGradient = false
+    private weak var leaf: Leaf?
+
+    /// A parameter over `value`.
+    public init(_ value: Tensor, decays: Bool, isTrainable: Bool = true) {
+        self.value = value.detached
+        self.decays = decays
+        self.isTrainable = isTrainable
+    }
+
+    /// Number of elements.
+    public var count: Int { value.count }
+
+    /// Extents.
+    public var shape: Shape { value.shape }
+
+    /// The value as an operand: with a graph node while gradients are recorded and the parameter is trainable.
+    public var tensor: Tensor {
+        guard isTrainable, GradientRecording.isEnabled else { return value }
+        var operand = value
+        if let leaf {
+            operand.node = leaf
+        } else {
+            let fresh = Leaf(self)
+            leaf = fresh
+            operand.node = fresh
+        }
+        return operand
+    }
+
+    /// Forgets the gradient but keeps its memory for the next step.
+    public func clearGradient() { hasGradient = false }
+
+    /// Gives the gradient's memory back.
+    public func dropGradient() {
+        hasGradient = false
+        gradientBuffer = nil
+    }
+
+    /// Uses a slice of a larger buffer for the gradient, so that norms and all-reduces see few blocks.
+    public func placeGradient(in buffer: Tensor) {
+        precondition(buffer.shape.count == count, "gradient of \(shape) placed in \(buffer.shape)")
+        gradientBuffer = buffer.detachedView(shape)
+        hasGradient = false
+    }
+
+    /// Exchanges the weights for another tensor of the same shape: loading, quantising, merging.
+    public func replaceValue(_ newValue: Tensor) {
+        precondition(newValue.shape == shape, "a parameter of shape \(shape) cannot take \(newValue.shape)")
+        value = newValue.detached
+    }
+
+    /// Lets a kernel write the next contribution to the gradient.
+    fileprivate func addGradient(_ write: (Tensor, Bool) -> Void) {
+        if gradientBuffer == nil { gradientBuffer = value.backend.empty(shape) }
+        write(gradientBuffer!, hasGradient)
+        hasGradient = true
+    }
+
+    /// The graph's end at a parameter, one for all uses of a graph: it is reached when all of them have contributed.
+    private final class Leaf: GraphNode {
+        let parameter: Parameter
+
+        init(_ parameter: Parameter) {
+            self.parameter = parameter
+            super.init(shape: parameter.shape, backend: parameter.value.backend, inputs: [], pullback: nil)
+        }
+
+        override func accumulate(_ write: (Tensor, Bool) -> Void) { parameter.addGradient(write) }
+
+        override func accept(_ contribution: Tensor) {
+            parameter.addGradient { destination, accumulates in
+                if accumulates {
+                    destination.backend.add(destination, contribution, into: destination)
+                } else {
+                    destination.backend.copy(contribution, into: destination)
+                }
+            }
+        }
+
+        override func flow() { parameter.onGradientComplete?(parameter) }
+    }
+}
+
+/// Whether operands of trainable parameters start a graph.
+public enum GradientRecording {
+    @TaskLocal package static var isEnabled = true
+
+    /// Runs `body` without a graph: inference, frozen towers, the first pass of activation checkpointing.
+    public static func disabled<Result>(_ body: () throws -> Result) rethrows -> Result {
+        try $isEnabled.withValue(false, operation: body)
+    }
+
+    /// Runs `body` with a graph again, inside `disabled`.
+    public static func enabled<Result>(_ body: () throws -> Result) rethrows -> Result {
+        try $isEnabled.withValue(true, operation: body)
+    }
+}
