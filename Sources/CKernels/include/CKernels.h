@@ -1,1 +1,10 @@
-// Replaced by the first real header.
+#ifndef CKERNELS_H
+#define CKERNELS_H
+
+#include "vitrail_cpu.h"
+#include "vitrail_pool.h"
+#include "vitrail_products.h"
+#include "vitrail_matvec.h"
+#include "vitrail_kernels.h"
+
+#endif

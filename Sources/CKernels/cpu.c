@@ -1,0 +1,108 @@
+// What the processor can do, asked once while the program is loaded.
+
+#define _GNU_SOURCE
+#include "vitrail_cpu.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#if defined(__linux__)
+#include <sched.h>
+#include <sys/syscall.h>
+#endif
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+
+// The only mutable state here: written by the constructor, and by `vitrail_cpu_limit` between kernels.
+static vitrail_cpu_level detected_level = VITRAIL_CPU_BASELINE;
+static vitrail_cpu_level current_level = VITRAIL_CPU_BASELINE;
+
+#if defined(__x86_64__)
+
+enum { AVX_STATE = 0x6, AVX512_STATE = 0xe6, TILE_STATE = 0x60000 };
+
+static uint64_t enabled_state(void) {
+    uint32_t low, high;
+    __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
+    return ((uint64_t)high << 32) | low;
+}
+
+/// Linux grants the 8 KiB of tile registers on request only, because every signal frame then holds them.
+static bool request_tiles(void) {
+#if defined(__linux__)
+    enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
+    return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
+#else
+    return false;
+#endif
+}
+
+static vitrail_cpu_level detect(void) {
+    uint32_t a, b, c, d;
+    if (!__get_cpuid(1, &a, &b, &c, &d)) return VITRAIL_CPU_BASELINE;
+    const bool fma = c & (1u << 12), osxsave = c & (1u << 27), avx = c & (1u << 28), f16c = c & (1u << 29);
+    if (!osxsave || !avx || !fma || !f16c) return VITRAIL_CPU_BASELINE;
+    const uint64_t state = enabled_state();
+    if ((state & AVX_STATE) != AVX_STATE) return VITRAIL_CPU_BASELINE;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return VITRAIL_CPU_BASELINE;
+    if (!(b & (1u << 5))) return VITRAIL_CPU_BASELINE;
+    const uint32_t avx512 = (1u << 16) | (1u << 17) | (1u << 30) | (1u << 31);  // F, DQ, BW, VL
+    if ((b & avx512) != avx512 || (state & AVX512_STATE) != AVX512_STATE) return VITRAIL_CPU_AVX2;
+    if (!(c & (1u << 11))) return VITRAIL_CPU_AVX512;
+    const bool tiles = (d & (1u << 24)) && (d & (1u << 22)) && (d & (1u << 25));
+    if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & (1u << 5))) return VITRAIL_CPU_AVX512_VNNI;
+    if (!tiles || (state & TILE_STATE) != TILE_STATE || !request_tiles()) return VITRAIL_CPU_AVX512_BF16;
+    return VITRAIL_CPU_AMX;
+}
+
+#else
+
+static vitrail_cpu_level detect(void) { return VITRAIL_CPU_BASELINE; }
+
+#endif
+
+__attribute__((constructor(101))) static void detect_at_load(void) {
+    detected_level = detect();
+    current_level = detected_level;
+}
+
+vitrail_cpu_level vitrail_cpu(void) { return current_level; }
+
+vitrail_cpu_level vitrail_cpu_detected(void) { return detected_level; }
+
+void vitrail_cpu_limit(vitrail_cpu_level level) {
+    current_level = level < detected_level ? level : detected_level;
+}
+
+const char *vitrail_cpu_level_name(vitrail_cpu_level level) {
+    static const char *const names[] = {"baseline", "avx2", "avx512", "avx512-vnni", "avx512-bf16", "amx"};
+    return level >= VITRAIL_CPU_BASELINE && level <= VITRAIL_CPU_AMX ? names[level] : "unknown";
+}
+
+/// Whole cores that a cgroup (version 2) lets this process use at once, or 0 without a quota.
+static int quota_cores(void) {
+    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "r");
+    if (!file) return 0;
+    long long quota = 0, period = 0;
+    const int fields = fscanf(file, "%lld %lld", &quota, &period);  // "max 100000" reads no field
+    fclose(file);
+    if (fields != 2 || quota <= 0 || period <= 0) return 0;
+    const long long cores = (quota + period - 1) / period;
+    return cores < 1 << 16 ? (int)cores : 0;
+}
+
+int vitrail_cpu_cores(void) {
+    int cores = 0;
+#if defined(__linux__)
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0) cores = CPU_COUNT(&set);
+#endif
+    if (cores < 1) cores = (int)sysconf(_SC_NPROCESSORS_ONLN);
+    const int quota = quota_cores();
+    if (quota > 0 && quota < cores) cores = quota;
+    return cores < 1 ? 1 : cores;
+}

@@ -1,0 +1,55 @@
+#ifndef VITRAIL_POOL_H
+#define VITRAIL_POOL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// The threads that run every kernel of a back end; the caller of a run is one of them.
+typedef struct vitrail_pool vitrail_pool;
+
+/// One part of a task, 0 <= part < parts. Parts must be independent: what a part computes may depend on
+/// `part` and `parts`, never on the thread or the order, so results repeat bit for bit.
+typedef void (*vitrail_task)(void *context, int part, int parts);
+
+/// Starts `threads` - 1 threads; `threads` <= 0 takes all cores of the process. With `pin` each thread
+/// stays on one core of the process's affinity mask (the caller is left where it is).
+/// Returns NULL when memory is short; a thread that cannot start makes the pool smaller.
+vitrail_pool *vitrail_pool_create(int threads, bool pin);
+
+/// Ends the threads and frees the pool; in a forked child it frees memory only.
+void vitrail_pool_destroy(vitrail_pool *pool);
+
+/// Threads of the pool, the caller's included.
+int vitrail_pool_threads(const vitrail_pool *pool);
+
+/// Runs all parts and returns when they are done. Part i belongs to thread i mod threads;
+/// the caller, once done with its own, takes over those of a thread that has not shown up.
+/// `pool` may be NULL (one thread). A call from inside a part, or while another thread uses the pool,
+/// runs all its parts on the calling thread.
+void vitrail_pool_run(vitrail_pool *pool, vitrail_task task, void *context, int parts);
+
+/// As `vitrail_pool_run`, but each thread takes the next part when it is free: for parts of unequal cost,
+/// and for machines with other work. Give more parts than threads.
+void vitrail_pool_run_dynamic(vitrail_pool *pool, vitrail_task task, void *context, int parts);
+
+/// The calling thread's number inside the innermost run, 0 <= thread < threads; 0 outside of runs.
+/// For scratch memory only; results must not depend on it.
+int vitrail_pool_thread(void);
+
+/// Scratch memory of at least `bytes` bytes, aligned to 64, contents undefined; NULL when memory is short.
+/// Kept in the pool after its return, so that the next kernel finds pages that are already there.
+void *vitrail_pool_borrow(vitrail_pool *pool, size_t bytes);
+
+/// Gives back what `vitrail_pool_borrow` lent.
+void vitrail_pool_return(vitrail_pool *pool, void *memory);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

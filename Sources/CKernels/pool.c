@@ -1,0 +1,390 @@
+// One thread pool for every kernel. A run opens a gate, threads join through it while it is open, and the caller
+// closes it when no part is left: so a run waits only for threads that took part, never for one that the
+// operating system has not scheduled yet. Between runs threads spin for some tens of microseconds, then sleep.
+
+#define _GNU_SOURCE
+#include "vitrail_pool.h"
+
+#include "vitrail_cpu.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#if defined(__linux__)
+#include <linux/futex.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#endif
+
+enum {
+    CACHE_LINE = 64,
+    SCRATCH_SLOTS = 16,
+    SPIN_NANOSECONDS = 50000,
+    HUGE_PAGE = 2 << 20,
+};
+
+#define GATE_CLOSED (1ull << 31)
+#define GATE_COUNT (GATE_CLOSED - 1)
+
+typedef struct {
+    _Atomic bool busy;
+    void *memory;
+    size_t bytes;
+} scratch_slot;
+
+struct vitrail_pool {
+    int threads;
+    bool pin;
+    unsigned fork_generation;
+    pthread_t *handles;       // [threads - 1]
+    atomic_flag in_use;       // held for the length of a run
+
+    // The job: written while the gate is closed and no thread is inside.
+    vitrail_task task;
+    void *context;
+    int parts;
+    bool dynamic;
+    _Atomic bool stop;
+
+    _Alignas(CACHE_LINE) _Atomic uint64_t gate;    // run number << 32 | closed bit | threads inside
+    _Alignas(CACHE_LINE) _Atomic uint32_t run;     // run number that threads wait for
+    _Atomic int sleepers;
+    _Alignas(CACHE_LINE) _Atomic uint32_t done;    // number of the last run that its last thread has left
+    _Atomic bool caller_sleeps;
+    _Alignas(CACHE_LINE) _Atomic int next;         // dynamic: next part
+    _Alignas(CACHE_LINE) _Atomic uint8_t *claimed; // static: [threads], whether a thread's parts are taken
+    scratch_slot scratch[SCRATCH_SLOTS];
+};
+
+typedef struct {
+    vitrail_pool *pool;
+    int thread;
+} worker_start;
+
+static _Thread_local int current_thread = 0;
+static _Thread_local int run_depth = 0;
+
+// Counts forks, so that a child knows that a pool's threads stayed in its parent.
+static _Atomic unsigned fork_generation = 0;
+static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
+
+static void count_fork(void) { atomic_fetch_add(&fork_generation, 1); }
+static void register_fork_handler(void) { pthread_atfork(NULL, NULL, count_fork); }
+
+// MARK: Waiting
+
+#if defined(__linux__)
+
+static void wait_while(_Atomic uint32_t *word, uint32_t value) {
+    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
+}
+
+static void wake_all(_Atomic uint32_t *word) {
+    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 0x7fffffff, NULL, NULL, 0);
+}
+
+#else
+
+static pthread_mutex_t wait_mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t wait_condition = PTHREAD_COND_INITIALIZER;
+
+static void wait_while(_Atomic uint32_t *word, uint32_t value) {
+    pthread_mutex_lock(&wait_mutex);
+    while (atomic_load(word) == value) pthread_cond_wait(&wait_condition, &wait_mutex);
+    pthread_mutex_unlock(&wait_mutex);
+}
+
+static void wake_all(_Atomic uint32_t *word) {
+    (void)word;
+    pthread_mutex_lock(&wait_mutex);
+    pthread_cond_broadcast(&wait_condition);
+    pthread_mutex_unlock(&wait_mutex);
+}
+
+#endif
+
+static inline void relax(void) {
+#if defined(__x86_64__)
+    __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ volatile("yield");
+#endif
+}
+
+static uint64_t now_nanoseconds(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
+}
+
+/// Spins until the word differs from `value`; false when the time for spinning is over.
+static bool spin_while(_Atomic uint32_t *word, uint32_t value) {
+    const uint64_t end = now_nanoseconds() + SPIN_NANOSECONDS;
+    do {
+        for (int i = 0; i < 16; i++) {
+            if (atomic_load_explicit(word, memory_order_acquire) != value) return true;
+            relax();
+        }
+    } while (now_nanoseconds() < end);
+    return false;
+}
+
+// MARK: Running
+
+static void run_list(vitrail_pool *pool, int list) {
+    for (int part = list; part < pool->parts; part += pool->threads) pool->task(pool->context, part, pool->parts);
+}
+
+static void work(vitrail_pool *pool, int thread) {
+    if (pool->dynamic) {
+        for (;;) {
+            const int part = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
+            if (part >= pool->parts) return;
+            pool->task(pool->context, part, pool->parts);
+        }
+    }
+    if (!atomic_exchange_explicit(&pool->claimed[thread], 1, memory_order_relaxed)) run_list(pool, thread);
+    if (thread != 0) return;
+    // The caller is done with its own parts: it takes those of threads that have not shown up.
+    for (int other = 1; other < pool->threads && other < pool->parts; other++) {
+        if (!atomic_exchange_explicit(&pool->claimed[other], 1, memory_order_relaxed)) run_list(pool, other);
+    }
+}
+
+/// Enters the open run; false when it is over already.
+static bool join(vitrail_pool *pool) {
+    uint64_t gate = atomic_load_explicit(&pool->gate, memory_order_relaxed);
+    do {
+        if (gate & GATE_CLOSED) return false;
+    } while (!atomic_compare_exchange_weak_explicit(
+        &pool->gate, &gate, gate + 1, memory_order_acquire, memory_order_relaxed));
+    return true;
+}
+
+static void leave(vitrail_pool *pool) {
+    const uint64_t gate = atomic_fetch_sub_explicit(&pool->gate, 1, memory_order_acq_rel) - 1;
+    if ((gate & GATE_CLOSED) && (gate & GATE_COUNT) == 0) {
+        atomic_store(&pool->done, (uint32_t)(gate >> 32));
+        if (atomic_load(&pool->caller_sleeps)) wake_all(&pool->done);
+    }
+}
+
+static void pin_to_core(int thread) {
+#if defined(__linux__)
+    cpu_set_t allowed;
+    if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return;
+    const int count = CPU_COUNT(&allowed);
+    if (count < 1) return;
+    int wanted = thread % count;
+    for (int core = 0; core < CPU_SETSIZE; core++) {
+        if (!CPU_ISSET(core, &allowed) || wanted-- > 0) continue;
+        cpu_set_t one;
+        CPU_ZERO(&one);
+        CPU_SET(core, &one);
+        sched_setaffinity(0, sizeof one, &one);
+        return;
+    }
+#else
+    (void)thread;
+#endif
+}
+
+static void *worker(void *argument) {
+    const worker_start start = *(worker_start *)argument;
+    free(argument);
+    vitrail_pool *pool = start.pool;
+    if (pool->pin) pin_to_core(start.thread);
+#if defined(__linux__)
+    char name[16];
+    snprintf(name, sizeof name, "vitrail-%d", start.thread);
+    pthread_setname_np(pthread_self(), name);
+#endif
+    current_thread = start.thread;
+    run_depth = 1;
+    uint32_t seen = 0;
+    for (;;) {
+        if (!spin_while(&pool->run, seen)) {
+            atomic_fetch_add(&pool->sleepers, 1);
+            while (atomic_load(&pool->run) == seen) wait_while(&pool->run, seen);
+            atomic_fetch_sub(&pool->sleepers, 1);
+        }
+        seen = atomic_load(&pool->run);
+        if (atomic_load(&pool->stop)) return NULL;
+        if (join(pool)) {
+            work(pool, start.thread);
+            leave(pool);
+        }
+    }
+}
+
+static void run_inline(vitrail_task task, void *context, int parts) {
+    const int outer = current_thread;
+    current_thread = 0;
+    run_depth++;
+    for (int part = 0; part < parts; part++) task(context, part, parts);
+    run_depth--;
+    current_thread = outer;
+}
+
+static void run(vitrail_pool *pool, vitrail_task task, void *context, int parts, bool dynamic) {
+    if (parts < 1) return;
+    if (!pool || pool->threads == 1 || parts == 1 || run_depth > 0
+        || pool->fork_generation != atomic_load_explicit(&fork_generation, memory_order_relaxed)
+        || atomic_flag_test_and_set_explicit(&pool->in_use, memory_order_acquire)) {
+        run_inline(task, context, parts);
+        return;
+    }
+    pool->task = task;
+    pool->context = context;
+    pool->parts = parts;
+    pool->dynamic = dynamic;
+    if (dynamic) {
+        atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
+    } else {
+        for (int i = 0; i < pool->threads; i++) atomic_store_explicit(&pool->claimed[i], 0, memory_order_relaxed);
+    }
+    const uint32_t number = atomic_load_explicit(&pool->run, memory_order_relaxed) + 1;
+    atomic_store_explicit(&pool->gate, (uint64_t)number << 32, memory_order_release);
+    atomic_store(&pool->run, number);
+    if (atomic_load(&pool->sleepers) > 0) wake_all(&pool->run);
+
+    run_depth = 1;
+    current_thread = 0;
+    work(pool, 0);
+    run_depth = 0;
+
+    const uint64_t gate = atomic_fetch_or_explicit(&pool->gate, GATE_CLOSED, memory_order_acq_rel);
+    if ((gate & GATE_COUNT) != 0) {
+        // `done` may lag by several runs: any value but `number` means that threads are still inside.
+        for (;;) {
+            const uint32_t value = atomic_load(&pool->done);
+            if (value == number) break;
+            if (spin_while(&pool->done, value)) continue;
+            atomic_store(&pool->caller_sleeps, true);
+            if (atomic_load(&pool->done) == value) wait_while(&pool->done, value);
+            atomic_store(&pool->caller_sleeps, false);
+        }
+    }
+    atomic_flag_clear_explicit(&pool->in_use, memory_order_release);
+}
+
+void vitrail_pool_run(vitrail_pool *pool, vitrail_task task, void *context, int parts) {
+    run(pool, task, context, parts, false);
+}
+
+void vitrail_pool_run_dynamic(vitrail_pool *pool, vitrail_task task, void *context, int parts) {
+    run(pool, task, context, parts, true);
+}
+
+int vitrail_pool_thread(void) { return current_thread; }
+
+int vitrail_pool_threads(const vitrail_pool *pool) { return pool ? pool->threads : 1; }
+
+// MARK: Life
+
+vitrail_pool *vitrail_pool_create(int threads, bool pin) {
+    pthread_once(&fork_once, register_fork_handler);
+    if (threads <= 0) threads = vitrail_cpu_cores();
+    if (threads > 1024) threads = 1024;
+    void *memory = NULL;
+    if (posix_memalign(&memory, CACHE_LINE, sizeof(vitrail_pool)) != 0) return NULL;
+    vitrail_pool *pool = memset(memory, 0, sizeof(vitrail_pool));
+    pool->threads = threads;
+    pool->pin = pin;
+    pool->fork_generation = atomic_load(&fork_generation);
+    atomic_flag_clear(&pool->in_use);
+    atomic_store(&pool->gate, GATE_CLOSED);
+    pool->handles = calloc((size_t)threads, sizeof(pthread_t));
+    pool->claimed = calloc((size_t)threads, 1);
+    if (!pool->handles || !pool->claimed) {
+        free(pool->handles);
+        free((void *)pool->claimed);
+        free(pool);
+        return NULL;
+    }
+    // Signals belong to the program's own threads.
+    sigset_t all, previous;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &previous);
+    int started = 1;
+    for (; started < threads; started++) {
+        worker_start *start = malloc(sizeof *start);
+        if (!start) break;
+        *start = (worker_start){pool, started};
+        if (pthread_create(&pool->handles[started - 1], NULL, worker, start) != 0) {
+            free(start);
+            break;
+        }
+    }
+    pthread_sigmask(SIG_SETMASK, &previous, NULL);
+    pool->threads = started;
+    return pool;
+}
+
+void vitrail_pool_destroy(vitrail_pool *pool) {
+    if (!pool) return;
+    if (pool->fork_generation == atomic_load(&fork_generation)) {
+        atomic_store(&pool->stop, true);
+        atomic_fetch_add(&pool->run, 1);
+        wake_all(&pool->run);
+        for (int i = 0; i < pool->threads - 1; i++) pthread_join(pool->handles[i], NULL);
+    }
+    for (int i = 0; i < SCRATCH_SLOTS; i++) free(pool->scratch[i].memory);
+    free(pool->handles);
+    free((void *)pool->claimed);
+    free(pool);
+}
+
+// MARK: Scratch memory
+
+static void *allocate(size_t bytes) {
+    void *memory = NULL;
+    const size_t alignment = bytes >= 2 * (size_t)HUGE_PAGE ? (size_t)HUGE_PAGE : CACHE_LINE;
+    if (posix_memalign(&memory, alignment, bytes) != 0) return NULL;
+#if defined(__linux__)
+    if (alignment == HUGE_PAGE) madvise(memory, bytes, MADV_HUGEPAGE);
+#endif
+    return memory;
+}
+
+void *vitrail_pool_borrow(vitrail_pool *pool, size_t bytes) {
+    if (bytes == 0) bytes = 1;
+    if (bytes > SIZE_MAX - 2 * (size_t)HUGE_PAGE) return NULL;
+    bytes = (bytes + 4095) & ~(size_t)4095;
+    if (!pool) return allocate(bytes);
+    for (int pass = 0; pass < 2; pass++) {
+        for (int i = 0; i < SCRATCH_SLOTS; i++) {
+            scratch_slot *slot = &pool->scratch[i];
+            if (atomic_exchange_explicit(&slot->busy, true, memory_order_acquire)) continue;
+            if (slot->bytes >= bytes) return slot->memory;
+            if (pass == 1) {
+                // No block is large enough: the first free one grows.
+                free(slot->memory);
+                slot->memory = allocate(bytes);
+                slot->bytes = slot->memory ? bytes : 0;
+                if (slot->memory) return slot->memory;
+            }
+            atomic_store_explicit(&slot->busy, false, memory_order_release);
+            if (pass == 1) return NULL;
+        }
+    }
+    return allocate(bytes);
+}
+
+void vitrail_pool_return(vitrail_pool *pool, void *memory) {
+    if (!memory) return;
+    for (int i = 0; pool && i < SCRATCH_SLOTS; i++) {
+        scratch_slot *slot = &pool->scratch[i];
+        if (slot->memory != memory) continue;
+        atomic_store_explicit(&slot->busy, false, memory_order_release);
+        return;
+    }
+    free(memory);
+}
