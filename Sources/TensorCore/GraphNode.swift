@@ -20,7 +20,7 @@ open class GraphNode {
     /// Results of the walk under way that have not sent their contribution yet.
     fileprivate var awaited = 0
 
-    init(shape: Shape, backend: any Backend, inputs: [GraphNode], pullback: ((inout Tensor) -> Void)?) {
+    init(shape: Shape, backend: any Backend, inputs: [GraphNode], pullback: ((inout Tensor) -> Void)? = nil) {
         self.shape = shape
         self.backend = backend
         self.inputs = inputs
@@ -81,6 +81,13 @@ extension Tensor {
         guard !wanted.isEmpty else { return self }
         var result = self
         result.node = GraphNode(shape: shape, backend: backend, inputs: wanted, pullback: pullback)
+        return result
+    }
+
+    /// This value with a node even when no input wants a gradient, because parameters behind it do.
+    func recordedAlways(from inputs: [GraphNode?], _ pullback: @escaping (inout Tensor) -> Void) -> Tensor {
+        var result = self
+        result.node = GraphNode(shape: shape, backend: backend, inputs: inputs.compactMap { $0 }, pullback: pullback)
         return result
     }
 

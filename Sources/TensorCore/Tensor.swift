@@ -55,8 +55,9 @@ public struct Tensor {
             newShape.count == count, "reshape: \(shape) has \(count) elements, \(newShape) has \(newShape.count)")
         let view = Tensor(shape: newShape, dtype: dtype, storage: storage, byteOffset: byteOffset)
         guard let node else { return view }
+        let shape = shape
         return view.recorded(from: [node]) { gradient in
-            node.accept(gradient.detachedView(self.shape))
+            node.accept(gradient.detachedView(shape))
         }
     }
 
