@@ -1,20 +1,3 @@
-/// One run of outputs of a fused linear map: rows of the weight, with the nodes that want their gradients.
-public struct LinearPart {
-    /// Rows of the fused weight, columns of the result.
-    public let range: Range<Int>
-    /// Node of this part's weight, nil when frozen.
-    public let weight: GraphNode?
-    /// Node of this part's bias, nil when frozen or absent.
-    public let bias: GraphNode?
-
-    /// A part of a fused map.
-    public init(range: Range<Int>, weight: GraphNode?, bias: GraphNode?) {
-        self.range = range
-        self.weight = weight
-        self.bias = bias
-    }
-}
-
 /// y = x Wᵀ + b.
 ///
 /// - Parameters:
@@ -23,75 +6,102 @@ public struct LinearPart {
 ///   - bias: `[outputs]`.
 /// - Returns: `[…, outputs]`.
 public func linear(_ x: Tensor, weight: Tensor, bias: Tensor? = nil) -> Tensor {
-    linear(
-        x, weight: weight, bias: bias,
-        parts: [LinearPart(range: 0..<weight.shape[0], weight: weight.node, bias: bias?.node)])
+    linear(x, weights: [weight], biases: [bias])
 }
 
-/// y = x Wᵀ + b for several maps of the same input stacked into one weight: one product instead of three.
+/// y = x Wᵀ + b for several maps of the same input, results side by side: queries, keys and values, or gate and up.
 ///
-/// Gradients: dx = dy W; for each part that wants one, dW = dyᵀ x and db = Σ_rows dy.
+/// Weights that stand one after another in memory are multiplied as one. Gradients: dx = Σ dy W; for each map that wants one,
+/// dW = dyᵀ x and db = Σ_rows dy.
 /// - Parameters:
 ///   - x: `[…, inputs]`.
-///   - weight: all parts, `[outputs, inputs]`.
-///   - bias: all parts, `[outputs]`.
-///   - parts: which rows belong to whom; rows of frozen parts may be left out.
-public func linear(_ x: Tensor, weight: Tensor, bias: Tensor?, parts: [LinearPart]) -> Tensor {
-    let inputs = weight.shape.columns
-    let outputs = weight.shape.rows
-    precondition(x.shape.columns == inputs, "linear: input \(x.shape) does not fit weight \(weight.shape)")
-    precondition(bias.map { $0.count == outputs } ?? true, "linear: bias \(bias!.shape) does not fit \(weight.shape)")
+///   - weights: `[outputs, inputs]` each.
+///   - biases: `[outputs]` each, or nil.
+/// - Returns: `[…, Σ outputs]`.
+public func linear(_ x: Tensor, weights: [Tensor], biases: [Tensor?]) -> Tensor {
+    precondition(weights.count == biases.count, "linear: \(weights.count) weights, \(biases.count) biases")
+    for (weight, bias) in zip(weights, biases) {
+        precondition(x.shape.columns == weight.shape.columns, "linear: input \(x.shape) does not fit \(weight.shape)")
+        precondition(bias.map { $0.count == weight.shape.rows } ?? true, "linear: bias does not fit \(weight.shape)")
+    }
     let backend = x.backend
+    let runs = adjacentRuns(weights.map(\.detached), biases.map { $0?.detached })
+    let outputs = runs.last?.columns.upperBound ?? 0
     let y = backend.empty(Shape(x.shape.dimensions.dropLast() + [outputs]))
-    backend.product(
-        x.matrix, transposeA: false, weight.matrix, transposeB: true, alpha: 1, bias: bias?.detached, into: y.matrix,
-        accumulate: false)
-    let wanted = parts.flatMap { [$0.weight, $0.bias] }
-    return y.recorded(from: [x.node] + wanted) { gradient in
+    for run in runs {
+        backend.product(
+            x.matrix, transposeA: false, run.weight.matrix, transposeB: true, alpha: 1, bias: run.bias,
+            into: y.matrix.columns(run.columns), accumulate: false)
+    }
+    let (source, input) = (x.node, x.matrix)
+    let weightNodes = weights.map(\.node)
+    let biasNodes = biases.map { $0?.node }
+    let widths = weights.map(\.shape.rows)
+    return y.recorded(from: [source] + weightNodes + biasNodes) { gradient in
         let dy = gradient.matrix
-        for part in parts {
-            let columns = dy.columns(part.range)
-            part.weight?.accumulate { destination, accumulates in
+        var start = 0
+        for (index, width) in widths.enumerated() {
+            let columns = dy.columns(start..<start + width)
+            start += width
+            weightNodes[index]?.accumulate { destination, accumulates in
                 backend.product(
-                    columns, transposeA: true, x.matrix, transposeB: false, alpha: 1, bias: nil,
+                    columns, transposeA: true, input, transposeB: false, alpha: 1, bias: nil,
                     into: destination.matrix, accumulate: accumulates)
             }
-            part.bias?.accumulate { destination, accumulates in
+            biasNodes[index]?.accumulate { destination, accumulates in
                 backend.sumRows(columns, nil, into: destination, accumulate: accumulates)
             }
         }
-        x.node?.accumulate { destination, accumulates in
-            backend.product(
-                dy, transposeA: false, weight.matrix, transposeB: false, alpha: 1, bias: nil, into: destination.matrix,
-                accumulate: accumulates)
+        source?.accumulate { destination, accumulates in
+            for (index, run) in runs.enumerated() {
+                backend.product(
+                    dy.columns(run.columns), transposeA: false, run.weight.matrix, transposeB: false, alpha: 1,
+                    bias: nil, into: destination.matrix, accumulate: accumulates || index > 0)
+            }
         }
     }
 }
 
-/// c = a b, or a bᵀ, for two matrices.
-///
-/// Gradients of c = a b: da = dc bᵀ, db = aᵀ dc; of c = a bᵀ: da = dc b, db = dcᵀ a.
-public func matrixProduct(_ a: Tensor, _ b: Tensor, transposeB: Bool = false) -> Tensor {
-    let inner = transposeB ? b.shape.columns : b.shape.rows
-    let columns = transposeB ? b.shape.rows : b.shape.columns
-    precondition(a.shape.columns == inner, "product: \(a.shape) does not fit \(b.shape), transposed: \(transposeB)")
-    let backend = a.backend
-    let c = backend.empty([a.shape.rows, columns])
-    func multiply(_ x: Matrix, _ tx: Bool, _ y: Matrix, _ ty: Bool, _ destination: Tensor, _ accumulates: Bool) {
-        backend.product(
-            x, transposeA: tx, y, transposeB: ty, alpha: 1, bias: nil, into: destination.matrix, accumulate: accumulates
-        )
-    }
-    multiply(a.matrix, false, b.matrix, transposeB, c, false)
-    return c.recorded(from: [a.node, b.node]) { gradient in
-        let dc = gradient.matrix
-        a.node?.accumulate { multiply(dc, false, b.matrix, !transposeB, $0, $1) }
-        b.node?.accumulate { destination, accumulates in
-            if transposeB {
-                multiply(dc, true, a.matrix, false, destination, accumulates)
-            } else {
-                multiply(a.matrix, true, dc, false, destination, accumulates)
+/// Maps that one product can serve.
+private struct LinearRun {
+    var weight: Tensor
+    var bias: Tensor?
+    var columns: Range<Int>
+}
+
+/// Joins neighbours whose weights, and biases if any, follow each other in memory.
+private func adjacentRuns(_ weights: [Tensor], _ biases: [Tensor?]) -> [LinearRun] {
+    var runs: [LinearRun] = []
+    var start = 0
+    for (weight, bias) in zip(weights, biases) {
+        let columns = start..<start + weight.shape.rows
+        start = columns.upperBound
+        if let last = runs.last, let joined = last.weight.joined(with: weight) {
+            if let first = last.bias, let second = bias, let joinedBias = first.joined(with: second) {
+                runs[runs.count - 1] = LinearRun(
+                    weight: joined, bias: joinedBias, columns: last.columns.lowerBound..<columns.upperBound)
+                continue
+            }
+            if last.bias == nil && bias == nil {
+                runs[runs.count - 1] = LinearRun(
+                    weight: joined, bias: nil, columns: last.columns.lowerBound..<columns.upperBound)
+                continue
             }
         }
+        runs.append(LinearRun(weight: weight, bias: bias, columns: columns))
+    }
+    return runs
+}
+
+extension Tensor {
+    /// This tensor and `next` as one, when `next` begins where this ends; rows add up.
+    fileprivate func joined(with next: Tensor) -> Tensor? {
+        guard storage === next.storage, dtype == next.dtype,
+            shape.dimensions.dropFirst() == next.shape.dimensions.dropFirst(),
+            count % dtype.blockLength == 0, byteOffset + dtype.byteCount(of: count) == next.byteOffset
+        else { return nil }
+        return Tensor(
+            shape: Shape([shape[0] + next.shape[0]] + shape.dimensions.dropFirst()), dtype: dtype, storage: storage,
+            byteOffset: byteOffset)
     }
 }
