@@ -120,19 +120,19 @@ public struct AdamWSlice {
 
 /// What all slices of an AdamW update share.
 public struct AdamWSettings: Sendable {
-    /// Decay of the first moment.
-    public let beta1: Float
+    /// Decay of the first moment; in double, since 1 − 0.999 rounded to float32 first is wrong in the fifth digit.
+    public let beta1: Double
     /// Decay of the second moment.
-    public let beta2: Float
+    public let beta2: Double
     /// Added to the root of the second moment.
-    public let epsilon: Float
+    public let epsilon: Double
     /// 1 for the first update.
     public let step: Int
     /// Factor on every gradient: 1/supervised tokens, times the clip.
     public let gradientScale: Float
 
     /// Settings of update number `step`, counted from 1.
-    public init(beta1: Float, beta2: Float, epsilon: Float, step: Int, gradientScale: Float) {
+    public init(beta1: Double, beta2: Double, epsilon: Double, step: Int, gradientScale: Float) {
         self.beta1 = beta1
         self.beta2 = beta2
         self.epsilon = epsilon
