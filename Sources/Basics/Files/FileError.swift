@@ -1,0 +1,50 @@
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// A refusal by the operating system, with the path and what was being done to it.
+public struct FileError: Problem, Equatable {
+    /// What failed, in the infinitive: "read", "write", "create the folder", …
+    public let operation: String
+    /// The file or folder concerned.
+    public let path: String
+    /// The system's error number (`errno`).
+    public let code: Int32
+
+    /// An error from `errno`, which must be read before any other call can change it.
+    public init(_ operation: String, _ path: String) {
+        self.init(operation, path, code: errno)
+    }
+
+    /// An error with the error number given.
+    public init(_ operation: String, _ path: String, code: Int32) {
+        self.operation = operation
+        self.path = path
+        self.code = code
+    }
+
+    /// What was being done, the path, and the system's words.
+    public var problem: String { "cannot \(operation) \(path): \(String(cString: strerror(code)))" }
+
+    /// The advice that fits the error number.
+    public var fix: String? {
+        switch code {
+        case ENOENT: "check the path; nothing is there"
+        case EACCES, EPERM: "check the permissions with: ls -ld '\(path)'"
+        case EROFS: "choose a place that is not mounted read-only"
+        case ENOSPC: "free some space on that disk, or choose another place; see: df -h '\(Paths.parent(path))'"
+        case EDQUOT: "your disk quota is used up: free some space or choose another place"
+        case EISDIR: "that is a folder; name a file"
+        case ENOTDIR: "a part of the path is a file, not a folder"
+        case EEXIST: "something is there already; remove it or choose another name"
+        case EMFILE, ENFILE: "too many files are open; raise the limit with: ulimit -n 4096"
+        case ENAMETOOLONG: "choose a shorter name"
+        case ENOMEM: "there is not enough memory; close other programs or limit the size"
+        case EFBIG: "the file system or the limit 'ulimit -f' does not allow a file of that size"
+        case EIO: "the disk reports an error; check it and restore the file from a copy"
+        default: nil
+        }
+    }
+}

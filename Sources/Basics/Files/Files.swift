@@ -1,0 +1,115 @@
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// Whole-file reading, and questions about paths. Every error names the path.
+public enum Files {
+    /// The bytes of a file, a pipe or a device.
+    /// - Parameter limit: The most bytes accepted; 1 GiB unless said.
+    /// - Throws: ``FileError``, or ``UserError`` for a file above the limit.
+    public static func read(_ path: String, limit: Int = 1 << 30) throws -> [UInt8] {
+        let file = try FileDescriptor(path, flags: O_RDONLY, operation: "read")
+        let status = try file.status()
+        if status.isDirectory { throw FileError("read", path, code: EISDIR) }
+        let tooLarge = UserError(
+            "\(path) is larger than the \(limit) bytes that are read into memory",
+            fix: "check that the path names the right file")
+        if status.isRegular, status.size > limit { throw tooLarge }
+        var content: [UInt8] = []
+        if status.isRegular { content.reserveCapacity(status.size) }
+        let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
+        defer { chunk.deallocate() }
+        while case let count = try file.read(into: chunk), count > 0 {
+            content.append(contentsOf: UnsafeRawBufferPointer(rebasing: chunk[..<count]))
+            if content.count > limit { throw tooLarge }
+        }
+        return content
+    }
+
+    /// The text of a UTF-8 file; a byte order mark at its start is dropped.
+    /// - Throws: as ``read(_:limit:)``, or a problem with line and offset where the bytes are not UTF-8.
+    public static func readText(_ path: String, limit: Int = 1 << 30) throws -> String {
+        var bytes = try read(path, limit: limit)
+        if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes.removeFirst(3) }
+        if let text = String(validating: bytes, as: UTF8.self) { return text }
+        let offset = bytes.withUnsafeBytes { UTF8Text.firstInvalidByte($0) } ?? 0
+        let line = bytes[..<offset].reduce(1) { $0 + ($1 == UInt8(ascii: "\n") ? 1 : 0) }
+        throw UserError(
+            "\(path):\(line): byte 0x\(String(bytes[offset], radix: 16)) at offset \(offset) is not UTF-8 text",
+            fix: "save the file as UTF-8, for example with: iconv -f LATIN1 -t UTF-8 '\(path)'")
+    }
+
+    /// Whether anything is at `path` (a dangling link counts as nothing).
+    public static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+
+    /// Whether `path` is a folder or a link to one.
+    public static func isDirectory(_ path: String) -> Bool { kind(path) == S_IFDIR }
+
+    /// Whether `path` is a regular file or a link to one.
+    public static func isRegularFile(_ path: String) -> Bool { kind(path) == S_IFREG }
+
+    private static func kind(_ path: String) -> mode_t? {
+        var status = stat()
+        return stat(path, &status) == 0 ? status.st_mode & S_IFMT : nil
+    }
+
+    /// The size of a file in bytes.
+    public static func size(_ path: String) throws(FileError) -> Int {
+        var status = stat()
+        guard stat(path, &status) == 0 else { throw FileError("read", path) }
+        return Int(status.st_size)
+    }
+
+    /// The names in a folder, hidden ones included, in the order of their bytes.
+    /// - Throws: ``FileError``, or ``UserError`` when a name is not UTF-8 and so has no `String`.
+    public static func list(_ directory: String) throws -> [String] {
+        guard let stream = opendir(directory) else { throw FileError("list the folder", directory) }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while true {
+            errno = 0
+            guard let entry = readdir(stream) else {
+                if errno != 0 { throw FileError("list the folder", directory) }
+                break
+            }
+            // The name is copied by its length: the tuple that Swift sees may end before it does.
+            let offset = MemoryLayout<dirent>.offset(of: \.d_name) ?? 0
+            let start = UnsafeRawPointer(entry) + offset
+            let bytes = UnsafeRawBufferPointer(start: start, count: strlen(start.assumingMemoryBound(to: CChar.self)))
+            guard let name = String(validating: bytes, as: UTF8.self) else {
+                throw UserError(
+                    "\(directory) holds a file whose name is not UTF-8: \(String(decoding: bytes, as: UTF8.self))",
+                    fix: "rename it, for example with: convmv -f latin1 -t utf8 --notest '\(directory)'")
+            }
+            if name != ".", name != ".." { names.append(name) }
+        }
+        return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+
+    /// The paths that match a shell pattern (`*`, `?`, `[…]`, `{a,b}`, `~`), in the order of their bytes.
+    ///
+    /// A pattern without such characters gives itself when something is there. No match gives an empty list.
+    public static func expandGlob(_ pattern: String) throws(FileError) -> [String] {
+        var result = glob_t()
+        defer { globfree(&result) }
+        // GLOB_BRACE | GLOB_TILDE: macros that Swift does not import on every platform.
+        #if canImport(Glibc)
+            let flags: Int32 = 1 << 10 | 1 << 12
+        #else
+            let flags: Int32 = 0x0080 | 0x0800
+        #endif
+        switch glob(pattern, flags, nil, &result) {
+        case 0: break
+        case GLOB_NOMATCH: return []
+        case GLOB_NOSPACE: throw FileError("expand the pattern", pattern, code: ENOMEM)
+        default: throw FileError("expand the pattern", pattern, code: errno == 0 ? EIO : errno)
+        }
+        var paths: [String] = []
+        for position in 0..<Int(result.gl_pathc) {
+            if let path = result.gl_pathv[position] { paths.append(String(cString: path)) }
+        }
+        return paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    }
+}

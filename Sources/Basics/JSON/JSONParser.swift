@@ -1,0 +1,187 @@
+/// A recursive-descent JSON parser over raw bytes.
+struct JSONParser {
+    let bytes: UnsafeRawBufferPointer
+    let source: String
+    let limits: JSONLimits
+    var position = 0
+    var depth = 0
+
+    init(_ bytes: UnsafeRawBufferPointer, source: String, limits: JSONLimits) {
+        self.bytes = bytes
+        self.source = source
+        self.limits = limits
+    }
+
+    func failure(_ reason: String, at offset: Int? = nil, fix: String? = nil) -> JSONError {
+        JSONError(reason, fix: fix, source: source, offset: offset ?? position, in: bytes)
+    }
+
+    mutating func parseDocument() throws(JSONError) -> JSON {
+        guard bytes.count <= limits.bytes else {
+            throw failure("the text has \(bytes.count) bytes, the limit is \(limits.bytes)", at: 0)
+        }
+        if bytes.count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF { position = 3 }
+        skipSpace()
+        if position == bytes.count {
+            throw failure("the text is empty", fix: "check that the file was written or copied completely")
+        }
+        let value = try parseValue()
+        skipSpace()
+        guard position == bytes.count else {
+            throw failure(
+                "unexpected \(shown(position)) after the end of the value",
+                fix: "a JSON file holds one value; a file with one value a line should be named .jsonl")
+        }
+        return value
+    }
+
+    @inline(__always)
+    mutating func skipSpace() {
+        while position < bytes.count {
+            switch bytes[position] {
+            case 0x20, 0x0A, 0x0D, 0x09: position += 1
+            default: return
+            }
+        }
+    }
+
+    mutating func parseValue() throws(JSONError) -> JSON {
+        guard position < bytes.count else { throw endOfText() }
+        switch bytes[position] {
+        case UInt8(ascii: "\""): return .string(try parseString())
+        case UInt8(ascii: "{"): return try parseObject()
+        case UInt8(ascii: "["): return try parseArray()
+        case UInt8(ascii: "t"): return try parseWord("true", .bool(true))
+        case UInt8(ascii: "f"): return try parseWord("false", .bool(false))
+        case UInt8(ascii: "n"): return try parseWord("null", .null)
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try parseNumber()
+        default: throw notAValue()
+        }
+    }
+
+    private func notAValue() -> JSONError {
+        for word in ["NaN", "Infinity"] where starts(with: word) {
+            return failure(
+                "\(word) is no JSON value", fix: "write null or a finite number instead of \(word)")
+        }
+        if bytes[position] == UInt8(ascii: "'") {
+            return failure("expected a value, found \(shown(position))", fix: "JSON strings take double quotes")
+        }
+        return failure("expected a value, found \(shown(position))")
+    }
+
+    func endOfText() -> JSONError {
+        failure(
+            "the text ends in the middle of a value", at: bytes.count,
+            fix: "the file seems cut short: copy or download it again")
+    }
+
+    private func starts(with word: StaticString) -> Bool {
+        word.withUTF8Buffer { expected in
+            position + expected.count <= bytes.count
+                && bytes[position..<position + expected.count].elementsEqual(expected)
+        }
+    }
+
+    private func starts(with word: String) -> Bool {
+        bytes[position...].starts(with: word.utf8)
+    }
+
+    private mutating func parseWord(_ word: StaticString, _ value: JSON) throws(JSONError) -> JSON {
+        guard starts(with: word) else { throw notAValue() }
+        position += word.utf8CodeUnitCount
+        return value
+    }
+
+    private mutating func enter() throws(JSONError) {
+        depth += 1
+        guard depth <= limits.depth else {
+            throw failure("arrays and objects nest deeper than \(limits.depth) levels")
+        }
+        position += 1
+        skipSpace()
+    }
+
+    private mutating func parseArray() throws(JSONError) -> JSON {
+        try enter()
+        var elements: [JSON] = []
+        if position < bytes.count, bytes[position] == UInt8(ascii: "]") {
+            position += 1
+            depth -= 1
+            return .array(elements)
+        }
+        while true {
+            elements.append(try parseValue())
+            skipSpace()
+            guard position < bytes.count else { throw endOfText() }
+            switch bytes[position] {
+            case UInt8(ascii: ","):
+                position += 1
+                skipSpace()
+                if position < bytes.count, bytes[position] == UInt8(ascii: "]") {
+                    throw failure("expected a value after the comma, found \"]\"", fix: "remove the last comma")
+                }
+            case UInt8(ascii: "]"):
+                position += 1
+                depth -= 1
+                return .array(elements)
+            default: throw failure("expected \",\" or \"]\" in the array, found \(shown(position))")
+            }
+        }
+    }
+
+    private mutating func parseObject() throws(JSONError) -> JSON {
+        try enter()
+        var object = JSONObject()
+        if position < bytes.count, bytes[position] == UInt8(ascii: "}") {
+            position += 1
+            depth -= 1
+            return .object(object)
+        }
+        while true {
+            guard position < bytes.count else { throw endOfText() }
+            let keyOffset = position
+            guard bytes[position] == UInt8(ascii: "\"") else {
+                throw failure(
+                    "expected a key in double quotes, found \(shown(position))",
+                    fix: bytes[position] == UInt8(ascii: "}") ? "remove the last comma" : nil)
+            }
+            let key = try parseString()
+            skipSpace()
+            guard position < bytes.count else { throw endOfText() }
+            guard bytes[position] == UInt8(ascii: ":") else {
+                throw failure("expected \":\" after the key \"\(key)\", found \(shown(position))")
+            }
+            position += 1
+            skipSpace()
+            guard object.appendIfNew(key, try parseValue()) else {
+                throw failure(
+                    "the key \"\(key)\" occurs twice in one object", at: keyOffset,
+                    fix: "remove one of the two; readers disagree on which one counts")
+            }
+            skipSpace()
+            guard position < bytes.count else { throw endOfText() }
+            switch bytes[position] {
+            case UInt8(ascii: ","):
+                position += 1
+                skipSpace()
+            case UInt8(ascii: "}"):
+                position += 1
+                depth -= 1
+                return .object(object)
+            default: throw failure("expected \",\" or \"}\" in the object, found \(shown(position))")
+            }
+        }
+    }
+
+    /// The byte or character at `offset` as a message shows it.
+    func shown(_ offset: Int) -> String {
+        guard offset < bytes.count else { return "the end of the text" }
+        let rest = bytes[offset..<min(bytes.count, offset + 4)]
+        let first = String(decoding: rest, as: UTF8.self).unicodeScalars.first ?? "\u{FFFD}"
+        if first.value < 0x20 || first == "\u{FFFD}" || first.value == 0x7F {
+            return "byte 0x" + String(bytes[offset], radix: 16)
+        }
+        return first == "\"" ? "'\"'" : "\"\(first)\""
+    }
+}

@@ -1,0 +1,228 @@
+import Basics
+import Testing
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+@Suite("Files")
+struct FilesTests {
+    @Test func writeAndRead() throws {
+        try withTemporaryFolder { folder in
+            let path = Paths.join(folder, "a.txt")
+            try Files.write("first", to: path)
+            try Files.write("second é", to: path)
+            #expect(try Files.readText(path) == "second é")
+            #expect(try Files.size(path) == 9)
+            #expect(try Files.list(folder) == ["a.txt"])
+            try Files.write([], to: path)
+            #expect(try Files.read(path) == [])
+        }
+    }
+
+    @Test func missingAndWrongPlaces() throws {
+        try withTemporaryFolder { folder in
+            let error = try #require(throws: FileError.self) { try Files.read(folder + "/none") }
+            #expect(error.problem == "cannot read \(folder)/none: No such file or directory")
+            #expect(error.fix == "check the path; nothing is there")
+            #expect(throws: FileError("read", folder, code: EISDIR)) { try Files.read(folder) }
+            #expect(throws: FileError("write", folder, code: EISDIR)) { try Files.write("x", to: folder) }
+            #expect(throws: FileError("write", folder + "/no/x", code: ENOENT)) {
+                try Files.write("x", to: folder + "/no/x")
+            }
+            #expect(throws: FileError("list the folder", folder + "/no", code: ENOENT)) {
+                try Files.list(folder + "/no")
+            }
+            try Files.write("x", to: folder + "/file")
+            #expect(throws: FileError("create the folder", folder + "/file/sub", code: ENOTDIR)) {
+                try Files.createDirectory(folder + "/file/sub")
+            }
+            #expect(throws: UserError.self) { try Files.read(folder + "/file", limit: 0) }
+        }
+    }
+
+    /// `/dev/full` answers every write with "no space left", as a full disk does.
+    @Test(.enabled(if: Files.exists("/dev/full"))) func fullDisk() throws {
+        let error = try #require(throws: FileError.self) { try Files.write("x", to: "/dev/full") }
+        #expect(error.problem == "cannot write /dev/full: No space left on device")
+        #expect(error.fix == "free some space on that disk, or choose another place; see: df -h '/dev'")
+        let file = try AppendFile("/dev/full")
+        #expect(throws: FileError("write", "/dev/full", code: ENOSPC)) { try file.appendLine("x") }
+    }
+
+    @Test func textMustBeUTF8() throws {
+        try withTemporaryFolder { folder in
+            let path = Paths.join(folder, "latin1.txt")
+            try Files.write([0x61, 0x0A, 0x62, 0xE9, 0x0A], to: path)
+            let error = try #require(throws: UserError.self) { try Files.readText(path) }
+            #expect(error.problem == "\(path):2: byte 0xe9 at offset 3 is not UTF-8 text")
+        }
+    }
+
+    @Test func linksAreFollowedWhenWritingAndNotWhenRemoving() throws {
+        try withTemporaryFolder { folder in
+            try Files.createDirectory(folder + "/real/deep")
+            try Files.write("kept", to: folder + "/real/file")
+            symlink(folder + "/real/file", folder + "/link")
+            symlink(folder + "/real", folder + "/dirlink")
+            try Files.write("new", to: folder + "/link")
+            #expect(try Files.readText(folder + "/real/file") == "new")
+            try Files.remove(folder + "/link")
+            try Files.remove(folder + "/dirlink")
+            try Files.remove(folder + "/never-there")
+            #expect(try Files.readText(folder + "/real/file") == "new")
+            try Files.remove(folder + "/real")
+            #expect(try Files.list(folder) == [])
+        }
+    }
+
+    @Test func globsAreSorted() throws {
+        try withTemporaryFolder { folder in
+            for name in ["b.png", "a.png", "c.jpg", "d.txt"] { try Files.write(name, to: Paths.join(folder, name)) }
+            #expect(try Files.expandGlob(folder + "/*.{png,jpg}").map(Paths.name) == ["a.png", "b.png", "c.jpg"])
+            #expect(try Files.expandGlob(folder + "/d.txt") == [folder + "/d.txt"])
+            #expect(try Files.expandGlob(folder + "/*.gif") == [])
+        }
+    }
+
+    @Test func leftoversOfKilledWritersAreRemoved() throws {
+        try withTemporaryFolder { folder in
+            try Files.createDirectory(folder + "/.model.partial-99-1")
+            try Files.write("x", to: folder + "/.model.partial-99-1/weights")
+            try Files.write("x", to: folder + "/.log.partial-5-2")
+            try Files.write("x", to: folder + "/.other")
+            #expect(try Files.removeLeftovers(in: folder, of: "model") == [".model.partial-99-1"])
+            #expect(try Files.list(folder) == [".log.partial-5-2", ".other"])
+            // One that a living writer has locked stays.
+            let lock = open(folder + "/.log.partial-5-2", O_RDONLY)
+            flock(lock, LOCK_EX)
+            #expect(try Files.removeLeftovers(in: folder) == [])
+            close(lock)
+            #expect(try Files.removeLeftovers(in: folder) == [".log.partial-5-2"])
+            #expect(try Files.list(folder) == [".other"])
+        }
+    }
+
+    @Test(arguments: [
+        ("a/b/c.tar.gz", "c.tar.gz", "a/b", "gz", "c.tar"), ("/x", "x", "/", "", "x"), ("x", "x", ".", "", "x"),
+        ("a/.hidden", ".hidden", "a", "", ".hidden"), ("a/b/", "b", "a", "", "b"), ("/", "/", "/", "", "/"),
+        ("é/ü.png", "ü.png", "é", "png", "ü"),
+    ])
+    func pathsAreTakenApart(path: String, name: String, parent: String, ending: String, stem: String) {
+        #expect(Paths.name(path) == (path == "/" ? "" : name))
+        #expect(Paths.parent(path) == parent)
+        #expect(Paths.fileExtension(path) == ending)
+        #expect(Paths.stem(path) == (path == "/" ? "" : stem))
+    }
+
+    @Test func pathsAreJoined() {
+        #expect(Paths.join("a", "b", "c") == "a/b/c")
+        #expect(Paths.join("a/", "b") == "a/b")
+        #expect(Paths.join("a", "/b") == "/b")
+        #expect(Paths.join("", "b") == "b")
+        #expect(Paths.join("a", "") == "a")
+    }
+}
+
+@Suite("Folders that appear at once")
+struct AtomicDirectoryTests {
+    @Test func appearsOnCommitOnly() throws {
+        try withTemporaryFolder { folder in
+            let target = folder + "/model"
+            let new = try AtomicDirectory(target)
+            try Files.write("1", to: new.file("weights"))
+            #expect(!Files.exists(target))
+            try new.commit(manifest: "manifest.json", "{}")
+            #expect(try Files.list(target) == ["manifest.json", "weights"])
+            #expect(try Files.list(folder) == ["model"])
+        }
+    }
+
+    @Test func replacesTheOldFolder() throws {
+        try withTemporaryFolder { folder in
+            let target = folder + "/model"
+            try Files.createDirectory(target)
+            try Files.write("old", to: target + "/stale")
+            let new = try AtomicDirectory(target)
+            try Files.write("new", to: new.file("weights"))
+            try new.commit()
+            #expect(try Files.list(target) == ["weights"])
+            #expect(try Files.list(folder) == ["model"])
+        }
+    }
+
+    @Test func droppedOrKilledLeavesTheOldFolder() throws {
+        try withTemporaryFolder { folder in
+            let target = folder + "/model"
+            try Files.createDirectory(target)
+            try Files.write("old", to: target + "/weights")
+            func abandon() throws {
+                let new = try AtomicDirectory(target)
+                try Files.write("half", to: new.file("weights"))
+            }
+            try abandon()
+            #expect(try Files.list(folder) == ["model"])
+            try Files.createDirectory(folder + "/.model.partial-77-3")
+            try AtomicDirectory(target).commit(manifest: "manifest.json", "{}")
+            #expect(try Files.list(folder) == ["model"])
+            #expect(try Files.list(target) == ["manifest.json"])
+        }
+    }
+}
+
+@Suite("Append-only and mapped files")
+struct AppendAndMapTests {
+    @Test func tornTailIsCut() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/metrics.jsonl"
+            try Files.write("{\"step\":1}\n{\"step\":2}\n{\"st", to: path)
+            let file = try AppendFile(path)
+            #expect(file.trimmedBytes == 4)
+            try file.appendLine("{\"step\":3}")
+            try file.close()
+            try file.close()
+            #expect(try Files.readText(path) == "{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n")
+            try Files.write(String(repeating: "x", count: 10_000), to: path)
+            #expect(try AppendFile(path).trimmedBytes == 10_000)
+            #expect(try Files.size(path) == 0)
+        }
+    }
+
+    @Test func twoWritersAreRefused() throws {
+        try withTemporaryFolder { folder in
+            let first = try AppendFile(folder + "/out.jsonl")
+            let error = try #require(throws: UserError.self) { try AppendFile(folder + "/out.jsonl") }
+            #expect(error.problem == "\(folder)/out.jsonl is being written by another process")
+            try first.close()
+            _ = try AppendFile(folder + "/out.jsonl")
+        }
+    }
+
+    @Test func linesOfThreadsDoNotMix() throws {
+        try withTemporaryFolder { folder in
+            let file = try AppendFile(folder + "/out.jsonl")
+            try Parallel.forEach(200, workers: 4) { try file.appendLine(String(repeating: "\($0 % 10)", count: 500)) }
+            try file.close()
+            let lines = try Files.readText(folder + "/out.jsonl").split(separator: "\n")
+            #expect(lines.count == 200)
+            #expect(lines.allSatisfy { $0.count == 500 && Set($0).count == 1 })
+        }
+    }
+
+    @Test func mapping() throws {
+        try withTemporaryFolder { folder in
+            let content = (0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* 31) }
+            try Files.write(content, to: folder + "/data")
+            let file = try MappedFile(folder + "/data")
+            #expect(file.count == 100_000)
+            file.release(5_000..<90_000)
+            file.release(0..<100_000)
+            #expect(file.bytes.elementsEqual(content))
+            try Files.write([], to: folder + "/empty")
+            #expect(try MappedFile(folder + "/empty").count == 0)
+            #expect(throws: FileError.self) { _ = try MappedFile(folder) }
+        }
+    }
+}

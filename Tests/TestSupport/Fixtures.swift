@@ -1,0 +1,55 @@
+import Basics
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// Where tests find their data: small fixtures of their own, and larger shared ones that may be absent.
+public enum Fixtures {
+    /// The repository's root folder.
+    public static let repository: String = {
+        // Tests/TestSupport/Fixtures.swift
+        Paths.parent(Paths.parent(Paths.parent(#filePath)))
+    }()
+
+    /// The folder of golden reference numbers: `VITRAIL_GOLDEN`, else `../shared/golden`; nil when absent.
+    public static let goldenFolder: String? = folder(variable: "VITRAIL_GOLDEN", shared: "golden")
+
+    /// The folder of shared data sets: `VITRAIL_DATA`, else `../shared/data`; nil when absent.
+    public static let dataFolder: String? = folder(variable: "VITRAIL_DATA", shared: "data")
+
+    /// The golden folders whose names start with `prefix` (`"llama-"`, `"vit-clip-"`, …), sorted; empty when absent.
+    public static func golden(_ prefix: String) -> [String] {
+        guard let goldenFolder, let names = try? Files.list(goldenFolder) else { return [] }
+        return names.filter { $0.hasPrefix(prefix) }.map { Paths.join(goldenFolder, $0) }
+            .filter { Files.isDirectory($0) }
+    }
+
+    /// A file or folder of the shared data; nil when absent.
+    public static func data(_ name: String) -> String? {
+        dataFolder.map { Paths.join($0, name) }.flatMap { Files.exists($0) ? $0 : nil }
+    }
+
+    /// A fixture kept in the repository, in `Tests/<target>Tests/Fixtures`.
+    public static func local(_ target: String, _ name: String) -> String {
+        Paths.join(repository, "Tests", target + "Tests", "Fixtures", name)
+    }
+
+    /// Calls `body` with a new empty folder that is removed afterwards.
+    public static func withTemporaryFolder<R>(_ body: (String) throws -> R) throws -> R {
+        let folder = try Files.makeTemporaryDirectory("vitrail-test")
+        defer { try? Files.remove(folder) }
+        return try body(folder)
+    }
+
+    private static func folder(variable: String, shared: String) -> String? {
+        // A worktree or clone may lie one level deeper than the shared folder's neighbour.
+        let candidates =
+            getenv(variable).map { [String(cString: $0)] } ?? [
+                Paths.join(repository, "..", "shared", shared), Paths.join(repository, "..", "..", "shared", shared),
+            ]
+        return candidates.first { Files.isDirectory($0) }
+    }
+}
