@@ -61,36 +61,30 @@ public func attention(query: Tensor, keyValue: Tensor, heads: HeadLayout, segmen
     }
 }
 
-/// Turns the first `columns` columns of `x`, heads of `headWidth`, by the angles of their positions, in place where nobody else looks.
+/// Turns the first `columns` columns of `x`, heads of `headWidth`, by the angles of their positions; in place unless somebody else
+/// looks at the memory.
 ///
 /// The map is orthogonal: its gradient is the same turn backwards.
 /// - Parameters:
 ///   - positions: `[tokens]`, int32.
 ///   - table: `[positions, headWidth]`, cosines then sines.
-public func rotated(
-    _ x: consuming Tensor, columns: Int, headWidth: Int, positions: Tensor, table: Tensor
-) -> Tensor {
+public func rotate(_ x: inout Tensor, columns: Int, headWidth: Int, positions: Tensor, table: Tensor) {
     let backend = x.backend
     let source = x.node
-    var y = x.detached
-    _ = consume x
-    if !y.isUniquelyOwned() {
-        let copy = backend.empty(y.shape)
-        backend.copy(y, into: copy)
-        y = copy
-    }
-    backend.rotate(
-        y.matrix.columns(0..<columns), headWidth: headWidth, positions: positions, table: table, inverse: false)
-    return y.recorded(from: [source]) { gradient in
-        var turned = gradient.detached
-        gradient = backend.empty([0])
-        if !turned.isUniquelyOwned() {
-            let copy = backend.empty(turned.shape)
-            backend.copy(turned, into: copy)
-            turned = copy
+    x.node = nil
+    func turn(_ tensor: inout Tensor, inverse: Bool) {
+        if !tensor.isUniquelyOwned() {
+            let copy = backend.empty(tensor.shape)
+            backend.copy(tensor, into: copy)
+            tensor = copy
         }
         backend.rotate(
-            turned.matrix.columns(0..<columns), headWidth: headWidth, positions: positions, table: table, inverse: true)
-        source?.accept(turned)
+            tensor.matrix.columns(0..<columns), headWidth: headWidth, positions: positions, table: table,
+            inverse: inverse)
+    }
+    turn(&x, inverse: false)
+    x = x.recorded(from: [source]) { gradient in
+        turn(&gradient, inverse: true)
+        source?.accept(gradient)
     }
 }

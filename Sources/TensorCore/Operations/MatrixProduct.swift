@@ -49,3 +49,19 @@ public func joinedColumns(_ parts: [Tensor]) -> Tensor {
         }
     }
 }
+
+/// Matrices of equal width one above the other; gradients are the same rows.
+public func joinedRows(_ a: Tensor, _ b: Tensor) -> Tensor {
+    precondition(a.shape.columns == b.shape.columns, "join: widths of \(a.shape) and \(b.shape) differ")
+    let backend = a.backend
+    let split = a.shape.rows
+    let y = backend.empty([split + b.shape.rows, a.shape.columns])
+    backend.copy(a, into: y.rows(0..<split))
+    backend.copy(b, into: y.rows(split..<y.shape.rows))
+    let (first, second, total) = (a.node, b.node, y.shape.rows)
+    return y.recorded(from: [first, second]) { gradient in
+        let (top, bottom) = (gradient.rows(0..<split), gradient.rows(split..<total))
+        first?.accumulate { backend.scale(top, by: 1, into: $0, accumulate: $1) }
+        second?.accumulate { backend.scale(bottom, by: 1, into: $0, accumulate: $1) }
+    }
+}

@@ -1,0 +1,86 @@
+public import TensorCore
+
+/// What attention needs to know of a batch besides the hidden states.
+public struct AttentionContext {
+    /// Which rows belong together.
+    public let segments: AttentionSegments
+    /// Positions for rotary embeddings; nil in the vision tower.
+    public let positions: RotaryPositions?
+    /// Where keys and values of earlier tokens are, in generation.
+    public let cache: KeyValueCache?
+
+    /// A context for training, or for generation with a cache.
+    public init(segments: AttentionSegments, positions: RotaryPositions? = nil, cache: KeyValueCache? = nil) {
+        self.segments = segments
+        self.positions = positions
+        self.cache = cache
+    }
+}
+
+/// Multi-head and grouped-query attention. The only one: vision tower and decoder share it.
+///
+///     query heads      q0 q1 q2 q3 q4 q5
+///     key-value heads    k0       k1          (queryHeads / keyValueHeads = 3: grouped queries, Ainslie et al. 2023)
+public final class Attention: Module {
+    let query: Linear
+    let key: Linear
+    let value: Linear
+    let output: Linear
+    let heads: HeadLayout
+    let rotary: RotaryEmbedding?
+    let queryNorm: RMSNorm?
+    let keyNorm: RMSNorm?
+
+    /// - Parameters:
+    ///   - rotary: nil in the vision tower.
+    ///   - normEpsilon: with a value, queries and keys are normalised a head (Qwen 3).
+    public init(
+        hiddenSize: Int, heads: HeadLayout, hasInputBias: Bool, hasOutputBias: Bool, rotary: RotaryEmbedding?,
+        normEpsilon: Float? = nil, deviation: Float = 0.02, _ initializer: Initializer
+    ) {
+        func map(_ inputs: Int, _ outputs: Int, _ hasBias: Bool) -> Linear {
+            Linear(inputs: inputs, outputs: outputs, hasBias: hasBias, deviation: deviation, initializer)
+        }
+        query = map(hiddenSize, heads.queryColumns, hasInputBias)
+        key = map(hiddenSize, heads.keyValueColumns, hasInputBias)
+        value = map(hiddenSize, heads.keyValueColumns, hasInputBias)
+        output = map(heads.queryColumns, hiddenSize, hasOutputBias)
+        self.heads = heads
+        self.rotary = rotary
+        queryNorm = normEpsilon.map { RMSNorm(columns: heads.width, epsilon: $0, initializer) }
+        keyNorm = normEpsilon.map { RMSNorm(columns: heads.width, epsilon: $0, initializer) }
+        makeAdjacent([query.weight, key.weight, value.weight])
+        makeAdjacent([query.bias, key.bias, value.bias])
+    }
+
+    public var parameters: ParameterTree {
+        [
+            "query": query, "key": key, "value": value, "output": output, "queryNorm": queryNorm, "keyNorm": keyNorm,
+        ]
+    }
+
+    /// - Parameters:
+    ///   - x: `[tokens, hidden]`.
+    ///   - layer: this layer's index, for its place in the cache.
+    /// - Returns: `[tokens, hidden]`.
+    public func callAsFunction(_ x: Tensor, _ context: AttentionContext, layer: Int) -> Tensor {
+        var qkv = projected(x)
+        if let rotary, let positions = context.positions {
+            rotary(&qkv, columns: heads.queryColumns + heads.keyValueColumns, positions: positions)
+        }
+        guard let cache = context.cache else {
+            return output(attention(qkv, heads: heads, segments: context.segments))
+        }
+        return output(cache.attend(qkv, heads: heads, segments: context.segments, layer: layer))
+    }
+
+    /// Queries, keys and values side by side, `[tokens, queryColumns + 2 · keyValueColumns]`.
+    private func projected(_ x: Tensor) -> Tensor {
+        guard let queryNorm, let keyNorm else { return Linear.together([query, key, value], x) }
+        func normalized(_ map: Linear, _ norm: RMSNorm) -> Tensor {
+            let y = map(x)
+            return norm(y.reshaped([y.count / heads.width, heads.width])).reshaped([x.shape.rows, map.outputs])
+        }
+        return joinedColumns([normalized(query, queryNorm), normalized(key, keyNorm), value(x)])
+    }
+}

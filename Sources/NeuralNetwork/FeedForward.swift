@@ -1,0 +1,64 @@
+public import TensorCore
+
+/// Two linear maps with an activation between: the vision tower's feed-forward, and the `mlp2x_gelu` projector.
+public final class MLP: Layer {
+    let first: Linear
+    let second: Linear
+    let activation: Activation
+
+    /// A feed-forward over existing maps.
+    public init(first: Linear, second: Linear, activation: Activation) {
+        self.first = first
+        self.second = second
+        self.activation = activation
+    }
+
+    /// A new feed-forward with biases.
+    public convenience init(
+        hiddenSize: Int, intermediateSize: Int, activation: Activation, deviation: Float = 0.02,
+        _ initializer: Initializer
+    ) {
+        self.init(
+            first: Linear(
+                inputs: hiddenSize, outputs: intermediateSize, hasBias: true, deviation: deviation, initializer),
+            second: Linear(
+                inputs: intermediateSize, outputs: hiddenSize, hasBias: true, deviation: deviation, initializer),
+            activation: activation)
+    }
+
+    public var parameters: ParameterTree { ["first": first, "second": second] }
+
+    public func callAsFunction(_ x: Tensor) -> Tensor {
+        second(TensorCore.activation(activation, first(x)))
+    }
+}
+
+/// down(activation(gate(x)) ⊙ up(x)), the decoder's feed-forward (Shazeer 2020).
+public final class GatedMLP: Layer {
+    let gate: Linear
+    let up: Linear
+    let down: Linear
+    let activation: Activation
+
+    /// A new feed-forward; gate and up stand side by side in memory.
+    public init(
+        hiddenSize: Int, intermediateSize: Int, activation: Activation, hasBias: Bool, deviation: Float = 0.02,
+        _ initializer: Initializer
+    ) {
+        func map(_ inputs: Int, _ outputs: Int) -> Linear {
+            Linear(inputs: inputs, outputs: outputs, hasBias: hasBias, deviation: deviation, initializer)
+        }
+        gate = map(hiddenSize, intermediateSize)
+        up = map(hiddenSize, intermediateSize)
+        down = map(intermediateSize, hiddenSize)
+        self.activation = activation
+        makeAdjacent([gate.weight, up.weight])
+        makeAdjacent([gate.bias, up.bias])
+    }
+
+    public var parameters: ParameterTree { ["gate": gate, "up": up, "down": down] }
+
+    public func callAsFunction(_ x: Tensor) -> Tensor {
+        down(gatedActivation(activation, Linear.together([gate, up], x)))
+    }
+}

@@ -1,0 +1,39 @@
+public import TensorCore
+
+/// Layer normalisation (Ba et al. 2016), the vision tower's norm.
+public final class LayerNorm: Layer {
+    let weight: Parameter
+    let bias: Parameter
+    let epsilon: Float
+
+    /// A norm over `columns` columns.
+    public init(columns: Int, epsilon: Float, _ initializer: Initializer) {
+        weight = initializer.constant([columns], 1)
+        bias = initializer.constant([columns], 0)
+        self.epsilon = epsilon
+    }
+
+    public var parameters: ParameterTree { ["weight": weight, "bias": bias] }
+
+    public func callAsFunction(_ x: Tensor) -> Tensor {
+        layerNorm(x, weight: weight.tensor, bias: bias.tensor, epsilon: epsilon)
+    }
+}
+
+/// Root-mean-square normalisation (Zhang & Sennrich 2019), the decoder's norm.
+public final class RMSNorm: Layer {
+    let weight: Parameter
+    let epsilon: Float
+
+    /// A norm over `columns` columns.
+    public init(columns: Int, epsilon: Float, _ initializer: Initializer) {
+        weight = initializer.constant([columns], 1)
+        self.epsilon = epsilon
+    }
+
+    public var parameters: ParameterTree { ["weight": weight] }
+
+    public func callAsFunction(_ x: Tensor) -> Tensor {
+        rmsNorm(x, weight: weight.tensor, epsilon: epsilon)
+    }
+}

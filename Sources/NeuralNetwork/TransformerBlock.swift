@@ -1,0 +1,29 @@
+public import TensorCore
+
+/// A pre-norm transformer block: `<LayerNorm, MLP>` in the vision tower, `<RMSNorm, GatedMLP>` in the decoder.
+public final class TransformerBlock<Norm: Layer, FeedForward: Layer>: Module {
+    let norm1: Norm
+    let attention: Attention
+    let norm2: Norm
+    let feedForward: FeedForward
+
+    /// A block over its parts.
+    public init(norm1: Norm, attention: Attention, norm2: Norm, feedForward: FeedForward) {
+        self.norm1 = norm1
+        self.attention = attention
+        self.norm2 = norm2
+        self.feedForward = feedForward
+    }
+
+    public var parameters: ParameterTree {
+        ["norm1": norm1, "attention": attention, "norm2": norm2, "feedForward": feedForward]
+    }
+
+    /// - Parameters:
+    ///   - x: `[tokens, hidden]`.
+    ///   - layer: this block's index.
+    public func callAsFunction(_ x: Tensor, _ context: AttentionContext, layer: Int) -> Tensor {
+        let h = x + attention(norm1(x), context, layer: layer)
+        return h + feedForward(norm2(h))
+    }
+}

@@ -1,0 +1,75 @@
+public import NeuralNetwork
+public import TensorCore
+
+/// The shape of a decoder. Llama, SmolLM2, Mistral, Qwen2 and Qwen3 are settings of one.
+public struct DecoderConfiguration: Hashable, Sendable {
+    /// Width of a token's hidden state.
+    public var hiddenSize: Int
+    /// Width of the gated feed-forward.
+    public var intermediateSize: Int
+    /// Transformer blocks.
+    public var layers: Int
+    /// Query heads.
+    public var attentionHeads: Int
+    /// Key-value heads.
+    public var keyValueHeads: Int
+    /// Columns of one head.
+    public var headWidth: Int
+    /// Rows of the embedding.
+    public var vocabularySize: Int
+    /// ε of the norms.
+    public var normEpsilon: Float
+    /// Base of the rotary embedding.
+    public var ropeTheta: Double
+    /// Stretching of the rotary embedding.
+    public var ropeScaling: RotaryScaling
+    /// Longest sequence it was made for.
+    public var maximumPositions: Int
+    /// Whether the output head is the embedding itself.
+    public var tiesWordEmbeddings: Bool
+    /// Whether queries, keys and values have biases (Qwen2).
+    public var hasQueryKeyValueBias: Bool
+    /// Whether the attention's output has a bias.
+    public var hasOutputBias: Bool
+    /// Whether the feed-forward has biases.
+    public var hasFeedForwardBias: Bool
+    /// Whether queries and keys are normalised a head (Qwen3).
+    public var hasQueryKeyNorm: Bool
+    /// The gate's function.
+    public var activation: Activation
+    /// Row of the embedding that never learns (`pad_token_id` in PyTorch's embedding).
+    public var paddingTokenID: Int32?
+
+    /// A decoder's shape; the rest defaults to Llama's.
+    public init(
+        hiddenSize: Int, intermediateSize: Int, layers: Int, attentionHeads: Int, keyValueHeads: Int,
+        headWidth: Int? = nil, vocabularySize: Int, normEpsilon: Float = 1e-5, ropeTheta: Double = 10_000,
+        ropeScaling: RotaryScaling = .standard, maximumPositions: Int = 2_048, tiesWordEmbeddings: Bool = false,
+        hasQueryKeyValueBias: Bool = false, hasOutputBias: Bool = false, hasFeedForwardBias: Bool = false,
+        hasQueryKeyNorm: Bool = false, activation: Activation = .silu, paddingTokenID: Int32? = nil
+    ) {
+        self.hiddenSize = hiddenSize
+        self.intermediateSize = intermediateSize
+        self.layers = layers
+        self.attentionHeads = attentionHeads
+        self.keyValueHeads = keyValueHeads
+        self.headWidth = headWidth ?? hiddenSize / attentionHeads
+        self.vocabularySize = vocabularySize
+        self.normEpsilon = normEpsilon
+        self.ropeTheta = ropeTheta
+        self.ropeScaling = ropeScaling
+        self.maximumPositions = maximumPositions
+        self.tiesWordEmbeddings = tiesWordEmbeddings
+        self.hasQueryKeyValueBias = hasQueryKeyValueBias
+        self.hasOutputBias = hasOutputBias
+        self.hasFeedForwardBias = hasFeedForwardBias
+        self.hasQueryKeyNorm = hasQueryKeyNorm
+        self.activation = activation
+        self.paddingTokenID = paddingTokenID
+    }
+
+    /// How queries, keys and values divide into heads.
+    public var heads: HeadLayout {
+        HeadLayout(queryHeads: attentionHeads, keyValueHeads: keyValueHeads, width: headWidth)
+    }
+}

@@ -1,0 +1,26 @@
+/// How patches become visual tokens.
+public enum ProjectorConfiguration: Hashable, Sendable {
+    /// One linear map (LLaVA 1).
+    case linear
+    /// Linear, GELU, linear (LLaVA 1.5).
+    case mlp2xGelu
+    /// Squares of `factor`² neighbouring patches side by side, then a linear map (Idefics3, SmolVLM, nanoVLM).
+    case pixelShuffle(factor: Int)
+
+    /// Visual tokens of a picture cut into `rows` × `columns` patches.
+    public func tokenCount(rows: Int, columns: Int) -> Int {
+        switch self {
+        case .linear, .mlp2xGelu: rows * columns
+        case .pixelShuffle(let factor): (rows / factor) * (columns / factor)
+        }
+    }
+
+    /// The name in recipes.
+    public var name: String {
+        switch self {
+        case .linear: "linear"
+        case .mlp2xGelu: "mlp2x_gelu"
+        case .pixelShuffle: "pixel_shuffle"
+        }
+    }
+}
