@@ -1,0 +1,56 @@
+import TensorCore
+import Testing
+
+/// One arrangement of packed segments and heads.
+struct AttentionCase: Sendable, CustomTestStringConvertible {
+    let testDescription: String
+    let heads: HeadLayout
+    let segments: AttentionSegments
+    let keyRows: Int
+
+    private init(_ name: String, _ heads: HeadLayout, _ segments: AttentionSegments) {
+        testDescription = name
+        self.heads = heads
+        self.segments = segments
+        keyRows = zip(segments.keyStarts, segments.keyCounts).map { Int($0 + $1) }.max() ?? 0
+    }
+
+    private static let uneven: [Int32] = [0, 5, 6, 6, 23, 60, 61]
+    private static let cached = AttentionSegments(
+        queryOffsets: [0, 1, 4, 11], keyStarts: [0, 37, 40], keyCounts: [37, 3, 19], isCausal: true)
+
+    static let all: [AttentionCase] = [
+        AttentionCase(
+            "one token", HeadLayout(queryHeads: 1, keyValueHeads: 1, width: 4), .uniform(count: 1, length: 1)),
+        AttentionCase("no token", HeadLayout(queryHeads: 2, keyValueHeads: 1, width: 8), .uniform(count: 1, length: 0)),
+        AttentionCase(
+            "pictures", HeadLayout(queryHeads: 3, keyValueHeads: 3, width: 16), .uniform(count: 3, length: 17)),
+        AttentionCase(
+            "uneven causal", HeadLayout(queryHeads: 4, keyValueHeads: 2, width: 16),
+            AttentionSegments(offsets: uneven, isCausal: true)),
+        AttentionCase(
+            "uneven bidirectional", HeadLayout(queryHeads: 2, keyValueHeads: 1, width: 32),
+            AttentionSegments(offsets: uneven, isCausal: false)),
+        AttentionCase(
+            "prefixes", HeadLayout(queryHeads: 2, keyValueHeads: 2, width: 8),
+            AttentionSegments(offsets: uneven, isCausal: true, prefixCounts: [3, 1, 0, 0, 37, 0])),
+        AttentionCase("cache", HeadLayout(queryHeads: 6, keyValueHeads: 2, width: 16), cached),
+        AttentionCase(
+            "cache, off the vector width, own scale",
+            HeadLayout(queryHeads: 3, keyValueHeads: 1, width: 13, scale: 0.4), cached),
+        AttentionCase(
+            "queries without keys", HeadLayout(queryHeads: 2, keyValueHeads: 1, width: 16),
+            AttentionSegments(
+                queryOffsets: [0, 7, 9], keyStarts: [0, 3], keyCounts: [3, 9], isCausal: true)),
+        AttentionCase(
+            "cross-attention, one query a picture", HeadLayout(queryHeads: 4, keyValueHeads: 4, width: 12),
+            AttentionSegments(
+                queryOffsets: [0, 1, 2], keyStarts: [0, 50], keyCounts: [50, 49], isCausal: false)),
+        AttentionCase(
+            "long causal", HeadLayout(queryHeads: 2, keyValueHeads: 1, width: 64),
+            AttentionSegments(offsets: [0, 301, 317], isCausal: true)),
+        AttentionCase(
+            "long bidirectional", HeadLayout(queryHeads: 2, keyValueHeads: 2, width: 72),
+            AttentionSegments(offsets: [0, 260], isCausal: false)),
+    ]
+}

@@ -1,0 +1,56 @@
+import TensorCore
+import TestSupport
+import Testing
+
+@Suite struct AttentionKernelTests {
+    @Test(arguments: TestBackend.optimized, AttentionCase.all)
+    func attention(_ backend: TestBackend, _ arrangement: AttentionCase) {
+        for scale in [Float(1), 8] {
+            expectLikeReference(backend, "\(arrangement.testDescription), values to \(scale)") { backend, numbers in
+                let (heads, segments) = (arrangement.heads, arrangement.segments)
+                let (rows, q, kv) = (segments.queryCount, heads.queryColumns, heads.keyValueColumns)
+                let query = numbers.window(rows, q, scale: scale, on: backend)
+                let keyValue = numbers.window(arrangement.keyRows, 2 * kv, scale: scale, on: backend)
+                let (key, value) = (keyValue.columns(0..<kv), keyValue.columns(kv..<2 * kv))
+                let output = numbers.window(rows, q, on: backend)
+                let logSumExp = backend.zeros([rows, heads.queryHeads])
+                backend.attention(
+                    query: query, key: key, value: value, heads: heads, segments: segments, into: output,
+                    logSumExp: logSumExp)
+                let again = numbers.window(rows, q, on: backend)
+                backend.attention(
+                    query: query, key: key, value: value, heads: heads, segments: segments, into: again, logSumExp: nil)
+                let upstream = numbers.window(rows, q, on: backend)
+                let dq = numbers.window(rows, q, on: backend)
+                let dkv = numbers.window(arrangement.keyRows, 2 * kv, on: backend)
+                backend.attentionGradient(
+                    query: query, key: key, value: value, output: output, logSumExp: logSumExp, gradient: upstream,
+                    heads: heads, segments: segments, intoQuery: dq, key: dkv.columns(0..<kv),
+                    value: dkv.columns(kv..<2 * kv))
+                return [
+                    ("output", output.surroundings, .forward), ("log-sum-exp", logSumExp.floats, .forward),
+                    ("output of inference", again.surroundings, .forward),
+                    ("around dq", dq.surroundings, .gradient), ("dq", dq.floats, .gradient),
+                    ("around dk and dv", dkv.surroundings, .gradient),
+                    ("dk", dkv.columns(0..<kv).floats, .gradient), ("dv", dkv.columns(kv..<2 * kv).floats, .gradient),
+                ]
+            }
+        }
+    }
+
+    @Test(arguments: TestBackend.optimized, [2, 6, 16, 50, 64])
+    func rotation(_ backend: TestBackend, _ headWidth: Int) {
+        for (rows, heads) in [(1, 1), (0, 2), (5, 3), (67, 6)] {
+            for inverse in [false, true] {
+                expectLikeReference(backend, "\(rows) rows of \(heads)×\(headWidth), inverse \(inverse)") {
+                    backend, numbers in
+                    let x = numbers.window(rows, heads * headWidth, on: backend)
+                    let table = numbers.tensor([40, headWidth], on: backend)
+                    let positions = Tensor(numbers.integers(rows, in: 0..<40), on: backend)
+                    backend.rotate(x, headWidth: headWidth, positions: positions, table: table, inverse: inverse)
+                    return [("rotated", x.surroundings, .ofScale(5e-7))]
+                }
+            }
+        }
+    }
+}

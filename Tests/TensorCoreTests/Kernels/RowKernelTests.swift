@@ -1,0 +1,88 @@
+import TensorCore
+import TestSupport
+import Testing
+
+@Suite struct RowKernelTests {
+    @Test(arguments: TestBackend.optimized, matrixShapes)
+    func gatherAndScatter(_ backend: TestBackend, _ shape: (rows: Int, columns: Int)) {
+        let (rows, columns) = shape
+        let tableRows: Int32 = 11
+        expectLikeReference(backend, "\(shape)") { backend, numbers in
+            let table = numbers.window(Int(tableRows), columns, on: backend)
+            // Negative indices, and many repeats.
+            let indices = Tensor(numbers.integers(rows, in: -3..<tableRows), on: backend)
+            let source = numbers.window(rows, columns, on: backend)
+            var results: [KernelResult] = []
+            for accumulate in [false, true] {
+                let gathered = numbers.window(rows, columns, on: backend)
+                backend.gatherRows(table, indices: indices, into: gathered, accumulate: accumulate)
+                results.append(("gather, accumulate \(accumulate)", gathered.surroundings, .ofScale(2e-7)))
+            }
+            let sums = numbers.window(Int(tableRows), columns, on: backend)
+            backend.scatterAddRows(source, indices: indices, into: sums)
+            results.append(("scatterAdd", sums.surroundings, .forward))
+            // No index twice: a cyclic order, every third one dropped.
+            let places = (0..<Int32(rows)).map { $0 % 3 == 2 ? -1 : ($0 + 5) % Int32(rows) }
+            let placed = numbers.window(rows, columns, on: backend)
+            backend.scatterRows(source, indices: Tensor(places, on: backend), into: placed)
+            results.append(("scatter", placed.surroundings, .exact))
+            return results
+        }
+    }
+
+    @Test(arguments: TestBackend.optimized, [DType.float16, .bfloat16, .int8Blocks, .int4Blocks])
+    func gatherFromNarrowTables(_ backend: TestBackend, _ dtype: DType) {
+        for columns in [32, 64, 160] + (dtype.blockLength == 1 ? [1, 7, 33] : []) {
+            expectLikeReference(backend, "\(dtype), \(columns) columns") { backend, numbers in
+                let table = numbers.tensor([9, columns], dtype, on: backend)
+                let indices = Tensor([8, 0, -1, 3, 3], on: backend)
+                var results: [KernelResult] = []
+                for accumulate in [false, true] {
+                    let gathered = numbers.window(5, columns, on: backend)
+                    backend.gatherRows(table.matrix, indices: indices, into: gathered, accumulate: accumulate)
+                    results.append(("accumulate \(accumulate)", gathered.surroundings, .ofScale(2e-7)))
+                }
+                return results
+            }
+        }
+    }
+
+    @Test(arguments: TestBackend.optimized, [1, 7, 64, 129])
+    func means(_ backend: TestBackend, _ columns: Int) {
+        expectLikeReference(backend, "\(columns) columns") { backend, numbers in
+            let offsets = Tensor([0, 1, 1, 6, 23, 24], on: backend)  // a single row, none, and uneven ones
+            let x = numbers.window(24, columns, on: backend)
+            let y = numbers.window(5, columns, on: backend)
+            backend.meanRows(x, offsets: offsets, into: y)
+            var results: [KernelResult] = [("means", y.surroundings, .forward)]
+            let dy = numbers.window(5, columns, on: backend)
+            for accumulate in [false, true] {
+                let dx = numbers.window(24, columns, on: backend)
+                backend.meanRowsGradient(dy, offsets: offsets, into: dx, accumulate: accumulate)
+                results.append(("gradient, accumulate \(accumulate)", dx.surroundings, .forward))
+            }
+            return results
+        }
+    }
+
+    @Test(arguments: TestBackend.optimized, [1, 2, 7, 16])
+    func patches(_ backend: TestBackend, _ patch: Int) {
+        for (images, channels, down, across) in [(1, 1, 1, 1), (2, 3, 2, 5), (3, 3, 4, 4)] {
+            expectLikeReference(backend, "\(images) pictures of \(down)×\(across) patches of \(patch)") {
+                backend, numbers in
+                let pictures = numbers.tensor([images, channels, down * patch, across * patch], on: backend)
+                let (rows, columns) = (images * down * across, channels * patch * patch)
+                let cut = numbers.window(rows, columns, on: backend)
+                backend.patches(pictures, patchSize: patch, into: cut)
+                var results: [KernelResult] = [("patches", cut.surroundings, .exact)]
+                let upstream = numbers.window(rows, columns, on: backend)
+                for accumulate in [false, true] {
+                    let gradient = numbers.tensor(pictures.shape, on: backend)
+                    backend.patchesGradient(upstream, patchSize: patch, into: gradient, accumulate: accumulate)
+                    results.append(("gradient, accumulate \(accumulate)", gradient.floats, .exact))
+                }
+                return results
+            }
+        }
+    }
+}
