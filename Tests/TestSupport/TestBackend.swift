@@ -17,5 +17,5 @@ public enum TestBackend: String, CaseIterable, Sendable, CustomTestStringConvert
     }
 
     /// The back ends that claim to compute what the reference back end computes.
-    public static let optimized = allCases
+    public static let optimized = allCases.filter { $0 != .reference }
 }
