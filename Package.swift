@@ -115,7 +115,9 @@ let package = Package(
             ],
             path: "Tests/TestSupport", swiftSettings: swiftSettings),
         tests("Basics", ["Basics"]),
-        tests("TensorCore", ["Basics", "TensorCore", "CPUBackend", "ReferenceBackend", "Checkpointing", "TestSupport"]),
+        tests(
+            "TensorCore",
+            ["Basics", "CKernels", "TensorCore", "CPUBackend", "ReferenceBackend", "Checkpointing", "TestSupport"]),
         tests("Imaging", ["Basics", "Imaging", "Checkpointing", "TestSupport"]),
         tests("Tokenization", ["Basics", "Tokenization"]),
         tests("NeuralNetwork", ["Basics", "TensorCore", "NeuralNetwork", "TestSupport"]),

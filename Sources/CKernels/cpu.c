@@ -17,9 +17,10 @@
 #include <cpuid.h>
 #endif
 
-// The only mutable state here: written by the constructor, and by `vitrail_cpu_limit` between kernels.
+// Written by the constructor, and by `vitrail_cpu_limit` between kernels.
 static vitrail_cpu_level detected_level = VITRAIL_CPU_BASELINE;
-static vitrail_cpu_level current_level = VITRAIL_CPU_BASELINE;
+static vitrail_cpu_level process_level = VITRAIL_CPU_BASELINE;
+static _Thread_local vitrail_cpu_level thread_limit = VITRAIL_CPU_AMX;
 
 #if defined(__x86_64__)
 
@@ -67,15 +68,21 @@ static vitrail_cpu_level detect(void) { return VITRAIL_CPU_BASELINE; }
 
 __attribute__((constructor(101))) static void detect_at_load(void) {
     detected_level = detect();
-    current_level = detected_level;
+    process_level = detected_level;
 }
 
-vitrail_cpu_level vitrail_cpu(void) { return current_level; }
+vitrail_cpu_level vitrail_cpu(void) { return thread_limit < process_level ? thread_limit : process_level; }
 
 vitrail_cpu_level vitrail_cpu_detected(void) { return detected_level; }
 
 void vitrail_cpu_limit(vitrail_cpu_level level) {
-    current_level = level < detected_level ? level : detected_level;
+    process_level = level < detected_level ? level : detected_level;
+}
+
+vitrail_cpu_level vitrail_cpu_limit_thread(vitrail_cpu_level level) {
+    const vitrail_cpu_level previous = thread_limit;
+    thread_limit = level;
+    return previous;
 }
 
 const char *vitrail_cpu_level_name(vitrail_cpu_level level) {

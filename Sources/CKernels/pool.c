@@ -51,6 +51,7 @@ struct vitrail_pool {
     void *context;
     int parts;
     bool dynamic;
+    vitrail_cpu_level level;  // the caller's limit of the instruction set
     _Atomic bool stop;
 
     _Alignas(CACHE_LINE) _Atomic uint64_t gate;    // run number << 32 | closed bit | threads inside
@@ -218,6 +219,7 @@ static void *worker(void *argument) {
         seen = atomic_load(&pool->run);
         if (atomic_load(&pool->stop)) return NULL;
         if (join(pool)) {
+            vitrail_cpu_limit_thread(pool->level);
             work(pool, start.thread);
             leave(pool);
         }
@@ -245,6 +247,7 @@ static void run(vitrail_pool *pool, vitrail_task task, void *context, int parts,
     pool->context = context;
     pool->parts = parts;
     pool->dynamic = dynamic;
+    pool->level = vitrail_cpu();
     if (dynamic) {
         atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
     } else {

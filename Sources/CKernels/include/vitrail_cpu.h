@@ -19,15 +19,19 @@ typedef enum vitrail_cpu_level {
     VITRAIL_CPU_AMX = 5,          ///< and AMX tiles for bfloat16 and int8
 } vitrail_cpu_level;
 
-/// The instruction set that kernels use: the processor's, or the limit where that is lower.
+/// The instruction set that kernels use: the processor's, or the lower of the process's and the thread's limit.
 vitrail_cpu_level vitrail_cpu(void);
 
 /// The processor's own level, whatever the limit.
 vitrail_cpu_level vitrail_cpu_detected(void);
 
-/// Lowers the level that kernels use, for tests and comparisons; `VITRAIL_CPU_AMX` lifts the limit.
+/// Lowers the level that the process's kernels use, for comparisons; `VITRAIL_CPU_AMX` lifts the limit.
 /// Must not be called while kernels run.
 void vitrail_cpu_limit(vitrail_cpu_level level);
+
+/// Lowers the level for kernels that the calling thread starts, for tests that run beside others: a pool's threads
+/// take it over for the length of a run. `VITRAIL_CPU_AMX` lifts the limit. Returns the limit before.
+vitrail_cpu_level vitrail_cpu_limit_thread(vitrail_cpu_level level);
 
 /// The name of a level as printed to users: `avx512-bf16`.
 const char *vitrail_cpu_level_name(vitrail_cpu_level level);

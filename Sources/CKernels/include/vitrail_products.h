@@ -13,6 +13,13 @@ typedef enum vitrail_element {
     VITRAIL_BFLOAT16 = 1,  ///< the upper half of a float32, stored as uint16_t
 } vitrail_element;
 
+/// Which code multiplies.
+typedef enum vitrail_products_engine {
+    VITRAIL_PRODUCTS_AUTOMATIC = 0,  ///< native with AVX2 or more, OpenBLAS otherwise
+    VITRAIL_PRODUCTS_NATIVE = 1,     ///< this library's kernels
+    VITRAIL_PRODUCTS_OPENBLAS = 2,   ///< OpenBLAS on one thread a tile, tiles spread over the pool
+} vitrail_products_engine;
+
 /// C[m, n] = (accumulate ? C : 0) + alpha * op(A)[m, k] * op(B)[k, n] + bias[n], everything row-major.
 typedef struct vitrail_product_args {
     int64_t m, n, k;
@@ -28,21 +35,15 @@ typedef struct vitrail_product_args {
     /// VITRAIL_FLOAT32 multiplies in float32. VITRAIL_BFLOAT16 rounds float32 operands to bfloat16
     /// (nearest even) and adds the products in float32.
     vitrail_element precision;
+    vitrail_products_engine engine;  ///< for this product; automatic takes the process's
 } vitrail_product_args;
-
-/// Which code multiplies in float32.
-typedef enum vitrail_products_engine {
-    VITRAIL_PRODUCTS_AUTOMATIC = 0,  ///< native with AVX2 or more, OpenBLAS otherwise
-    VITRAIL_PRODUCTS_NATIVE = 1,     ///< this library's kernels
-    VITRAIL_PRODUCTS_OPENBLAS = 2,   ///< OpenBLAS on one thread a tile, tiles spread over the pool
-} vitrail_products_engine;
 
 /// Computes one product on the pool's threads (NULL: one thread). The result is a function of the arguments,
 /// the number of threads, the engine, and the instruction set, bit for bit.
 /// Returns false when scratch memory is short; C is then undefined.
 bool vitrail_product(vitrail_pool *pool, const vitrail_product_args *args);
 
-/// Chooses the float32 engine of the process; must not be called while products run.
+/// Chooses the engine of the process; must not be called while products run.
 void vitrail_products_set_engine(vitrail_products_engine engine);
 
 /// The engine in use: never VITRAIL_PRODUCTS_AUTOMATIC.

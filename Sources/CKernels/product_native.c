@@ -1,0 +1,204 @@
+// A float32 product from microkernels. B is packed into panels as wide as a kernel's tile; A is read where it lies,
+// or packed by the unit of work that reads it when its rows are not contiguous. Neither the cut into units nor the
+// number of threads changes the order of a sum: only `BLOCK_DEPTH` does.
+
+#include "product_internal.h"
+
+enum {
+    BLOCK_DEPTH = 768,              // terms of a sum between visits to C: a panel of B stays near the first cache
+    UNIT_ROWS = 168,                // rows and columns of C in a unit of work, at most
+    UNIT_COLUMNS = 512,
+    LOCAL_ROWS = 400,               // with fewer rows than this each unit packs its own part of B
+    SHARED_BYTES = 24 << 20,        // packed B held at once
+};
+
+typedef struct {
+    const vitrail_product_args *args;
+    const float32_kernels *kernels;
+    product_source a_source, b_source;
+    bool pack_a;
+    int64_t depth;                  // terms in a block
+    int64_t row_tiles, column_tiles;
+    int64_t row_units, column_units;
+    int64_t first_tile;             // first column tile of the chunk in work, and their number
+    int64_t chunk_tiles;
+    float *shared;                  // packed B of the chunk: [tile][k][columns], NULL when units pack it
+    char *scratch;                  // [threads][scratch_bytes]
+    size_t scratch_bytes, scratch_a_bytes;
+} native_product;
+
+static const float32_kernels *kernels_in_use(void) {
+#if PRODUCT_X86
+    if (vitrail_cpu() >= VITRAIL_CPU_AVX512) return &float32_kernels_avx512;
+    if (vitrail_cpu() >= VITRAIL_CPU_AVX2) return &float32_kernels_avx2;
+#endif
+    return &float32_kernels_plain;
+}
+
+static const void *element_at(const void *data, int64_t index, vitrail_element type) {
+    return type == VITRAIL_BFLOAT16 ? (const void *)((const uint16_t *)data + index)
+                                    : (const void *)((const float *)data + index);
+}
+
+/// Packs terms [start, start + depth) of one column tile of B.
+static void pack_tile(const native_product *product, float *out, int64_t tile, int64_t start, int64_t depth) {
+    const vitrail_product_args *args = product->args;
+    const int width = product->kernels->columns;
+    const int64_t column = tile * width;
+    const int64_t index = args->transpose_b ? column * args->ldb + start : start * args->ldb + column;
+    product->kernels->pack(out, width, element_at(args->b, index, args->b_type), args->ldb, args->transpose_b,
+                           (int)least(width, args->n - column), depth, product->b_source);
+}
+
+static void pack_part(void *context, int part, int parts) {
+    const native_product *product = context;
+    const int64_t size = product->args->k * product->kernels->columns;
+    const int64_t first = product->chunk_tiles * part / parts, last = product->chunk_tiles * (part + 1) / parts;
+    for (int64_t tile = first; tile < last; tile++) {
+        pack_tile(product, product->shared + tile * size, product->first_tile + tile, 0, product->args->k);
+    }
+}
+
+/// Multiplies a block of rows by a block of columns.
+static void multiply_part(void *context, int part, int parts) {
+    (void)parts;
+    const native_product *product = context;
+    const vitrail_product_args *args = product->args;
+    const float32_kernels *kernels = product->kernels;
+    const int64_t row_unit = part % product->row_units, column_unit = part / product->row_units;
+    const int64_t first_row = product->row_tiles * row_unit / product->row_units * kernels->rows;
+    const int64_t last_row = least(args->m, product->row_tiles * (row_unit + 1) / product->row_units * kernels->rows);
+    const int64_t first_tile = product->chunk_tiles * column_unit / product->column_units;
+    const int64_t last_tile = product->chunk_tiles * (column_unit + 1) / product->column_units;
+    char *scratch = product->scratch + (size_t)vitrail_pool_thread() * product->scratch_bytes;
+    float *packed_a = (float *)scratch, *packed_b = (float *)(scratch + product->scratch_a_bytes);
+
+    for (int64_t start = 0; start == 0 || start < args->k; start += product->depth) {
+        const int64_t depth = least(product->depth, args->k - start);
+        const bool last_block = start + depth >= args->k;
+        if (product->pack_a) {
+            // By columns when A is transposed, by rows (converted only) otherwise.
+            for (int64_t row = first_row; row < last_row; row += kernels->rows) {
+                const int count = (int)least(kernels->rows, last_row - row);
+                float *out = packed_a + (row - first_row) * depth;
+                if (args->transpose_a) {
+                    kernels->pack(out, kernels->rows, element_at(args->a, start * args->lda + row, args->a_type),
+                                  args->lda, false, count, depth, product->a_source);
+                } else {
+                    for (int i = 0; i < count; i++) {
+                        kernels->pack(out + i * depth, (int)depth,
+                                      element_at(args->a, (row + i) * args->lda + start, args->a_type), 0, false,
+                                      (int)depth, 1, product->a_source);
+                    }
+                }
+            }
+        }
+        for (int64_t tile = first_tile; tile < last_tile; tile++) {
+            const int64_t column = (product->first_tile + tile) * kernels->columns;
+            float32_tile work = {
+                .k = depth,
+                .b_stride = kernels->columns,
+                .ldc = args->ldc,
+                .bias = args->bias && last_block ? args->bias + column : NULL,
+                .alpha = args->alpha,
+                .accumulate = args->accumulate || start > 0,
+                .columns = (int)least(kernels->columns, args->n - column),
+            };
+            if (product->shared) {
+                work.b = product->shared + (tile * args->k + start) * kernels->columns;
+            } else if (!args->transpose_b && product->b_source == SOURCE_FLOAT32 && work.columns == kernels->columns
+                       && last_row - first_row <= 4 * kernels->rows) {
+                // Too few rows to repay a copy.
+                work.b = (const float *)args->b + start * args->ldb + column;
+                work.b_stride = args->ldb;
+            } else {
+                pack_tile(product, packed_b, product->first_tile + tile, start, depth);
+                work.b = packed_b;
+            }
+            for (int64_t row = first_row; row < last_row; row += kernels->rows) {
+                work.rows = (int)least(kernels->rows, last_row - row);
+                work.c = args->c + row * args->ldc + column;
+                if (product->pack_a) {
+                    work.a = packed_a + (row - first_row) * depth;
+                    work.a_stride = args->transpose_a ? kernels->rows : depth;
+                } else {
+                    work.a = (const float *)args->a + row * args->lda + start;
+                    work.a_stride = args->lda;
+                }
+                (args->transpose_a ? kernels->by_columns : kernels->by_rows)(&work);
+            }
+        }
+    }
+}
+
+static product_source source_of(vitrail_element type, vitrail_element precision) {
+    if (type == VITRAIL_BFLOAT16) return SOURCE_BFLOAT16;
+    return precision == VITRAIL_BFLOAT16 ? SOURCE_ROUNDED : SOURCE_FLOAT32;
+}
+
+/// Cuts a chunk of C into units: large ones for the caches, several a thread for balance.
+static void cut(native_product *product, int threads, bool shared) {
+    const float32_kernels *kernels = product->kernels;
+    const int64_t rows = shared ? UNIT_ROWS : LOCAL_ROWS;
+    product->row_units = divide_up(product->row_tiles, (rows + kernels->rows - 1) / kernels->rows);
+    product->column_units = divide_up(product->chunk_tiles, UNIT_COLUMNS / kernels->columns);
+    if (threads == 1) return;
+    const int64_t wanted = 4 * (int64_t)threads;
+    while (product->row_units * product->column_units < wanted) {
+        const int64_t tall = product->row_tiles / product->row_units * kernels->rows;
+        const int64_t wide = product->chunk_tiles / product->column_units * kernels->columns;
+        if (wide >= 2 * kernels->columns && (wide >= tall || !shared)) {
+            product->column_units = least(product->column_units * 2, product->chunk_tiles);
+        } else if (shared && tall >= 2 * kernels->rows) {
+            product->row_units = least(product->row_units * 2, product->row_tiles);
+        } else {
+            break;
+        }
+    }
+}
+
+bool product_native_float32(vitrail_pool *pool, const vitrail_product_args *args) {
+    const float32_kernels *kernels = kernels_in_use();
+    const int threads = vitrail_pool_threads(pool);
+    native_product product = {
+        .args = args,
+        .kernels = kernels,
+        .a_source = source_of(args->a_type, args->precision),
+        .b_source = source_of(args->b_type, args->precision),
+        .row_tiles = divide_up(args->m, kernels->rows),
+        .column_tiles = divide_up(args->n, kernels->columns),
+    };
+    product.pack_a = args->transpose_a || product.a_source != SOURCE_FLOAT32;
+    const int64_t blocks = divide_up(args->k, BLOCK_DEPTH);
+    product.depth = blocks < 2 ? args->k : (divide_up(args->k, blocks) + 15) / 16 * 16;
+    if (product.depth < 1) product.depth = 1;  // no terms: one visit writes zeros and the bias
+
+    const bool share = args->m > LOCAL_ROWS;
+    const int64_t tile_bytes = args->k * kernels->columns * 4;
+    int64_t chunk = product.column_tiles;
+    if (share && tile_bytes > 0) {
+        const int64_t most = SHARED_BYTES / tile_bytes;
+        chunk = divide_up(product.column_tiles, divide_up(product.column_tiles, most < 1 ? 1 : most));
+    }
+    const size_t shared_bytes = share ? (size_t)(chunk * tile_bytes) : 0;
+    const int64_t unit_rows = (share ? UNIT_ROWS : LOCAL_ROWS) + 2 * kernels->rows;
+    product.scratch_a_bytes = product.pack_a ? ((size_t)(unit_rows * product.depth * 4) + 127) & ~(size_t)63 : 0;
+    product.scratch_bytes = product.scratch_a_bytes;
+    if (!share) product.scratch_bytes += (size_t)(product.depth * kernels->columns * 4) + 64;
+    product.scratch_bytes = (product.scratch_bytes + 4095) & ~(size_t)4095;
+
+    char *memory = vitrail_pool_borrow(pool, shared_bytes + product.scratch_bytes * (size_t)threads + 4096);
+    if (!memory) return false;
+    product.shared = share ? (float *)memory : NULL;
+    product.scratch = memory + ((shared_bytes + 4095) & ~(size_t)4095);
+    for (product.first_tile = 0; product.first_tile < product.column_tiles; product.first_tile += chunk) {
+        product.chunk_tiles = least(chunk, product.column_tiles - product.first_tile);
+        if (share) {
+            vitrail_pool_run_dynamic(pool, pack_part, &product, (int)least(product.chunk_tiles, 4 * threads));
+        }
+        cut(&product, threads, share);
+        vitrail_pool_run_dynamic(pool, multiply_part, &product, (int)(product.row_units * product.column_units));
+    }
+    vitrail_pool_return(pool, memory);
+    return true;
+}

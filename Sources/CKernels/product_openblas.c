@@ -1,0 +1,98 @@
+// Products by OpenBLAS: every thread of the pool calls it for tiles of its own, so that two sets of threads never
+// compete for the cores.
+
+#include "product_internal.h"
+
+#include <cblas.h>
+#include <pthread.h>
+
+enum { TILE_ROWS = 256, TILE_COLUMNS = 512 };
+
+typedef struct {
+    const vitrail_product_args *args;
+    const float *a, *b;
+    int64_t lda, ldb;
+    int64_t row_tiles, column_tiles;
+} openblas_product;
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static void one_thread(void) { openblas_set_num_threads(1); }
+
+static void multiply_tile(void *context, int part, int parts) {
+    (void)parts;
+    const openblas_product *product = context;
+    const vitrail_product_args *args = product->args;
+    const int64_t row_tile = part % product->row_tiles, column_tile = part / product->row_tiles;
+    const int64_t row = args->m * row_tile / product->row_tiles;
+    const int64_t rows = args->m * (row_tile + 1) / product->row_tiles - row;
+    const int64_t column = args->n * column_tile / product->column_tiles;
+    const int64_t columns = args->n * (column_tile + 1) / product->column_tiles - column;
+    float *c = args->c + row * args->ldc + column;
+    cblas_sgemm(CblasRowMajor, args->transpose_a ? CblasTrans : CblasNoTrans,
+                args->transpose_b ? CblasTrans : CblasNoTrans, (int)rows, (int)columns, (int)args->k, args->alpha,
+                product->a + (args->transpose_a ? row : row * product->lda), (int)product->lda,
+                product->b + (args->transpose_b ? column * product->ldb : column), (int)product->ldb,
+                args->accumulate ? 1.0f : 0.0f, c, (int)args->ldc);
+    if (!args->bias) return;
+    for (int64_t i = 0; i < rows; i++) {
+        for (int64_t j = 0; j < columns; j++) c[i * args->ldc + j] += args->bias[column + j];
+    }
+}
+
+typedef struct {
+    float *out;
+    const void *in;
+    int64_t rows, columns, stride;
+    product_source source;
+} conversion;
+
+static void convert_part(void *context, int part, int parts) {
+    const conversion *work = context;
+    for (int64_t i = work->rows * part / parts; i < work->rows * (part + 1) / parts; i++) {
+        for (int64_t j = 0; j < work->columns; j++) {
+            work->out[i * work->columns + j] = source_value(work->in, i * work->stride + j, work->source);
+        }
+    }
+}
+
+/// The operand as float32: itself, or a converted copy in `*copy`.
+static bool convert(vitrail_pool *pool, const void *in, vitrail_element type, vitrail_element precision,
+                    int64_t rows, int64_t columns, int64_t *stride, const float **out, float **copy) {
+    *out = in;
+    *copy = NULL;
+    if (type == VITRAIL_FLOAT32 && precision == VITRAIL_FLOAT32) return true;
+    *copy = vitrail_pool_borrow(pool, (size_t)(rows * columns) * sizeof(float));
+    if (!*copy) return false;
+    conversion work = {*copy, in, rows, columns, *stride,
+                       type == VITRAIL_BFLOAT16 ? SOURCE_BFLOAT16 : SOURCE_ROUNDED};
+    vitrail_pool_run(pool, convert_part, &work, vitrail_pool_threads(pool));
+    *out = *copy;
+    *stride = columns;
+    return true;
+}
+
+bool product_openblas(vitrail_pool *pool, const vitrail_product_args *args) {
+    pthread_once(&once, one_thread);
+    openblas_product product = {.args = args, .lda = args->lda, .ldb = args->ldb};
+    float *copy_a, *copy_b = NULL;
+    const bool converted =
+        convert(pool, args->a, args->a_type, args->precision, args->transpose_a ? args->k : args->m,
+                args->transpose_a ? args->m : args->k, &product.lda, &product.a, &copy_a)
+        && convert(pool, args->b, args->b_type, args->precision, args->transpose_b ? args->n : args->k,
+                   args->transpose_b ? args->k : args->n, &product.ldb, &product.b, &copy_b);
+    if (converted) {
+        const int threads = vitrail_pool_threads(pool);
+        product.row_tiles = product.column_tiles = 1;
+        if (threads > 1) {
+            product.row_tiles = divide_up(args->m, TILE_ROWS);
+            product.column_tiles = divide_up(args->n, TILE_COLUMNS);
+            while (product.row_tiles * product.column_tiles < 2 * threads && args->n / product.column_tiles > 64) {
+                product.column_tiles *= 2;
+            }
+        }
+        vitrail_pool_run_dynamic(pool, multiply_tile, &product, (int)(product.row_tiles * product.column_tiles));
+    }
+    vitrail_pool_return(pool, copy_b);
+    vitrail_pool_return(pool, copy_a);
+    return converted;
+}
