@@ -1,0 +1,111 @@
+"""Tests/TokenizationTests/Fixtures: small tokenizers and what the `tokenizers` library makes of texts with them.
+
+    pip install tokenizers==0.23.3
+    python make_tokenizer_fixtures.py Tests/TokenizationTests/Fixtures
+
+byte-level/      GPT-2's kind with ChatML markers        byte-fallback/  Llama 2's kind (a space in front of each stretch)
+metaspace/       the same with a space in front of the first word only
+vectors.json     per tokenizer: text, ids with special tokens recognised (`special`) and as ordinary text (`plain`), and
+                 the decoded text
+splits.json      per split pattern: text and its pieces
+trainer.json     the vocabulary and merges that BpeTrainer learns from corpus.txt
+"""
+import json
+import pathlib
+import sys
+
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
+
+CORPUS = """A red circle stands left of a small blue square.
+How many triangles are in the picture? There are three triangles.
+What colour is the largest shape? The largest shape is yellow, isn't it?
+USER: Is there a green rectangle above the circle? ASSISTANT: No, there isn't; it's below.
+Describe the image. Two pictures: one shows a house, the other 12 trees and 1,345 leaves.
+def area(width, height):\n    return width * height  # square units\n
+Les élèves ont vu une forêt à l'été 2023; naïve café, größer, über, Äpfel.
+Привет, мир! Сколько фигур на картинке? Красный круг и синий квадрат.
+図には三つの三角形があります。赤い丸は左にあります。
+The quick brown fox jumps over the lazy dog. THE QUICK BROWN FOX! 😀🎉 👩‍🚀
+\ttabs\tand   many    spaces \n\n\n new lines\r\n windows\r\n
+It's we'll they've I'm you'd don't DON'T IT'S — “quotes” … 50% $3.14 €5 ½ ² ⅷ ٣٤
+"""
+TEXTS = ["", " ", "  ", "\n", "\n\n", " \n \n", "\t\t x", "Hello world", " Hello  world ", "How many red circles?",
+         "it's IT'S don't DON'T we'LL they\u2019re 'ſ 'S x's'", "1 12 123 1234 12345 x1y22", "a\u00a0b\u3000c \u2003 d", "naïve café",
+         "Привет мир 12", "図には三つの三角形があります", "😀🎉👩‍🚀👍🏽", "e\u0301 vs é, ﬁ ½ ² ⅷ ٣٤", "</s>", "a</s>b <s> c<unk>d", "<|im_start|>user\nHi<|im_end|>\n",
+         "line one\r\nline two\r\n\r\n  three", "....!!!???\n\n--- ,;:", "def f(x):\n    return x  # c\n\n\n", "\u200bzero\u200d\ufeff width",
+         "\x00\x01 control \x1b[0m \x7f\x85", "x" * 70, "ab" * 40 + " " + "▁▁ under▁line", "http://example.com/a?b=c&d=%20#e", "क्षेत्र हिन्दी ข้อความ", "   ", "a   b", "\n\n\nx\n", "!\n\n!", "$$$ €€", " 's 't", "<|im_start|><|im_start|> <|im_end|>", "𝔘𝔫𝔦 ⅓ ① Ⓐ", "\ud7a3\uac00 한국어", "مرحبا بالعالم ١٢٣"]
+PATTERNS = {
+    "gpt2": r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    "llama3": r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    "qwen2": r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    "gpt4o": "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+",
+    "deepseek": r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    "words": r"\w+|[^\w\s]+", "numbers": r"\d{1,3}(?=(?:\d{3})*\b)", "lazy": r"a.*?b|<[^>]++>|(?<!x)b+", "han": r"[一-龥぀-ゟ゠-ヿ]+"}
+
+
+def byte_level():
+    t = Tokenizer(models.BPE())
+    t.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    t.decoder = decoders.ByteLevel()
+    t.train_from_iterator([CORPUS] * 2, trainers.BpeTrainer(
+        vocab_size=600, show_progress=False, special_tokens=["<|endoftext|>", "<|im_start|>", "<|im_end|>", "<image>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    return t, {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|im_end|>", "unk_token": "<|endoftext|>"}
+
+
+def byte_fallback(metaspace):
+    special = ["<unk>", "<s>", "</s>"]
+    t = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
+    t.train_from_iterator(CORPUS.split("\n") * 2, trainers.BpeTrainer(vocab_size=700, show_progress=False, limit_alphabet=90,
+                          special_tokens=special + [f"<0x{i:02X}>" for i in range(256)]))
+    m = json.loads(t.to_str())["model"]
+    t = Tokenizer(models.BPE(vocab=m["vocab"], merges=[tuple(x) for x in m["merges"]], unk_token="<unk>", byte_fallback=True, fuse_unk=True))
+    if metaspace:
+        t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first", split=False)
+    else:
+        t.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    t.decoder = decoders.Sequence([decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse(), decoders.Strip(" ", 1, 0)])
+    t.add_special_tokens([AddedToken(s, special=True, normalized=False) for s in special + ["<image>"]])
+    t.post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 1)])
+    return t, {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<unk>"}
+
+
+def vectors(t):
+    out = []
+    for text in TEXTS:
+        t.encode_special_tokens = False
+        special = t.encode(text, add_special_tokens=True).ids
+        t.encode_special_tokens = True
+        plain = t.encode(text, add_special_tokens=False).ids
+        out.append({"text": text, "special": special, "plain": plain, "decoded": t.decode(plain, skip_special_tokens=False),
+                    "decoded_special": t.decode(special, skip_special_tokens=True)})
+    return out
+
+
+def dump(path, value, pretty=False):
+    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+    path.write_text(text.replace('},{"', '},\n{"') + "\n")
+
+
+def main():
+    out = pathlib.Path(sys.argv[1])
+    result = {}
+    for name, (t, config) in {"byte-level": byte_level(), "byte-fallback": byte_fallback(False), "metaspace": byte_fallback(True)}.items():
+        (out / name).mkdir(parents=True, exist_ok=True)
+        dump(out / name / "tokenizer.json", json.loads(t.to_str()))
+        dump(out / name / "tokenizer_config.json", {**config, "clean_up_tokenization_spaces": False})
+        result[name] = vectors(t)
+    dump(out / "vectors.json", result)
+    splits = {}
+    for name, pattern in PATTERNS.items():
+        for behavior in ["isolated"] + (["removed", "merged_with_previous", "merged_with_next", "contiguous"] if name in ("words", "numbers", "lazy") else []):
+            s = pre_tokenizers.Split(Regex(pattern), behavior)
+            key = name if behavior == "isolated" else f"{name}/{behavior}"
+            splits[key] = {"pattern": pattern, "behavior": json.loads(s.__getstate__())["behavior"],
+                           "texts": [{"text": x, "pieces": [p for p, _ in s.pre_tokenize_str(x)]} for x in TEXTS + ["aab xaaab bb xb <a b> <c", "123456789 1234"]]}
+    dump(out / "splits.json", splits)
+    (out / "corpus.txt").write_text(CORPUS)
+
+
+main()
