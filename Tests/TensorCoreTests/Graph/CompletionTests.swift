@@ -1,0 +1,76 @@
+import TensorCore
+import TestSupport
+import Testing
+
+/// `Parameter.onGradientComplete`: what an optimizer fused into the backward pass relies on.
+@Suite struct CompletionTests {
+    private let backend = TestBackend.reference.make()
+
+    private final class Log {
+        var entries: [(name: String, gradient: [Float])] = []
+    }
+
+    private func parameter(_ name: String, _ values: [Float], _ log: Log) -> Parameter {
+        let parameter = Parameter(Tensor(values, shape: [values.count], on: backend), decays: false)
+        parameter.onGradientComplete = { log.entries.append((name, $0.gradient?.floats ?? [])) }
+        return parameter
+    }
+
+    @Test func firesOnceAfterAllUses() {
+        let log = Log()
+        let shared = parameter("shared", [2, 3], log)
+        let other = parameter("other", [5, 7], log)
+        // shared is used first, in the middle and last, as a tied embedding is.
+        let h = multiplied(shared.tensor, other.tensor)
+        let y = multiplied(h + shared.tensor, shared.tensor)
+        y.backward()
+        #expect(log.entries.map(\.name).sorted() == ["other", "shared"])
+        // d/ds (s o + s) s = 2 s (o + 1), d/do = s².
+        #expect(log.entries.first { $0.name == "shared" }?.gradient == [24, 48])
+        #expect(log.entries.first { $0.name == "other" }?.gradient == [4, 9])
+    }
+
+    @Test func firesInEveryPass() {
+        let log = Log()
+        let x = parameter("x", [1], log)
+        for _ in 0..<3 {
+            scaled(x.tensor, by: 2).backward()
+            x.clearGradient()
+        }
+        #expect(log.entries.map(\.gradient) == [[2], [2], [2]])
+    }
+
+    /// The last layer is complete while the first has received nothing: memory can be given back as the walk goes.
+    @Test func laterLayersCompleteFirst() {
+        let log = Log()
+        let first = parameter("first", [2], log)
+        let second = parameter("second", [3], log)
+        let third = parameter("third", [4], log)
+        let x = Parameter(Tensor([1], shape: [1], on: backend), decays: false)
+        let h = scaledColumns(x.tensor.reshaped([1, 1]), by: first.tensor)
+        scaledColumns(scaledColumns(h, by: second.tensor), by: third.tensor).backward()
+        #expect(log.entries.map(\.name) == ["third", "second", "first"])
+    }
+
+    /// A parameter inside a recomputed block and outside of it.
+    @Test func firesOnceAroundRecomputation() {
+        let log = Log()
+        let shared = parameter("shared", [2], log)
+        let inner = recomputed(shared.tensor.reshaped([1, 1])) { multiplied($0, shared.tensor.reshaped([1, 1])) }
+        multiplied(inner, shared.tensor.reshaped([1, 1])).backward()  // s³
+        #expect(log.entries.map(\.name) == ["shared"])
+        #expect(log.entries.last?.gradient == [12])
+    }
+
+    @Test func droppingTheGradientInTheHookIsAllowed() {
+        let x = Parameter(Tensor([1, 2], shape: [2], on: backend), decays: false)
+        var seen: [Float] = []
+        x.onGradientComplete = {
+            seen = $0.gradient?.floats ?? []
+            $0.dropGradient()
+        }
+        scaled(x.tensor, by: 3).backward()
+        #expect(seen == [3, 3])
+        #expect(x.gradient == nil)
+    }
+}
