@@ -49,6 +49,9 @@ open class GraphNode {
         backend.add(gradient!, contribution, into: gradient!)
     }
 
+    /// Whether this is a parameter, the end of a graph that a recomputed block's own walk shares with the walk around it.
+    var isParameter: Bool { false }
+
     /// Called once by the walk, when every contribution has arrived.
     func flow() {
         guard var arrived = gradient else { return }
@@ -84,13 +87,6 @@ extension Tensor {
         return result
     }
 
-    /// This value with a node even when no input wants a gradient, because parameters behind it do.
-    func recordedAlways(from inputs: [GraphNode?], _ pullback: @escaping (inout Tensor) -> Void) -> Tensor {
-        var result = self
-        result.node = GraphNode(shape: shape, backend: backend, inputs: inputs.compactMap { $0 }, pullback: pullback)
-        return result
-    }
-
     /// Walks the graph from this value back to the parameters and adds to their gradients.
     ///
     /// - Parameter seed: gradient of the objective with respect to this value; ones when nil.
@@ -104,11 +100,22 @@ extension Tensor {
                 backend.fill(destination, 1)
             }
         }
-        node.countConsumers()
+        walk(from: node, endsAtParameters: true)
+    }
+
+    /// `backward` inside another walk, which announces the parameters' completion itself: it alone knows of their other uses.
+    func backwardInside(seed: Tensor) {
+        guard let node else { return }
+        node.accept(seed)
+        walk(from: node, endsAtParameters: false)
+    }
+
+    private func walk(from node: GraphNode, endsAtParameters: Bool) {
+        node.countConsumers(includingParameters: endsAtParameters)
         var ready = [node]
         while let next = ready.popLast() {
             next.flow()
-            for input in next.inputs {
+            for input in next.inputs where endsAtParameters || !input.isParameter {
                 input.awaited -= 1
                 if input.awaited == 0 { ready.append(input) }
             }
@@ -119,11 +126,11 @@ extension Tensor {
 extension GraphNode {
     /// Notes in every node that this one depends on how many results will send it a contribution. A node flows when all
     /// have, so a parameter's gradient is complete (and may be used up and freed) as early as possible.
-    fileprivate func countConsumers() {
+    fileprivate func countConsumers(includingParameters: Bool) {
         var seen: Set<ObjectIdentifier> = [ObjectIdentifier(self)]
         var found: [GraphNode] = [self]
         while let next = found.popLast() {
-            for input in next.inputs {
+            for input in next.inputs where includingParameters || !input.isParameter {
                 if seen.insert(ObjectIdentifier(input)).inserted {
                     input.awaited = 0
                     found.append(input)

@@ -30,16 +30,22 @@ public final class Parameter {
 
     /// The value as an operand: with a graph node while gradients are recorded and the parameter is trainable.
     public var tensor: Tensor {
-        guard isTrainable, GradientRecording.isEnabled else { return value }
-        var operand = value
-        if let leaf {
-            operand.node = leaf
-        } else {
-            let fresh = Leaf(self)
-            leaf = fresh
-            operand.node = fresh
+        guard isTrainable else { return value }
+        guard GradientRecording.isEnabled else {
+            GradientRecording.uses?.note(currentLeaf)
+            return value
         }
+        var operand = value
+        operand.node = currentLeaf
         return operand
+    }
+
+    /// The leaf of the graph being built, which is the same for all uses while anything refers to it.
+    private var currentLeaf: Leaf {
+        if let leaf { return leaf }
+        let fresh = Leaf(self)
+        leaf = fresh
+        return fresh
     }
 
     /// Forgets the gradient but keeps its memory for the next step.
@@ -80,6 +86,8 @@ public final class Parameter {
             super.init(shape: parameter.shape, backend: parameter.value.backend, inputs: [], pullback: nil)
         }
 
+        override var isParameter: Bool { true }
+
         override func accumulate(_ write: (Tensor, Bool) -> Void) { parameter.addGradient(write) }
 
         override func accept(_ contribution: Tensor) {
@@ -99,6 +107,8 @@ public final class Parameter {
 /// Whether operands of trainable parameters start a graph.
 public enum GradientRecording {
     @TaskLocal package static var isEnabled = true
+    /// Where trainable parameters note that they were used without a graph, inside `recomputed`.
+    @TaskLocal static var uses: ParameterUses?
 
     /// Runs `body` without a graph: inference, frozen towers, the first pass of activation checkpointing.
     public static func disabled<Result>(_ body: () throws -> Result) rethrows -> Result {
@@ -108,5 +118,14 @@ public enum GradientRecording {
     /// Runs `body` with a graph again, inside `disabled`.
     public static func enabled<Result>(_ body: () throws -> Result) rethrows -> Result {
         try $isEnabled.withValue(true, operation: body)
+    }
+}
+
+/// The trainable parameters that a computation without a graph used, in the order of first use.
+final class ParameterUses: @unchecked Sendable {  // Lives on the stack of one call of `recomputed`, never crosses tasks.
+    private(set) var leaves: [GraphNode] = []
+
+    func note(_ leaf: GraphNode) {
+        if !leaves.contains(where: { $0 === leaf }) { leaves.append(leaf) }
     }
 }

@@ -5,16 +5,18 @@
 public func recomputed(_ x: Tensor, _ body: @escaping (Tensor) -> Tensor) -> Tensor {
     guard GradientRecording.isEnabled else { return body(x) }
     let input = x.detached
-    let result = GradientRecording.disabled { body(input) }
+    let uses = ParameterUses()
+    let result = GradientRecording.$uses.withValue(uses) { GradientRecording.disabled { body(input) } }
     let source = x.node
-    return result.recordedAlways(from: [source]) { gradient in
+    // The parameters are inputs too, so that each is complete when its last block has sent its share, and not before.
+    return result.recorded(from: [source] + uses.leaves) { gradient in
         GradientRecording.enabled {
             var again = input
             let entrance = source.map { node in
                 GraphNode(shape: input.shape, backend: input.backend, inputs: []) { node.accept($0) }
             }
             again.node = entrance
-            body(again).backward(seed: gradient)
+            body(again).backwardInside(seed: gradient)
         }
     }
 }

@@ -62,6 +62,23 @@ import Testing
         #expect(log.entries.last?.gradient == [12])
     }
 
+    /// Two recomputed blocks that share one parameter, one of them nested in a third.
+    @Test func firesOnceForSharedBlocks() {
+        let log = Log()
+        let shared = parameter("shared", [2], log)
+        let own = parameter("own", [3], log)
+        let x = Parameter(Tensor([5], shape: [1], on: backend), decays: false)
+        let first = recomputed(x.tensor) { multiplied($0, shared.tensor) }
+        let second = recomputed(first) { h in
+            recomputed(multiplied(h, own.tensor)) { multiplied($0, shared.tensor) }
+        }
+        second.backward()  // x s² o
+        #expect(log.entries.map(\.name).sorted() == ["own", "shared"])
+        #expect(log.entries.first { $0.name == "shared" }?.gradient == [60])
+        #expect(log.entries.first { $0.name == "own" }?.gradient == [20])
+        #expect(x.gradient?.floats == [12])
+    }
+
     @Test func droppingTheGradientInTheHookIsAllowed() {
         let x = Parameter(Tensor([1, 2], shape: [2], on: backend), decays: false)
         var seen: [Float] = []

@@ -74,4 +74,13 @@ import Testing
         #expect(backend.calls["attentionGradient"] == 1)
         #expect(backend.calls["gatedActivation"] == 1)
     }
+
+    @Test func frozenBlocksRecordNothing() {
+        let backend = CountingBackend(TestBackend.reference.make())
+        var numbers = NumberStream(seed: 8)
+        let block = Block(&numbers, on: backend)
+        for parameter in block.parameters { parameter.isTrainable = false }
+        let y = recomputed(numbers.tensor([11, 8], on: backend)) { block($0) }
+        #expect(y.node == nil)
+    }
 }
