@@ -1,0 +1,191 @@
+// A bfloat16 product: operands are rounded and packed once, by all threads, and blocks of C follow from packed
+// operands only. An operand that only one unit of work reads is packed by that unit, a block of terms at a time.
+
+#include "product_bfloat16.h"
+
+#if PRODUCT_X86
+#include <cpuid.h>
+#endif
+
+enum {
+    BLOCK_DEPTH = 1024,             // terms between visits to C, a multiple of 32
+    UNIT_ROWS = 128,
+    UNIT_COLUMNS = 256,
+    LOCAL_EXTENT = 128,             // up to so many rows (columns), the other operand is packed by its unit
+    SHARED_BYTES = 32 << 20,
+};
+
+typedef struct {
+    const vitrail_product_args *args;
+    const bfloat16_kernels *kernels;
+    int64_t blocks;                          // of 32 terms
+    int64_t groups, panels;
+    int64_t row_units, column_units;
+    uint16_t *shared_a, *shared_b;           // packed whole, or NULL
+    char *scratch;
+    size_t scratch_bytes, scratch_a_bytes;
+} bfloat16_product;
+
+const bfloat16_kernels *bfloat16_kernels_in_use(void) {
+#if PRODUCT_X86
+    const vitrail_cpu_level level = vitrail_cpu();
+    if (level >= VITRAIL_CPU_AMX) return &bfloat16_kernels_amx;
+    if (level >= VITRAIL_CPU_AVX512_BF16) return &bfloat16_kernels_avx512;
+#endif
+    return NULL;
+}
+
+static const void *element_at(const void *data, int64_t index, vitrail_element type) {
+    return type == VITRAIL_BFLOAT16 ? (const void *)((const uint16_t *)data + index)
+                                    : (const void *)((const float *)data + index);
+}
+
+/// Packs blocks [start, start + count) of a group's terms.
+static void pack_group(const bfloat16_product *product, uint16_t *out, int64_t group, int64_t start, int64_t count) {
+    const vitrail_product_args *args = product->args;
+    const int64_t row = group * product->kernels->rows, term = start * BLOCK_TERMS;
+    const int64_t index = args->transpose_a ? term * args->lda + row : row * args->lda + term;
+    product->kernels->pack_a(out, element_at(args->a, index, args->a_type), args->lda, args->transpose_a,
+                             args->a_type, (int)least(product->kernels->rows, args->m - row), args->k - term, count);
+}
+
+static void pack_panel(const bfloat16_product *product, uint16_t *out, int64_t panel, int64_t start, int64_t count) {
+    const vitrail_product_args *args = product->args;
+    const int64_t column = panel * PANEL_COLUMNS, term = start * BLOCK_TERMS;
+    const int64_t index = args->transpose_b ? column * args->ldb + term : term * args->ldb + column;
+    product->kernels->pack_b(out, element_at(args->b, index, args->b_type), args->ldb, args->transpose_b,
+                             args->b_type, (int)least(PANEL_COLUMNS, args->n - column), args->k - term, count);
+}
+
+static void pack_part(void *context, int part, int parts) {
+    const bfloat16_product *product = context;
+    const int64_t group_size = product->blocks * product->kernels->rows * BLOCK_TERMS;
+    const int64_t panel_size = product->blocks * PANEL_COLUMNS * BLOCK_TERMS;
+    const int64_t groups = product->shared_a ? product->groups : 0;
+    const int64_t panels = product->shared_b ? product->panels : 0;
+    for (int64_t i = groups * part / parts; i < groups * (part + 1) / parts; i++) {
+        pack_group(product, product->shared_a + i * group_size, i, 0, product->blocks);
+    }
+    for (int64_t i = panels * part / parts; i < panels * (part + 1) / parts; i++) {
+        pack_panel(product, product->shared_b + i * panel_size, i, 0, product->blocks);
+    }
+}
+
+static void multiply_part(void *context, int part, int parts) {
+    (void)parts;
+    const bfloat16_product *product = context;
+    const vitrail_product_args *args = product->args;
+    const bfloat16_kernels *kernels = product->kernels;
+    const int64_t row_unit = part % product->row_units, column_unit = part / product->row_units;
+    const int64_t first_group = product->groups * row_unit / product->row_units;
+    const int64_t last_group = product->groups * (row_unit + 1) / product->row_units;
+    const int64_t first_panel = product->panels * column_unit / product->column_units;
+    const int64_t last_panel = product->panels * (column_unit + 1) / product->column_units;
+    const int64_t group_block = kernels->rows * BLOCK_TERMS, panel_block = PANEL_COLUMNS * BLOCK_TERMS;
+    char *scratch = product->scratch + (size_t)vitrail_pool_thread() * product->scratch_bytes;
+    uint16_t *local_a = (uint16_t *)scratch, *local_b = (uint16_t *)(scratch + product->scratch_a_bytes);
+
+    if (kernels->start) kernels->start();
+    const int64_t visits = divide_up(product->blocks, BLOCK_DEPTH / BLOCK_TERMS);
+    for (int64_t visit = 0; visit < visits; visit++) {
+        const int64_t start = product->blocks * visit / visits;
+        const int64_t count = product->blocks * (visit + 1) / visits - start;
+        if (!product->shared_a) {
+            for (int64_t group = first_group; group < last_group; group++) {
+                pack_group(product, local_a + (group - first_group) * count * group_block, group, start, count);
+            }
+        }
+        for (int64_t panel = first_panel; panel < last_panel; panel++) {
+            const int64_t column = panel * PANEL_COLUMNS;
+            bfloat16_tile tile = {
+                .blocks = count,
+                .ldc = args->ldc,
+                .bias = args->bias && visit == visits - 1 ? args->bias + column : NULL,
+                .alpha = args->alpha,
+                .accumulate = args->accumulate || visit > 0,
+                .columns = (int)least(PANEL_COLUMNS, args->n - column),
+            };
+            if (product->shared_b) {
+                tile.b = product->shared_b + (panel * product->blocks + start) * panel_block;
+            } else {
+                pack_panel(product, local_b, panel, start, count);
+                tile.b = local_b;
+            }
+            for (int64_t group = first_group; group < last_group; group += 2) {
+                const int64_t row = group * kernels->rows;
+                tile.rows = (int)least(args->m - row, (last_group - group >= 2 ? 2 : 1) * kernels->rows);
+                tile.c = args->c + row * args->ldc + column;
+                if (product->shared_a) {
+                    tile.a = product->shared_a + (group * product->blocks + start) * group_block;
+                    tile.a_group = product->blocks * group_block;
+                } else {
+                    tile.a = local_a + (group - first_group) * count * group_block;
+                    tile.a_group = count * group_block;
+                }
+                kernels->multiply(&tile);
+            }
+        }
+    }
+    if (kernels->stop) kernels->stop();
+}
+
+static void cut(bfloat16_product *product, int threads) {
+    const int rows = product->kernels->rows;
+    product->row_units = divide_up(product->groups, UNIT_ROWS / rows);
+    product->column_units = divide_up(product->panels, UNIT_COLUMNS / PANEL_COLUMNS);
+    if (!product->shared_b) product->row_units = 1;
+    if (!product->shared_a) product->column_units = 1;
+    if (threads == 1) return;
+    const int64_t wanted = 4 * (int64_t)threads;
+    while (product->row_units * product->column_units < wanted) {
+        const int64_t tall = product->shared_b ? product->groups / product->row_units * rows : 0;
+        const int64_t wide = product->shared_a ? product->panels / product->column_units * PANEL_COLUMNS : 0;
+        if (wide >= 2 * PANEL_COLUMNS && wide >= tall) {
+            product->column_units = least(product->column_units * 2, product->panels);
+        } else if (tall >= 4 * rows) {
+            product->row_units = least(product->row_units * 2, product->groups);
+        } else {
+            break;
+        }
+    }
+}
+
+bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels) {
+    const int threads = vitrail_pool_threads(pool);
+    bfloat16_product product = {
+        .args = args,
+        .kernels = kernels,
+        .blocks = divide_up(args->k, BLOCK_TERMS),
+        .groups = divide_up(args->m, kernels->rows),
+        .panels = divide_up(args->n, PANEL_COLUMNS),
+    };
+    const size_t depth = (size_t)least(product.blocks, BLOCK_DEPTH / BLOCK_TERMS) * BLOCK_TERMS * sizeof(uint16_t);
+    const size_t terms = (size_t)product.blocks * BLOCK_TERMS * sizeof(uint16_t);
+    const size_t a_bytes = (size_t)(product.groups * kernels->rows) * terms;
+    const size_t b_bytes = (size_t)(product.panels * PANEL_COLUMNS) * terms;
+    bool share_a = true, share_b = true;
+    if (args->m <= LOCAL_EXTENT || (b_bytes > SHARED_BYTES && a_bytes <= b_bytes)) {
+        share_b = false;
+    } else if (args->n <= LOCAL_EXTENT || a_bytes > SHARED_BYTES) {
+        share_a = false;
+    }
+    product.shared_a = share_a ? (uint16_t *)1 : NULL;
+    product.shared_b = share_b ? (uint16_t *)1 : NULL;
+    cut(&product, threads);
+
+    const size_t shared_a_bytes = share_a ? a_bytes : 0, shared_b_bytes = share_b ? b_bytes : 0;
+    const int64_t unit_groups = divide_up(product.groups, product.row_units);
+    product.scratch_a_bytes = share_a ? 0 : (size_t)(unit_groups * kernels->rows) * depth;
+    product.scratch_bytes = product.scratch_a_bytes + (share_b ? 0 : PANEL_COLUMNS * depth);
+    product.scratch_bytes = (product.scratch_bytes + 4095) & ~(size_t)4095;
+    char *memory =
+        vitrail_pool_borrow(pool, shared_a_bytes + shared_b_bytes + product.scratch_bytes * (size_t)threads + 128);
+    if (!memory) return false;
+    product.shared_a = share_a ? (uint16_t *)memory : NULL;
+    product.shared_b = share_b ? (uint16_t *)(memory + ((shared_a_bytes + 63) & ~(size_t)63)) : NULL;
+    product.scratch = memory + ((shared_a_bytes + 63) & ~(size_t)63) + ((shared_b_bytes + 63) & ~(size_t)63);
+    vitrail_pool_run_dynamic(pool, pack_part, &product, 4 * threads);
+    vitrail_pool_run_dynamic(pool, multiply_part, &product, (int)(product.row_units * product.column_units));
+    vitrail_pool_return(pool, memory);
+    return true;
+}

@@ -1,0 +1,55 @@
+// Packed bfloat16 operands, and the kernels that multiply them; not part of the module.
+//
+// A lies in groups of `rows` rows: [group][terms / 32][rows][32], B in panels of 32 columns:
+// [panel][terms / 2][32][2], so that a 32-bit lane holds two neighbouring terms. Terms beyond k, rows beyond m and
+// columns beyond n are zeros.
+#ifndef PRODUCT_BFLOAT16_H
+#define PRODUCT_BFLOAT16_H
+
+#include "product_internal.h"
+
+enum { BLOCK_TERMS = 32, PANEL_COLUMNS = 32 };
+
+/// A block of C of up to two groups' rows and one panel's columns.
+typedef struct {
+    const uint16_t *a;        // packed, first group; the second follows `a_group` elements later
+    ptrdiff_t a_group;
+    const uint16_t *b;        // packed
+    int64_t blocks;           // of 32 terms
+    float *c;
+    ptrdiff_t ldc;
+    const float *bias;        // for these columns, or NULL
+    float alpha;
+    bool accumulate;
+    int rows, columns;        // of C, rows <= 2 groups' rows
+} bfloat16_tile;
+
+typedef struct {
+    int rows;                 // in a group
+    void (*start)(void), (*stop)(void);  // around a thread's tiles; may be NULL
+    void (*multiply)(const bfloat16_tile *tile);
+    /// Packs `blocks` blocks of 32 terms of one group of A, of which `terms` terms and `rows` rows exist.
+    void (*pack_a)(uint16_t *out, const void *a, int64_t lda, bool transposed, vitrail_element type, int rows,
+                   int64_t terms, int64_t blocks);
+    /// Packs one panel of B likewise.
+    void (*pack_b)(uint16_t *out, const void *b, int64_t ldb, bool transposed, vitrail_element type, int columns,
+                   int64_t terms, int64_t blocks);
+} bfloat16_kernels;
+
+#if PRODUCT_X86
+extern const bfloat16_kernels bfloat16_kernels_avx512;
+extern const bfloat16_kernels bfloat16_kernels_amx;
+#endif
+
+/// Plain twins of the packers, for edges and for tests: `group` rows in a group.
+void bfloat16_pack_a_plain(uint16_t *out, int group, const void *a, int64_t lda, bool transposed,
+                           vitrail_element type, int rows, int64_t terms, int64_t blocks);
+void bfloat16_pack_b_plain(uint16_t *out, const void *b, int64_t ldb, bool transposed, vitrail_element type,
+                           int columns, int64_t terms, int64_t blocks);
+
+/// The kernels for this processor, or NULL where float32 kernels on rounded values are the better choice.
+const bfloat16_kernels *bfloat16_kernels_in_use(void);
+
+bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels);
+
+#endif

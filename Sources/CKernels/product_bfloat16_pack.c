@@ -1,0 +1,160 @@
+// Rounding to bfloat16 and packing in one pass over an operand.
+
+#include "product_bfloat16.h"
+#include "product_transpose.h"
+
+static uint16_t rounded(const void *data, ptrdiff_t index, vitrail_element type) {
+    return type == VITRAIL_BFLOAT16 ? ((const uint16_t *)data)[index]
+                                    : bfloat16_from_float(((const float *)data)[index]);
+}
+
+void bfloat16_pack_a_plain(uint16_t *out, int group, const void *a, int64_t lda, bool transposed,
+                           vitrail_element type, int rows, int64_t terms, int64_t blocks) {
+    for (int64_t block = 0; block < blocks; block++) {
+        for (int i = 0; i < group; i++) {
+            for (int64_t p = block * BLOCK_TERMS; p < (block + 1) * BLOCK_TERMS; p++) {
+                *out++ = i < rows && p < terms ? rounded(a, transposed ? p * lda + i : i * lda + p, type) : 0;
+            }
+        }
+    }
+}
+
+void bfloat16_pack_b_plain(uint16_t *out, const void *b, int64_t ldb, bool transposed, vitrail_element type,
+                           int columns, int64_t terms, int64_t blocks) {
+    for (int64_t pair = 0; pair < blocks * BLOCK_TERMS / 2; pair++) {
+        for (int j = 0; j < PANEL_COLUMNS; j++) {
+            for (int64_t p = 2 * pair; p < 2 * pair + 2; p++) {
+                *out++ = j < columns && p < terms ? rounded(b, transposed ? j * ldb + p : p * ldb + j, type) : 0;
+            }
+        }
+    }
+}
+
+#if PRODUCT_X86
+
+#define INLINE TARGET_AVX512_BF16 __attribute__((always_inline)) static inline
+
+/// 32 contiguous elements as bfloat16; lanes outside of `mask` are zeros and not read.
+INLINE __m512i load_32(const void *data, ptrdiff_t index, vitrail_element type, __mmask32 mask) {
+    if (type == VITRAIL_BFLOAT16) return _mm512_maskz_loadu_epi16(mask, (const uint16_t *)data + index);
+    const float *values = (const float *)data + index;
+    const __m512 low = _mm512_maskz_loadu_ps((__mmask16)mask, values);
+    const __m512 high = _mm512_maskz_loadu_ps((__mmask16)(mask >> 16), values + 16);
+    return (__m512i)_mm512_cvtne2ps_pbh(high, low);
+}
+
+/// Lane j holds elements j of two rows, the first row's in the lower half.
+INLINE __m512i interleave_16(const void *data, ptrdiff_t first, ptrdiff_t second, bool has_second,
+                             vitrail_element type, __mmask16 mask) {
+    const __mmask16 second_mask = has_second ? mask : 0;
+    __m512i rows;
+    if (type == VITRAIL_BFLOAT16) {
+        const __m256i low = _mm256_maskz_loadu_epi16(mask, (const uint16_t *)data + first);
+        const __m256i high = _mm256_maskz_loadu_epi16(second_mask, (const uint16_t *)data + second);
+        return _mm512_or_si512(_mm512_cvtepu16_epi32(low), _mm512_slli_epi32(_mm512_cvtepu16_epi32(high), 16));
+    }
+    const __m512 low = _mm512_maskz_loadu_ps(mask, (const float *)data + first);
+    const __m512 high = _mm512_maskz_loadu_ps(second_mask, (const float *)data + second);
+    rows = (__m512i)_mm512_cvtne2ps_pbh(high, low);
+    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
+                                           21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+    return _mm512_permutexvar_epi16(order, rows);
+}
+
+INLINE __mmask32 mask_32(int64_t count) { return count >= 32 ? 0xffffffffu : count <= 0 ? 0 : (1u << count) - 1; }
+INLINE __mmask16 mask_16(int64_t count) { return (__mmask16)(count >= 16 ? 0xffff : count <= 0 ? 0 : (1 << count) - 1); }
+
+INLINE void pack_a(uint16_t *out, const int group, const void *a, int64_t lda, const bool transposed,
+                   const vitrail_element type, int rows, int64_t terms, int64_t blocks) {
+    for (int64_t block = 0; block < blocks; block++, out += group * BLOCK_TERMS) {
+        const int64_t start = block * BLOCK_TERMS;
+        if (!transposed) {
+            const __mmask32 mask = mask_32(terms - start);
+#pragma clang loop unroll_count(4)
+            for (int i = 0; i < rows; i++) {
+                _mm512_storeu_si512(out + i * BLOCK_TERMS, load_32(a, i * lda + start, type, mask));
+            }
+            for (int i = rows; i < group; i++) _mm512_storeu_si512(out + i * BLOCK_TERMS, _mm512_setzero_si512());
+            continue;
+        }
+        __m512i pairs[16];
+        const __mmask16 mask = mask_16(rows);
+#pragma clang loop unroll(full)
+        for (int i = 0; i < 16; i++) {
+            const int64_t p = start + 2 * i;
+            pairs[i] = p < terms ? interleave_16(a, p * lda, (p + 1) * lda, p + 1 < terms, type, mask)
+                                 : _mm512_setzero_si512();
+        }
+        transpose_rows_16(pairs);
+#pragma clang loop unroll(full)
+        for (int i = 0; i < group; i++) _mm512_storeu_si512(out + i * BLOCK_TERMS, pairs[i]);
+    }
+}
+
+INLINE void pack_b(uint16_t *out, const void *b, int64_t ldb, const bool transposed, const vitrail_element type,
+                   int columns, int64_t terms, int64_t blocks) {
+    if (!transposed) {
+        const __mmask16 low = mask_16(columns), high = mask_16(columns - 16);
+        for (int64_t pair = 0; pair < blocks * BLOCK_TERMS / 2; pair++, out += 2 * PANEL_COLUMNS) {
+            const int64_t p = 2 * pair;
+            __m512i left = _mm512_setzero_si512(), right = left;
+            if (p < terms) {
+                left = interleave_16(b, p * ldb, (p + 1) * ldb, p + 1 < terms, type, low);
+                right = interleave_16(b, p * ldb + 16, (p + 1) * ldb + 16, p + 1 < terms, type, high);
+            }
+            _mm512_storeu_si512(out, left);
+            _mm512_storeu_si512(out + PANEL_COLUMNS, right);
+        }
+        return;
+    }
+    for (int64_t block = 0; block < blocks; block++, out += PANEL_COLUMNS * BLOCK_TERMS) {
+        const __mmask32 mask = mask_32(terms - block * BLOCK_TERMS);
+        for (int half = 0; half < 2; half++) {
+            __m512i lines[16];
+#pragma clang loop unroll(full)
+            for (int j = 0; j < 16; j++) {
+                const int column = 16 * half + j;
+                lines[j] = column < columns ? load_32(b, column * ldb + block * BLOCK_TERMS, type, mask)
+                                            : _mm512_setzero_si512();
+            }
+            transpose_rows_16(lines);
+#pragma clang loop unroll(full)
+            for (int i = 0; i < 16; i++) {
+                _mm512_storeu_si512(out + i * 2 * PANEL_COLUMNS + half * PANEL_COLUMNS, lines[i]);
+            }
+        }
+    }
+}
+
+// The compiler specialises each combination of layout and type.
+#define SPECIALISE(call)                                                     \
+    if (transposed) {                                                        \
+        if (type == VITRAIL_BFLOAT16) call(true, VITRAIL_BFLOAT16);          \
+        else call(true, VITRAIL_FLOAT32);                                    \
+    } else {                                                                 \
+        if (type == VITRAIL_BFLOAT16) call(false, VITRAIL_BFLOAT16);         \
+        else call(false, VITRAIL_FLOAT32);                                   \
+    }
+
+TARGET_AVX512_BF16 void bfloat16_pack_a_14(uint16_t *out, const void *a, int64_t lda, bool transposed,
+                                           vitrail_element type, int rows, int64_t terms, int64_t blocks) {
+#define CALL(t, e) pack_a(out, 14, a, lda, t, e, rows, terms, blocks)
+    SPECIALISE(CALL)
+#undef CALL
+}
+
+TARGET_AVX512_BF16 void bfloat16_pack_a_16(uint16_t *out, const void *a, int64_t lda, bool transposed,
+                                           vitrail_element type, int rows, int64_t terms, int64_t blocks) {
+#define CALL(t, e) pack_a(out, 16, a, lda, t, e, rows, terms, blocks)
+    SPECIALISE(CALL)
+#undef CALL
+}
+
+TARGET_AVX512_BF16 void bfloat16_pack_b(uint16_t *out, const void *b, int64_t ldb, bool transposed,
+                                        vitrail_element type, int columns, int64_t terms, int64_t blocks) {
+#define CALL(t, e) pack_b(out, b, ldb, t, e, columns, terms, blocks)
+    SPECIALISE(CALL)
+#undef CALL
+}
+
+#endif
