@@ -172,6 +172,30 @@ struct AtomicDirectoryTests {
     }
 }
 
+@Suite("Files written piece by piece")
+struct AtomicFileTests {
+    @Test func appearsOnCommitOnly() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/weights"
+            try Files.write("old", to: path)
+            func write(commits: Bool) throws {
+                let file = try AtomicFile(path)
+                try Array("new ".utf8).withUnsafeBytes { try file.write($0) }
+                try Array("text".utf8).withUnsafeBytes { try file.write($0) }
+                #expect(try Files.readText(path) == "old")
+                if commits { try file.commit() }
+            }
+            try write(commits: false)
+            #expect(try Files.list(folder) == ["weights"])
+            try write(commits: true)
+            #expect(try Files.list(folder) == ["weights"])
+            #expect(try Files.readText(path) == "new text")
+            #expect(throws: FileError("write", folder, code: EISDIR)) { _ = try AtomicFile(folder) }
+            #expect(throws: FileError("write", folder + "/no/x", code: ENOENT)) { _ = try AtomicFile(folder + "/no/x") }
+        }
+    }
+}
+
 @Suite("Append-only and mapped files")
 struct AppendAndMapTests {
     @Test func tornTailIsCut() throws {

@@ -44,6 +44,13 @@ public enum Fixtures {
         return try body(folder)
     }
 
+    /// Writes a file without waiting for the disk, for tests that write thousands.
+    public static func writeQuickly(_ bytes: [UInt8], to path: String) throws {
+        guard let file = fopen(path, "w") else { throw FileError("write", path) }
+        defer { fclose(file) }
+        guard fwrite(bytes, 1, bytes.count, file) == bytes.count else { throw FileError("write", path) }
+    }
+
     private static func folder(variable: String, shared: String) -> String? {
         // A worktree or clone may lie one level deeper than the shared folder's neighbour.
         let candidates =

@@ -1,0 +1,81 @@
+import Basics
+
+/// Conversion between the floating-point types of files, on whole tensors.
+enum FloatConversion {
+    /// Converts `source` into `target`, which holds as many elements. Equal types are copied, whatever they are.
+    static func convert(
+        _ source: UnsafeRawBufferPointer, _ from: TensorElement, into target: UnsafeMutableRawBufferPointer,
+        _ to: TensorElement
+    ) {
+        if from == to {
+            target.copyMemory(from: source)
+            return
+        }
+        switch from {
+        case .float32: narrow(source, into: target, to) { Float(bitPattern: $0 as UInt32) }
+        case .bfloat16: narrow(source, into: target, to) { HalfFloat.float(fromBFloat16: $0) }
+        case .float16: narrow(source, into: target, to) { HalfFloat.float(fromFloat16: $0) }
+        case .float64: narrow(source, into: target, to) { Float(Double(bitPattern: $0)) }
+        default: preconditionFailure("\(from) does not convert to \(to)")
+        }
+    }
+
+    @inline(__always)
+    private static func narrow<Source: FixedWidthInteger>(
+        _ source: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer, _ to: TensorElement,
+        _ widen: (Source) -> Float
+    ) {
+        switch to {
+        case .float32: map(source, target) { (bits: Source) in widen(bits).bitPattern }
+        case .bfloat16: map(source, target) { (bits: Source) in HalfFloat.bfloat16(from: widen(bits)) }
+        case .float16: map(source, target) { (bits: Source) in HalfFloat.float16(from: widen(bits)) }
+        case .float64: map(source, target) { (bits: Source) in Double(widen(bits)).bitPattern }
+        default: preconditionFailure("floats do not convert to \(to)")
+        }
+    }
+
+    /// Elements may be unaligned on both sides: headers of any length are legal.
+    @inline(__always)
+    private static func map<Source: FixedWidthInteger, Target: FixedWidthInteger>(
+        _ source: UnsafeRawBufferPointer, _ target: UnsafeMutableRawBufferPointer, _ body: (Source) -> Target
+    ) {
+        guard let source = source.baseAddress, let base = target.baseAddress else { return }
+        for index in 0..<target.count / MemoryLayout<Target>.size {
+            let value = source.loadUnaligned(fromByteOffset: index * MemoryLayout<Source>.size, as: Source.self)
+            base.storeBytes(
+                of: body(Source(littleEndian: value)).littleEndian, toByteOffset: index * MemoryLayout<Target>.size,
+                as: Target.self)
+        }
+    }
+
+    /// The index of the first element that is NaN or infinite; nil when all are finite or the type has no such values.
+    static func firstNonFinite(_ bytes: UnsafeRawBufferPointer, _ element: TensorElement) -> Int? {
+        switch element {
+        case .float64: first(bytes, exponent: 0x7FF0_0000_0000_0000 as UInt64)
+        case .float32: first(bytes, exponent: 0x7F80_0000 as UInt32)
+        case .bfloat16: first(bytes, exponent: 0x7F80 as UInt16)
+        case .float16: first(bytes, exponent: 0x7C00 as UInt16)
+        default: nil
+        }
+    }
+
+    private static func first<Bits: FixedWidthInteger>(_ bytes: UnsafeRawBufferPointer, exponent: Bits) -> Int? {
+        let size = MemoryLayout<Bits>.size
+        let count = bytes.count / size
+        let block = 4096
+        for start in stride(from: 0, to: count, by: block) {
+            // Counting a block without leaving early lets the compiler use vectors.
+            var found: Bits = 0
+            for index in start..<min(count, start + block) {
+                let bits = bytes.loadUnaligned(fromByteOffset: index * size, as: Bits.self)
+                found |= bits & exponent == exponent ? 1 : 0
+            }
+            if found != 0 {
+                return (start..<count).first { index in
+                    bytes.loadUnaligned(fromByteOffset: index * size, as: Bits.self) & exponent == exponent
+                }
+            }
+        }
+        return nil
+    }
+}
