@@ -1,3 +1,4 @@
+import CPUBackend
 import ReferenceBackend
 public import TensorCore
 public import Testing
@@ -5,6 +6,9 @@ public import Testing
 /// The back ends that every kernel and operation is tested on.
 public enum TestBackend: String, CaseIterable, Sendable, CustomTestStringConvertible {
     case reference
+    case cpu
+    /// The CPU back end on one thread: other divisions of sums.
+    case cpuOneThread
 
     /// The name in the list of test cases.
     public var testDescription: String { rawValue }
@@ -13,6 +17,8 @@ public enum TestBackend: String, CaseIterable, Sendable, CustomTestStringConvert
     public func make() -> any Backend {
         switch self {
         case .reference: ReferenceBackend()
+        case .cpu: CPUBackend(threads: 4)
+        case .cpuOneThread: CPUBackend(threads: 1)
         }
     }
 

@@ -3,4 +3,226 @@
 
 #include "vitrail_pool.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+// Kernels the size of a network's operations. Matrices are row-major float32; `accumulate` adds to the destination.
+// Sources and destinations do not overlap unless a comment says "may be the same memory". Every kernel runs on the
+// pool's threads (NULL: one thread) with the widest vectors that `vitrail_cpu` allows, and gives the same bits
+// whenever arguments, threads and instruction set are the same.
+
+/// A window of rows `stride` elements apart.
+typedef struct vitrail_matrix {
+    float *data;
+    ptrdiff_t rows, columns, stride;
+} vitrail_matrix;
+
+/// How elements are stored; the block forms are GGML's Q8_0 and Q4_0.
+typedef enum vitrail_dtype {
+    VITRAIL_DTYPE_FLOAT32 = 0,
+    VITRAIL_DTYPE_FLOAT16 = 1,
+    VITRAIL_DTYPE_BFLOAT16 = 2,
+    VITRAIL_DTYPE_INT32 = 3,
+    VITRAIL_DTYPE_INT8_BLOCKS = 4,
+    VITRAIL_DTYPE_INT4_BLOCKS = 5,
+} vitrail_dtype;
+
+/// The elementwise functions of the supported families.
+typedef enum vitrail_activation_kind {
+    VITRAIL_GELU,
+    VITRAIL_GELU_TANH,
+    VITRAIL_QUICK_GELU,
+    VITRAIL_SILU,
+    VITRAIL_RELU,
+    VITRAIL_TANH,
+    VITRAIL_SIGMOID,
+} vitrail_activation_kind;
+
+// Memory
+
+/// A block of `bytes` bytes aligned to 64, from 2 MiB on in huge pages of its own; NULL when memory is short.
+void *vitrail_memory_take(size_t bytes);
+/// Gives a block of `vitrail_memory_take` with the same size back to the operating system.
+void vitrail_memory_give(void *memory, size_t bytes);
+
+// Elementwise
+
+/// destination[i] = value.
+void vitrail_fill(vitrail_pool *pool, float *destination, ptrdiff_t count, float value);
+/// Copies bytes.
+void vitrail_copy(vitrail_pool *pool, void *destination, const void *source, ptrdiff_t bytes);
+/// Converts `count` elements, rounding to nearest even; the last block of a block form is filled up with zeros.
+/// One of the two types is float32, or both are the same.
+void vitrail_convert(
+    vitrail_pool *pool, const void *source, vitrail_dtype source_type, void *destination,
+    vitrail_dtype destination_type, ptrdiff_t count);
+/// destination = a + b; may be the same memory.
+void vitrail_add(vitrail_pool *pool, const float *a, const float *b, float *destination, ptrdiff_t count);
+/// destination = factor · source (+ destination); may be the same memory.
+void vitrail_scale(
+    vitrail_pool *pool, const float *source, float factor, float *destination, ptrdiff_t count, bool accumulate);
+/// destination = a ⊙ b (+ destination); may be the same memory.
+void vitrail_multiply(
+    vitrail_pool *pool, const float *a, const float *b, float *destination, ptrdiff_t count, bool accumulate);
+/// destination[r, c] = x[r, c] · vector[c] (+ destination); may be the same memory as x.
+void vitrail_scale_columns(
+    vitrail_pool *pool, vitrail_matrix x, const float *vector, vitrail_matrix destination, bool accumulate);
+/// destination[c] = Σ_r a[r, c] · b[r, c] (+ destination); without b (NULL), Σ_r a[r, c].
+void vitrail_sum_rows(
+    vitrail_pool *pool, vitrail_matrix a, const vitrail_matrix *b, float *destination, bool accumulate);
+/// destination = function(x); may be the same memory.
+void vitrail_activation(
+    vitrail_pool *pool, vitrail_activation_kind function, const float *x, float *destination, ptrdiff_t count);
+/// destination = gradient ⊙ function′(x) (+ destination); may be the same memory as gradient or x.
+void vitrail_activation_gradient(
+    vitrail_pool *pool, vitrail_activation_kind function, const float *x, const float *gradient, float *destination,
+    ptrdiff_t count, bool accumulate);
+/// destination[r, f] = function(x[r, f]) · x[r, F + f], with F = destination.columns = x.columns / 2.
+void vitrail_gated_activation(
+    vitrail_pool *pool, vitrail_activation_kind function, vitrail_matrix x, vitrail_matrix destination);
+/// Gradient of `vitrail_gated_activation` for both halves: destination [rows, 2F], gradient [rows, F]; destination may be x.
+void vitrail_gated_activation_gradient(
+    vitrail_pool *pool, vitrail_activation_kind function, vitrail_matrix x, vitrail_matrix gradient,
+    vitrail_matrix destination, bool accumulate);
+/// Zeroes element i where output i of SplitMix64 (upper 24 bits as a fraction) is below `rate`, else scales by
+/// 1/(1 − rate); may be the same memory.
+void vitrail_dropout(
+    vitrail_pool *pool, const float *x, float rate, uint64_t seed, float *destination, ptrdiff_t count,
+    bool accumulate);
+
+// Norms, per row. Gradients with `into.data == NULL` or a NULL vector are not computed.
+
+/// destination = (x − mean) / √(variance + ε) · weight + bias; statistics [rows, 2] = mean, 1/√(…).
+void vitrail_layer_norm(
+    vitrail_pool *pool, vitrail_matrix x, const float *weight, const float *bias, float epsilon,
+    vitrail_matrix destination, float *statistics);
+/// Gradients of `vitrail_layer_norm`; `into` may be the same memory as `gradient`.
+void vitrail_layer_norm_gradient(
+    vitrail_pool *pool, vitrail_matrix x, const float *weight, const float *statistics, vitrail_matrix gradient,
+    vitrail_matrix into, bool accumulate, float *weight_gradient, bool accumulate_weight, float *bias_gradient,
+    bool accumulate_bias);
+/// destination = x / √(mean(x²) + ε) · weight; statistics [rows] = 1/√(…).
+void vitrail_rms_norm(
+    vitrail_pool *pool, vitrail_matrix x, const float *weight, float epsilon, vitrail_matrix destination,
+    float *statistics);
+/// Gradients of `vitrail_rms_norm`; `into` may be the same memory as `gradient`.
+void vitrail_rms_norm_gradient(
+    vitrail_pool *pool, vitrail_matrix x, const float *weight, const float *statistics, vitrail_matrix gradient,
+    vitrail_matrix into, bool accumulate, float *weight_gradient, bool accumulate_weight);
+/// destination = x / max(‖x‖, ε); norms [rows] = ‖x‖.
+void vitrail_normalize_rows(
+    vitrail_pool *pool, vitrail_matrix x, float epsilon, vitrail_matrix destination, float *norms);
+/// Gradient of `vitrail_normalize_rows` from its result.
+void vitrail_normalize_rows_gradient(
+    vitrail_pool *pool, vitrail_matrix normalized, const float *norms, vitrail_matrix gradient, float epsilon,
+    vitrail_matrix destination, bool accumulate);
+
+// Rows
+
+/// destination[i] = table[indices[i]] (+ destination), zero rows for negative indices. Rows of the table are `row_bytes` apart
+/// and of any dtype but int32; the row's columns are destination.columns.
+void vitrail_gather_rows(
+    vitrail_pool *pool, const void *table, vitrail_dtype dtype, ptrdiff_t row_bytes, const int32_t *indices,
+    vitrail_matrix destination, bool accumulate);
+/// destination[indices[i]] += source[i] in increasing i, or = source[i] without `accumulate`; negative indices are skipped.
+void vitrail_scatter_rows(
+    vitrail_pool *pool, vitrail_matrix source, const int32_t *indices, vitrail_matrix destination, bool accumulate);
+/// destination[s] = mean of rows offsets[s] ..< offsets[s + 1] of x, with destination.rows segments; no rows give zeros.
+void vitrail_mean_rows(vitrail_pool *pool, vitrail_matrix x, const int32_t *offsets, vitrail_matrix destination);
+/// Every row of segment s receives gradient[s] / rows of s (+ destination).
+void vitrail_mean_rows_gradient(
+    vitrail_pool *pool, vitrail_matrix gradient, const int32_t *offsets, vitrail_matrix destination, bool accumulate);
+/// Cuts images [images, channels, height, width] into rows [images · patches, channels · patch · patch].
+void vitrail_patches(
+    vitrail_pool *pool, const float *images, ptrdiff_t channels, ptrdiff_t height, ptrdiff_t width, ptrdiff_t patch,
+    ptrdiff_t count, vitrail_matrix destination);
+/// Puts rows back where `vitrail_patches` took them (+ images); pixels outside of whole patches become zero.
+void vitrail_patches_gradient(
+    vitrail_pool *pool, vitrail_matrix gradient, ptrdiff_t channels, ptrdiff_t height, ptrdiff_t width,
+    ptrdiff_t patch, ptrdiff_t count, float *images, bool accumulate);
+/// Turns pairs (x[i], x[i + width/2]) of every head by the angles of positions[row], in place; table [positions, width]
+/// holds width/2 cosines, then width/2 sines.
+void vitrail_rotate(
+    vitrail_pool *pool, vitrail_matrix x, ptrdiff_t head_width, const int32_t *positions, const float *table,
+    bool inverse);
+
+// Attention
+
+/// Which columns are which head, and which keys each query sees (see AttentionSegments in TensorCore).
+typedef struct vitrail_attention_layout {
+    ptrdiff_t query_heads, key_value_heads, width;
+    float scale;
+    ptrdiff_t segments;
+    const int32_t *query_offsets;  ///< [segments + 1]
+    const int32_t *key_starts;     ///< [segments]
+    const int32_t *key_counts;     ///< [segments]
+    const int32_t *prefix_counts;  ///< [segments], or NULL
+    bool is_causal;
+} vitrail_attention_layout;
+
+/// destination = softmax(scale · q kᵀ) v over segments; log_sum_exp [queries, query_heads], or NULL.
+void vitrail_attention(
+    vitrail_pool *pool, const vitrail_attention_layout *layout, vitrail_matrix query, vitrail_matrix key,
+    vitrail_matrix value, vitrail_matrix destination, float *log_sum_exp);
+/// Gradients of `vitrail_attention`; destinations are overwritten in the rows that belong to a segment.
+void vitrail_attention_gradient(
+    vitrail_pool *pool, const vitrail_attention_layout *layout, vitrail_matrix query, vitrail_matrix key,
+    vitrail_matrix value, vitrail_matrix output, const float *log_sum_exp, vitrail_matrix gradient,
+    vitrail_matrix into_query, vitrail_matrix into_key, vitrail_matrix into_value);
+
+// Losses
+
+/// losses[r] = logsumexp(logits[r]) − logits[r, labels[r]], 0 where labels[r] < 0; with `gradient_scale` (or NULL)
+/// logits become gradient_scale · (softmax − onehot).
+void vitrail_softmax_cross_entropy(
+    vitrail_pool *pool, vitrail_matrix logits, const int32_t *labels, float *losses, const float *gradient_scale);
+/// Rows become probabilities, in place.
+void vitrail_softmax(vitrail_pool *pool, vitrail_matrix logits);
+/// losses[r] = Σ_c −log σ(y z) / n with z = temperature · s + bias, y = 1 on the diagonal and −1 elsewhere; similarities become
+/// d loss / d z.
+void vitrail_pairwise_sigmoid_loss(
+    vitrail_pool *pool, vitrail_matrix similarities, float temperature, float bias, float *losses);
+
+// Products
+
+/// c = alpha · op(a) · op(b) + bias (+ c) through OpenBLAS with its own threads, row-major, c [m, n]; bias [n] or NULL.
+void vitrail_blas_product(
+    const float *a, ptrdiff_t lda, bool transpose_a, const float *b, ptrdiff_t ldb, bool transpose_b, float *c,
+    ptrdiff_t ldc, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, float alpha,
+    const float *bias, bool accumulate);
+
+// Optimizers
+
+/// A run of floats.
+typedef struct vitrail_span {
+    const float *data;
+    ptrdiff_t count;
+} vitrail_span;
+
+/// Σ x² over all spans, in double; does not depend on the number of threads.
+double vitrail_sum_of_squares(vitrail_pool *pool, const vitrail_span *spans, ptrdiff_t count);
+
+/// Weights under one learning rate with their gradient and moments, `count` elements each.
+typedef struct vitrail_adamw_slice {
+    float *parameter;
+    const float *gradient;
+    float *first_moment, *second_moment;
+    ptrdiff_t count;
+    float learning_rate, weight_decay;
+} vitrail_adamw_slice;
+
+/// One AdamW update (Loshchilov & Hutter 2019) as PyTorch computes it; `step` counts from 1.
+void vitrail_adamw(
+    vitrail_pool *pool, const vitrail_adamw_slice *slices, ptrdiff_t count, double beta1, double beta2,
+    double epsilon, int64_t step, float gradient_scale);
+
+#ifdef __cplusplus
+}
+#endif
+
 #endif

@@ -1,0 +1,164 @@
+// Attention over packed segments: division into units of work. The loops are in attention_tasks.h.
+#include "kernel_table.h"
+
+/// Most queries and keys of a segment.
+static void longest_segment(const vitrail_attention_layout *layout, ptrdiff_t *queries, ptrdiff_t *keys) {
+    *queries = *keys = 0;
+    for (ptrdiff_t s = 0; s < layout->segments; s++) {
+        ptrdiff_t count = layout->query_offsets[s + 1] - layout->query_offsets[s];
+        if (count > *queries) *queries = count;
+        if (layout->key_counts[s] > *keys) *keys = layout->key_counts[s];
+    }
+}
+
+/// Blocks of query rows of all heads that read one key-value head.
+static ptrdiff_t blocks_of(const vitrail_attention_layout *layout, ptrdiff_t s) {
+    ptrdiff_t queries = layout->query_offsets[s + 1] - layout->query_offsets[s];
+    return (queries + ATTENTION_ROWS - 1) / ATTENTION_ROWS * (layout->query_heads / layout->key_value_heads);
+}
+
+/// Divides every segment and key-value head into `splits` runs of query blocks.
+static void plan_units(const vitrail_attention_layout *layout, int splits, bool gradient, attention_unit *units) {
+    ptrdiff_t partial = 0;
+    for (ptrdiff_t s = 0; s < layout->segments; s++) {
+        ptrdiff_t blocks = blocks_of(layout, s);
+        ptrdiff_t floats = attention_round(layout->key_counts[s], ATTENTION_KEYS) * attention_width(layout) * 2;
+        for (ptrdiff_t head = 0; head < layout->key_value_heads; head++) {
+            for (int split = 0; split < splits; split++, units++) {
+                *units = (attention_unit){
+                    .segment = (int32_t)s,
+                    .head = (int32_t)head,
+                    .first = (int32_t)(blocks * split / splits),
+                    .last = (int32_t)(blocks * (split + 1) / splits),
+                    .partial = partial,
+                };
+                if (gradient) partial += floats;
+            }
+        }
+    }
+}
+
+/// Runs of query blocks that give every thread three units or more.
+static int splits_for(vitrail_pool *pool, const vitrail_attention_layout *layout, ptrdiff_t queries) {
+    ptrdiff_t threads = pool ? vitrail_pool_threads(pool) : 1;
+    ptrdiff_t pairs = layout->segments * layout->key_value_heads;
+    ptrdiff_t blocks =
+        (queries + ATTENTION_ROWS - 1) / ATTENTION_ROWS * (layout->query_heads / layout->key_value_heads);
+    if (threads == 1 || pairs >= 3 * threads) return 1;
+    ptrdiff_t splits = (3 * threads + pairs - 1) / pairs;
+    return (int)(splits < blocks ? splits : blocks < 1 ? 1 : blocks);
+}
+
+/// Few queries a segment: chunks of keys side by side, joined afterwards.
+static void decode(vitrail_pool *pool, attention_args *args) {
+    const vitrail_attention_layout *layout = args->layout;
+    ptrdiff_t pairs = layout->segments * layout->key_value_heads, group = layout->query_heads / layout->key_value_heads;
+    ptrdiff_t unit_count = 0, partial = 0, keys = 0;
+    for (ptrdiff_t s = 0; s < layout->segments; s++) {
+        ptrdiff_t chunks = (layout->key_counts[s] + ATTENTION_DECODE_KEYS - 1) / ATTENTION_DECODE_KEYS;
+        unit_count += (chunks < 1 ? 1 : chunks) * layout->key_value_heads;
+        keys += layout->key_counts[s];
+    }
+    attention_unit *units = vitrail_scratch(pool, sizeof(attention_unit) * (size_t)unit_count);
+    ptrdiff_t *first_units = vitrail_scratch(pool, sizeof(ptrdiff_t) * (size_t)(pairs + 1)), unit = 0, pair = 0;
+    for (ptrdiff_t s = 0; s < layout->segments; s++) {
+        ptrdiff_t chunks = (layout->key_counts[s] + ATTENTION_DECODE_KEYS - 1) / ATTENTION_DECODE_KEYS;
+        ptrdiff_t queries = layout->query_offsets[s + 1] - layout->query_offsets[s];
+        for (ptrdiff_t head = 0; head < layout->key_value_heads; head++) {
+            first_units[pair++] = unit;
+            for (ptrdiff_t chunk = 0; chunk < (chunks < 1 ? 1 : chunks); chunk++, unit++) {
+                units[unit] = (attention_unit){
+                    .segment = (int32_t)s, .head = (int32_t)head, .first = (int32_t)chunk, .partial = partial};
+                partial += queries * group * attention_partial(layout);
+            }
+        }
+    }
+    first_units[pair] = unit;
+    ptrdiff_t threads = pool ? vitrail_pool_threads(pool) : 1;
+    args->units = units;
+    args->first_units = first_units;
+    args->scratch_stride = ATTENTION_DECODE_KEYS + attention_width(layout);
+    args->scratch = vitrail_scratch(pool, sizeof(float) * (size_t)(threads * args->scratch_stride));
+    args->partials = vitrail_scratch(pool, sizeof(float) * (size_t)(partial + 1));
+    // A short cache is not worth the other threads.
+    vitrail_pool *team = keys * layout->query_heads * layout->width < VITRAIL_GRAIN ? NULL : pool;
+    vitrail_pool_run_dynamic(team, vitrail_kernels()->attention_decode, args, (int)unit_count);
+    vitrail_pool_run(team, vitrail_kernels()->attention_combine, args, (int)pairs);
+    vitrail_pool_return(pool, args->partials);
+    vitrail_pool_return(pool, args->scratch);
+    vitrail_pool_return(pool, first_units);
+    vitrail_pool_return(pool, units);
+}
+
+void vitrail_attention(
+    vitrail_pool *pool, const vitrail_attention_layout *layout, vitrail_matrix query, vitrail_matrix key,
+    vitrail_matrix value, vitrail_matrix destination, float *log_sum_exp) {
+    attention_args args = {
+        .layout = layout,
+        .query = query,
+        .key = key,
+        .value = value,
+        .destination = destination,
+        .log_sum_exp = log_sum_exp,
+    };
+    ptrdiff_t queries, keys;
+    longest_segment(layout, &queries, &keys);
+    if (queries == 0) return;
+    if (queries <= ATTENTION_DECODE_ROWS) {
+        decode(pool, &args);
+        return;
+    }
+    ptrdiff_t threads = pool ? vitrail_pool_threads(pool) : 1;
+    args.splits = splits_for(pool, layout, queries);
+    args.unit_count = layout->segments * layout->key_value_heads * args.splits;
+    attention_unit *units = vitrail_scratch(pool, sizeof(attention_unit) * (size_t)args.unit_count);
+    plan_units(layout, args.splits, false, units);
+    args.units = units;
+    args.scratch_stride = attention_scratch(layout, keys, false);
+    args.scratch = vitrail_scratch(pool, sizeof(float) * (size_t)(threads * args.scratch_stride));
+    vitrail_pool_run_dynamic(pool, vitrail_kernels()->attention, &args, (int)args.unit_count);
+    vitrail_pool_return(pool, args.scratch);
+    vitrail_pool_return(pool, units);
+}
+
+void vitrail_attention_gradient(
+    vitrail_pool *pool, const vitrail_attention_layout *layout, vitrail_matrix query, vitrail_matrix key,
+    vitrail_matrix value, vitrail_matrix output, const float *log_sum_exp, vitrail_matrix gradient,
+    vitrail_matrix into_query, vitrail_matrix into_key, vitrail_matrix into_value) {
+    attention_args args = {
+        .layout = layout,
+        .query = query,
+        .key = key,
+        .value = value,
+        .destination = output,
+        .gradient = gradient,
+        .into_query = into_query,
+        .into_key = into_key,
+        .into_value = into_value,
+        .log_sum_exp = (float *)log_sum_exp,
+    };
+    ptrdiff_t queries, keys, threads = pool ? vitrail_pool_threads(pool) : 1, partial = 0;
+    longest_segment(layout, &queries, &keys);
+    ptrdiff_t pairs = layout->segments * layout->key_value_heads;
+    if (pairs == 0) return;
+    args.splits = splits_for(pool, layout, queries);
+    args.unit_count = pairs * args.splits;
+    attention_unit *units = vitrail_scratch(pool, sizeof(attention_unit) * (size_t)args.unit_count);
+    plan_units(layout, args.splits, true, units);
+    args.units = units;
+    args.scratch_stride = attention_scratch(layout, keys, true);
+    args.scratch = vitrail_scratch(pool, sizeof(float) * (size_t)(threads * args.scratch_stride));
+    if (args.splits > 1) {
+        const attention_unit *last = &units[args.unit_count - 1];
+        ptrdiff_t padded = attention_round(layout->key_counts[last->segment], ATTENTION_KEYS);
+        partial = last->partial + 2 * padded * attention_width(layout);
+        args.partials = vitrail_scratch(pool, sizeof(float) * (size_t)partial);
+    }
+    vitrail_pool_run_dynamic(pool, vitrail_kernels()->attention_gradient, &args, (int)args.unit_count);
+    if (args.splits > 1) {
+        vitrail_pool_run(pool, vitrail_kernels()->attention_gradient_combine, &args, (int)pairs);
+        vitrail_pool_return(pool, args.partials);
+    }
+    vitrail_pool_return(pool, args.scratch);
+    vitrail_pool_return(pool, units);
+}

@@ -1,0 +1,59 @@
+// How attention divides into units of work; included by kernel_table.h.
+
+/// Query rows and keys of one block: multiples of every tile's height, and of the key panels' width.
+enum { ATTENTION_ROWS = 48, ATTENTION_KEYS = 96, ATTENTION_PANEL = 32 };
+/// Segments with at most this many queries stream their keys instead of packing them.
+enum { ATTENTION_DECODE_ROWS = 4, ATTENTION_DECODE_KEYS = 256 };
+
+/// The queries [first, last) of one segment and key-value head, counted in blocks of ATTENTION_ROWS rows, head after head
+/// of the group. For decoding, first is the number of a chunk of ATTENTION_DECODE_KEYS keys.
+typedef struct attention_unit {
+    int32_t segment, head, first, last;
+    ptrdiff_t partial;  // offset into `partials`
+} attention_unit;
+
+typedef struct attention_args {
+    const vitrail_attention_layout *layout;
+    vitrail_matrix query, key, value, destination, gradient, into_query, into_key, into_value;
+    float *log_sum_exp;
+    const attention_unit *units;
+    ptrdiff_t unit_count;
+    const ptrdiff_t *first_units;  // decoding: where the units of each segment and head begin, and their number
+    int splits;               // units of one segment and head, next to each other
+    ptrdiff_t longest;        // most keys of a segment
+    float *scratch;           // scratch_stride floats for every thread
+    ptrdiff_t scratch_stride;
+    float *partials;
+} attention_args;
+
+static inline ptrdiff_t attention_round(ptrdiff_t count, ptrdiff_t multiple) {
+    return (count + multiple - 1) / multiple * multiple;
+}
+
+/// Width of a head in scratch memory.
+static inline ptrdiff_t attention_width(const vitrail_attention_layout *layout) {
+    return attention_round(layout->width, 16);
+}
+
+/// Floats of scratch that a thread needs for units with at most `keys` keys.
+static inline ptrdiff_t attention_scratch(const vitrail_attention_layout *layout, ptrdiff_t keys, bool gradient) {
+    ptrdiff_t width = attention_width(layout), padded = attention_round(keys, ATTENTION_KEYS);
+    ptrdiff_t block = ATTENTION_ROWS * ATTENTION_KEYS, rows = ATTENTION_ROWS * width;
+    return gradient ? 5 * padded * width + 2 * block + 5 * rows + 2 * ATTENTION_ROWS
+                    : 2 * padded * width + block + 2 * rows + 2 * ATTENTION_ROWS;
+}
+
+/// Floats of one decoding partial: a row's maximum, sum and weighted values.
+static inline ptrdiff_t attention_partial(const vitrail_attention_layout *layout) {
+    return attention_width(layout) + 16;
+}
+
+/// Keys that query `row` of segment `s` sees: always the first ones.
+static inline ptrdiff_t attention_visible(const vitrail_attention_layout *layout, ptrdiff_t s, ptrdiff_t row) {
+    ptrdiff_t keys = layout->key_counts[s];
+    if (!layout->is_causal) return keys;
+    ptrdiff_t queries = layout->query_offsets[s + 1] - layout->query_offsets[s];
+    ptrdiff_t visible = row + keys - queries + 1, prefix = layout->prefix_counts ? layout->prefix_counts[s] : 0;
+    visible = visible > prefix ? visible : prefix;
+    return visible < 0 ? 0 : visible < keys ? visible : keys;
+}

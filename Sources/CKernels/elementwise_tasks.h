@@ -1,0 +1,219 @@
+// Loops of elementwise.c. Destinations may be a source's own memory, element for element.
+
+static void fill_task(void *context, int part, int parts) {
+    const elementwise_args *a = context;
+    ptrdiff_t begin, end;
+    vitrail_share(a->count, 16, part, parts, &begin, &end);
+    for (ptrdiff_t i = begin; i < end; i++) a->destination[i] = a->factor;
+}
+
+static void add_task(void *context, int part, int parts) {
+    const elementwise_args *a = context;
+    const float *x = a->a, *y = a->b;
+    float *destination = a->destination;
+    ptrdiff_t begin, end;
+    vitrail_share(a->count, 16, part, parts, &begin, &end);
+#pragma clang loop vectorize(assume_safety) interleave_count(4)
+    for (ptrdiff_t i = begin; i < end; i++) destination[i] = x[i] + y[i];
+}
+
+static void scale_task(void *context, int part, int parts) {
+    const elementwise_args *a = context;
+    const float *x = a->a;
+    float *destination = a->destination, factor = a->factor;
+    ptrdiff_t begin, end;
+    vitrail_share(a->count, 16, part, parts, &begin, &end);
+    if (a->accumulate) {
+#pragma clang loop vectorize(assume_safety) interleave_count(4)
+        for (ptrdiff_t i = begin; i < end; i++) destination[i] += factor * x[i];
+    } else {
+#pragma clang loop vectorize(assume_safety) interleave_count(4)
+        for (ptrdiff_t i = begin; i < end; i++) destination[i] = factor * x[i];
+    }
+}
+
+static void multiply_task(void *context, int part, int parts) {
+    const elementwise_args *a = context;
+    const float *x = a->a, *y = a->b;
+    float *destination = a->destination;
+    ptrdiff_t begin, end;
+    vitrail_share(a->count, 16, part, parts, &begin, &end);
+    if (a->accumulate) {
+#pragma clang loop vectorize(assume_safety) interleave_count(4)
+        for (ptrdiff_t i = begin; i < end; i++) destination[i] += x[i] * y[i];
+    } else {
+#pragma clang loop vectorize(assume_safety) interleave_count(4)
+        for (ptrdiff_t i = begin; i < end; i++) destination[i] = x[i] * y[i];
+    }
+}
+
+static void scale_columns_task(void *context, int part, int parts) {
+    const rows_args *a = context;
+    const float *vector = a->vector;
+    ptrdiff_t begin, end, columns = a->x.columns;
+    vitrail_share(a->x.rows, 1, part, parts, &begin, &end);
+    for (ptrdiff_t r = begin; r < end; r++) {
+        const float *x = a->x.data + r * a->x.stride;
+        float *destination = a->destination.data + r * a->destination.stride;
+        if (a->accumulate) {
+#pragma clang loop vectorize(assume_safety) interleave_count(4)
+            for (ptrdiff_t c = 0; c < columns; c++) destination[c] += x[c] * vector[c];
+        } else {
+#pragma clang loop vectorize(assume_safety) interleave_count(4)
+            for (ptrdiff_t c = 0; c < columns; c++) destination[c] = x[c] * vector[c];
+        }
+    }
+}
+
+/// Sums a share of the rows into partials[part]; eight rows at a time so that the sums stay in registers longer.
+static void sum_rows_task(void *context, int part, int parts) {
+    const rows_args *a = context;
+    ptrdiff_t begin, end, columns = a->x.columns;
+    vitrail_share(a->x.rows, 1, part, parts, &begin, &end);
+    float *sums = a->partials + part * columns;
+    memset(sums, 0, sizeof(float) * (size_t)columns);
+    for (ptrdiff_t r = begin; r < end; r += 8) {
+        ptrdiff_t last = r + 8 < end ? r + 8 : end;
+        EACH16(c, n, 0, columns) {
+            v16f sum = load_n(sums + c, n);
+            for (ptrdiff_t s = r; s < last; s++) {
+                v16f x = load_n(a->x.data + s * a->x.stride + c, n);
+                sum += a->y.data ? x * load_n(a->y.data + s * a->y.stride + c, n) : x;
+            }
+            store_n(sums + c, sum, n);
+        }
+    }
+}
+
+/// function(x), and its derivative when `slope` is not NULL. `function` is a constant wherever this is inlined.
+INLINE v16f activate16(int function, v16f x, v16f *slope) {
+    switch (function) {
+    case VITRAIL_GELU: {
+        v16f density, below = normal16(x, &density);
+        if (slope) *slope = below + x * density;
+        return x * below;
+    }
+    case VITRAIL_GELU_TANH: {
+        // ½(1 + tanh u) = σ(2u)
+        v16f s = sigmoid16(x * (1.59576912f + 0.0713548163f * x * x));
+        if (slope) *slope = s + x * s * (1.0f - s) * (1.59576912f + 0.214064449f * x * x);
+        return x * s;
+    }
+    case VITRAIL_QUICK_GELU: {
+        v16f s = sigmoid16(1.702f * x);
+        if (slope) *slope = s + 1.702f * x * s * (1.0f - s);
+        return x * s;
+    }
+    case VITRAIL_SILU: {
+        v16f s = sigmoid16(x);
+        if (slope) *slope = s + x * s * (1.0f - s);
+        return x * s;
+    }
+    case VITRAIL_RELU:
+        if (slope) *slope = x > 0.0f ? (v16f)1.0f : (v16f)0.0f;
+        return x < 0.0f ? (v16f)0.0f : x;
+    case VITRAIL_TANH: {
+        v16f y = tanh16(x);
+        if (slope) *slope = 1.0f - y * y;
+        return y;
+    }
+    default: {
+        v16f s = sigmoid16(x);
+        if (slope) *slope = s * (1.0f - s);
+        return s;
+    }
+    }
+}
+
+/// Compiles LOOP(function) once for every activation.
+#define FOR_ACTIVATION(function, LOOP)                                                                                 \
+    switch (function) {                                                                                                \
+    case VITRAIL_GELU: LOOP(VITRAIL_GELU); break;                                                                      \
+    case VITRAIL_GELU_TANH: LOOP(VITRAIL_GELU_TANH); break;                                                            \
+    case VITRAIL_QUICK_GELU: LOOP(VITRAIL_QUICK_GELU); break;                                                          \
+    case VITRAIL_SILU: LOOP(VITRAIL_SILU); break;                                                                      \
+    case VITRAIL_RELU: LOOP(VITRAIL_RELU); break;                                                                      \
+    case VITRAIL_TANH: LOOP(VITRAIL_TANH); break;                                                                      \
+    default: LOOP(VITRAIL_SIGMOID); break;                                                                             \
+    }
+
+static void activation_task(void *context, int part, int parts) {
+    const elementwise_args *a = context;
+    ptrdiff_t begin, end;
+    vitrail_share(a->count, 16, part, parts, &begin, &end);
+#define ACTIVATION_LOOP(function)                                                                                      \
+    EACH16(i, n, begin, end) store_n(a->destination + i, activate16(function, load_n(a->a + i, n), NULL), n)
+    FOR_ACTIVATION(a->function, ACTIVATION_LOOP)
+}
+
+static void activation_gradient_task(void *context, int part, int parts) {
+    const elementwise_args *a = context;
+    ptrdiff_t begin, end;
+    vitrail_share(a->count, 16, part, parts, &begin, &end);
+#define ACTIVATION_GRADIENT_LOOP(function)                                                                             \
+    EACH16(i, n, begin, end) {                                                                                         \
+        v16f slope;                                                                                                    \
+        activate16(function, load_n(a->a + i, n), &slope);                                                             \
+        v16f result = slope * load_n(a->b + i, n);                                                                     \
+        if (a->accumulate) result += load_n(a->destination + i, n);                                                    \
+        store_n(a->destination + i, result, n);                                                                        \
+    }
+    FOR_ACTIVATION(a->function, ACTIVATION_GRADIENT_LOOP)
+}
+
+static void gated_activation_task(void *context, int part, int parts) {
+    const rows_args *a = context;
+    ptrdiff_t begin, end, columns = a->destination.columns;
+    vitrail_share(a->destination.rows, 1, part, parts, &begin, &end);
+#define GATED_LOOP(function)                                                                                           \
+    for (ptrdiff_t r = begin; r < end; r++) {                                                                          \
+        const float *gate = a->x.data + r * a->x.stride, *up = gate + columns;                                         \
+        float *destination = a->destination.data + r * a->destination.stride;                                          \
+        EACH16(c, n, 0, columns)                                                                                       \
+        store_n(destination + c, activate16(function, load_n(gate + c, n), NULL) * load_n(up + c, n), n);              \
+    }
+    FOR_ACTIVATION(a->function, GATED_LOOP)
+}
+
+static void gated_activation_gradient_task(void *context, int part, int parts) {
+    const rows_args *a = context;
+    ptrdiff_t begin, end, columns = a->y.columns;
+    vitrail_share(a->y.rows, 1, part, parts, &begin, &end);
+#define GATED_GRADIENT_LOOP(function)                                                                                  \
+    for (ptrdiff_t r = begin; r < end; r++) {                                                                          \
+        const float *gate = a->x.data + r * a->x.stride, *up = gate + columns;                                         \
+        const float *gradient = a->y.data + r * a->y.stride;                                                           \
+        float *to_gate = a->destination.data + r * a->destination.stride, *to_up = to_gate + columns;                  \
+        EACH16(c, n, 0, columns) {                                                                                     \
+            v16f slope, value = activate16(function, load_n(gate + c, n), &slope);                                     \
+            v16f g = load_n(gradient + c, n), for_gate = g * load_n(up + c, n) * slope, for_up = g * value;            \
+            if (a->accumulate) {                                                                                       \
+                for_gate += load_n(to_gate + c, n);                                                                    \
+                for_up += load_n(to_up + c, n);                                                                        \
+            }                                                                                                          \
+            store_n(to_gate + c, for_gate, n);                                                                         \
+            store_n(to_up + c, for_up, n);                                                                             \
+        }                                                                                                              \
+    }
+    FOR_ACTIVATION(a->function, GATED_GRADIENT_LOOP)
+}
+
+static void dropout_task(void *context, int part, int parts) {
+    const elementwise_args *a = context;
+    const float *x = a->a;
+    float *destination = a->destination, factor = 1.0f / (1.0f - a->factor);
+    // uniform < rate on 24-bit fractions, compared as integers
+    uint64_t limit = (uint64_t)__builtin_ceil((double)a->factor * 16777216.0);
+    bool accumulate = a->accumulate;
+    ptrdiff_t begin, end;
+    vitrail_share(a->count, 16, part, parts, &begin, &end);
+#pragma clang loop vectorize(assume_safety)
+    for (ptrdiff_t i = begin; i < end; i++) {
+        uint64_t z = a->seed + ((uint64_t)i + 1) * 0x9E3779B97F4A7C15u;
+        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+        z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+        z ^= z >> 31;
+        float kept = (z >> 40) >= limit ? x[i] * factor : 0.0f;
+        destination[i] = accumulate ? destination[i] + kept : kept;
+    }
+}

@@ -1,0 +1,16 @@
+// Every loop for AVX-512 (F, BW, CD, DQ, VL).
+#if defined(__x86_64__)
+
+#include "kernel_table.h"
+
+#include <string.h>
+
+#pragma clang diagnostic ignored "-Wpsabi"
+#pragma clang attribute push(__attribute__((target("arch=x86-64-v4"))), apply_to = function)
+#define VITRAIL_WIDE 1
+#include "variant_tasks.h"
+#pragma clang attribute pop
+
+const vitrail_kernel_table vitrail_kernels_avx512 = VITRAIL_KERNEL_TABLE;
+
+#endif

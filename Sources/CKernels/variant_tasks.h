@@ -1,0 +1,14 @@
+// All loops, in the order of their needs.
+#include "vector.h"
+
+#include "elementwise_tasks.h"
+
+#include "convert_tasks.h"
+#include "losses_tasks.h"
+#include "norms_tasks.h"
+#include "optimizers_tasks.h"
+#include "rows_tasks.h"
+
+#include "attention_tiles.h"
+
+#include "attention_tasks.h"

@@ -1,0 +1,135 @@
+// Vectors of 16 floats, lowered to whatever registers the including file's target has.
+// Included by the variant_*.c files only, inside their `target` region.
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#define INLINE static inline __attribute__((always_inline, unused))
+#define EACH16(i, n, begin, end) for (ptrdiff_t i = (begin), n; n = (end) - i, n > 0; i += 16)
+
+typedef float v16f __attribute__((ext_vector_type(16)));
+typedef float v8f __attribute__((ext_vector_type(8)));
+typedef float v4f __attribute__((ext_vector_type(4)));
+typedef double v8d __attribute__((ext_vector_type(8)));
+typedef int32_t v16i __attribute__((ext_vector_type(16)));
+
+INLINE v16f load16(const float *p) {
+    v16f v;
+    memcpy(&v, p, sizeof v);
+    return v;
+}
+
+INLINE void store16(float *p, v16f v) { memcpy(p, &v, sizeof v); }
+
+/// The first n (1 ... 16) lanes from memory, zeros after them. Nothing beyond n is touched.
+INLINE v16f load_n(const float *p, ptrdiff_t n) {
+    if (__builtin_expect(n >= 16, 1)) return load16(p);
+    float lanes[16] = {0};
+    for (ptrdiff_t i = 0; i < n; i++) lanes[i] = p[i];
+    return load16(lanes);
+}
+
+INLINE void store_n(float *p, v16f v, ptrdiff_t n) {
+    if (__builtin_expect(n >= 16, 1)) {
+        store16(p, v);
+        return;
+    }
+    float lanes[16];
+    store16(lanes, v);
+    for (ptrdiff_t i = 0; i < n; i++) p[i] = lanes[i];
+}
+
+INLINE float sum16(v16f v) {
+    v8f a = v.lo + v.hi;
+    v4f b = a.lo + a.hi;
+    return (b.x + b.z) + (b.y + b.w);
+}
+
+INLINE float max16(v16f v) {
+    v8f a = v.lo > v.hi ? v.lo : v.hi;
+    v4f b = a.lo > a.hi ? a.lo : a.hi;
+    float c = b.x > b.z ? b.x : b.z, d = b.y > b.w ? b.y : b.w;
+    return c > d ? c : d;
+}
+
+/// Lane numbers below n keep their value, the others become `other`.
+INLINE v16f keep_n(v16f v, ptrdiff_t n, float other) {
+    const v16i lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    return lane < (v16i)(int32_t)n ? v : (v16f)other;
+}
+
+/// 2^x for x <= 127; below −126 zero. Relative error under 2e-7.
+INLINE v16f exp2_16(v16f x) {
+    const v16f magic = 12582912.0f;  // 1.5 · 2^23: adding it rounds to an integer in the low bits
+    v16f shifted = x + magic;
+    v16f f = x - (shifted - magic);
+    v16f p = 1.53458118e-4f;
+    p = p * f + 1.33999312e-3f;
+    p = p * f + 9.61848896e-3f;
+    p = p * f + 5.55032878e-2f;
+    p = p * f + 2.40226469e-1f;
+    p = p * f + 6.93147206e-1f;
+    p = p * f + 1.0f;
+    v16i power = ((v16i)shifted + 127) << 23;
+    v16f result = p * (v16f)power;
+    return x < -126.0f ? (v16f)0.0f : result;
+}
+
+/// e^x with a relative error under 2e-7; zero below −87.3, limited to e^88 above; NaN stays NaN.
+INLINE v16f exp16(v16f x) {
+    const v16f magic = 12582912.0f;
+    v16f y = x > 88.0f ? (v16f)88.0f : x;
+    v16f shifted = y * 1.44269504f + magic;
+    v16f n = shifted - magic;
+    v16f r = y - n * 0.693359375f;  // ln 2 in two parts, the first exact when multiplied by n
+    r = r + n * 2.12194440e-4f;
+    v16f q = 1.39013043e-3f;
+    q = q * r + 8.36321380e-3f;
+    q = q * r + 4.16668544e-2f;
+    q = q * r + 1.66665769e-1f;
+    q = q * r + 4.99999995e-1f;
+    v16f p = r * r * q + r + 1.0f;
+    v16i power = ((v16i)shifted + 127) << 23;
+    v16f result = p * (v16f)power;
+    return x < -87.3f ? (v16f)0.0f : result;
+}
+
+INLINE v16f sigmoid16(v16f x) { return 1.0f / (1.0f + exp16(-x)); }
+
+INLINE v16f abs16(v16f x) { return __builtin_elementwise_abs(x); }
+
+/// tanh x: an odd polynomial near zero, 1 − 2/(e^2|x| + 1) elsewhere.
+INLINE v16f tanh16(v16f x) {
+    v16f a = abs16(x), s = x * x;
+    v16f q = 2.26958745e-3f;
+    q = q * s - 8.32327292e-3f;
+    q = q * s + 2.17625330e-2f;
+    q = q * s - 5.39584659e-2f;
+    q = q * s + 1.33333002e-1f;
+    q = q * s - 3.33333331e-1f;
+    v16f near = x * s * q + x;
+    v16f far = 1.0f - 2.0f / (exp16(2.0f * a) + 1.0f);
+    far = __builtin_elementwise_copysign(far, x);
+    return s < 0.4f ? near : far;
+}
+
+/// The normal distribution Φ(x) and its density. Φ(−a) = e^(−a²/2) · t · P(t) with t = 1/(1 + 0.33 a), a >= 0;
+/// P was fitted to a relative error of 5e-8, so the lower tail keeps its digits.
+INLINE v16f normal16(v16f x, v16f *density) {
+    v16f a = abs16(x);
+    v16f e = exp16(-0.5f * x * x);
+    v16f t = 1.0f / (1.0f + 0.33f * a);
+    v16f p = -2.14136783e-2f;
+    p = p * t + 1.25969812e-1f;
+    p = p * t - 2.73025781e-1f;
+    p = p * t + 2.31142268e-1f;
+    p = p * t - 6.08951561e-2f;
+    p = p * t + 1.23618707e-1f;
+    p = p * t + 1.10622756e-1f;
+    p = p * t + 1.32362261e-1f;
+    p = p * t + 1.31618828e-1f;
+    v16f tail = e * t * p;
+    *density = e * 0.398942280f;
+    return x > 0.0f ? 1.0f - tail : tail;
+}

@@ -1,0 +1,45 @@
+import CKernels
+public import TensorCore
+
+extension CPUBackend {
+    public func attention(
+        query: Matrix, key: Matrix, value: Matrix, heads: HeadLayout, segments: AttentionSegments,
+        into destination: Matrix, logSumExp: Tensor?
+    ) {
+        segments.withLayout(heads) {
+            vitrail_attention(
+                pool, $0, query.window, key.window, value.window, destination.window, logSumExp?.floatPointer)
+        }
+    }
+
+    public func attentionGradient(
+        query: Matrix, key: Matrix, value: Matrix, output: Matrix, logSumExp: Tensor, gradient: Matrix,
+        heads: HeadLayout, segments: AttentionSegments, intoQuery: Matrix, key intoKey: Matrix, value intoValue: Matrix
+    ) {
+        segments.withLayout(heads) {
+            vitrail_attention_gradient(
+                pool, $0, query.window, key.window, value.window, output.window, logSumExp.floatPointer,
+                gradient.window, intoQuery.window, intoKey.window, intoValue.window)
+        }
+    }
+}
+
+extension AttentionSegments {
+    /// Calls `body` with the kernels' form of the segments, valid during the call.
+    func withLayout(_ heads: HeadLayout, _ body: (UnsafePointer<vitrail_attention_layout>) -> Void) {
+        queryOffsets.withUnsafeBufferPointer { offsets in
+            keyStarts.withUnsafeBufferPointer { starts in
+                keyCounts.withUnsafeBufferPointer { counts in
+                    (prefixCounts ?? []).withUnsafeBufferPointer { prefixes in
+                        var layout = vitrail_attention_layout(
+                            query_heads: heads.queryHeads, key_value_heads: heads.keyValueHeads, width: heads.width,
+                            scale: heads.scale, segments: count, query_offsets: offsets.baseAddress,
+                            key_starts: starts.baseAddress, key_counts: counts.baseAddress,
+                            prefix_counts: prefixCounts == nil ? nil : prefixes.baseAddress, is_causal: isCausal)
+                        body(&layout)
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,59 @@
+import CKernels
+public import TensorCore
+
+extension CPUBackend {
+    /// Bytes of tensors alive now, rounded up to blocks.
+    public var usedBytes: Int { memory.statistics.used }
+
+    /// Most bytes of tensors that were alive at once since the start or `resetPeakBytes`.
+    public var peakBytes: Int { memory.statistics.peak }
+
+    /// Bytes kept for reuse.
+    public var idleBytes: Int { memory.statistics.idle }
+
+    /// Counts `peakBytes` from here on.
+    public func resetPeakBytes() { memory.resetPeak() }
+
+    /// Gives the memory kept for reuse back to the operating system.
+    public func releaseIdleMemory() { memory.trim() }
+
+    public func allocate(byteCount: Int) -> Storage {
+        let (pointer, sizeClass) = memory.take(byteCount)
+        return Storage(pointer: pointer, byteCount: byteCount, backend: self) { [memory] in
+            memory.giveBack($0, sizeClass: sizeClass)
+        }
+    }
+
+    public func upload(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor) {
+        precondition(bytes.count == tensor.dtype.byteCount(of: tensor.count), "upload: \(bytes.count) bytes")
+        if let source = bytes.baseAddress { vitrail_copy(pool, tensor.pointer, source, bytes.count) }
+    }
+
+    public func download(_ tensor: Tensor, to bytes: UnsafeMutableRawBufferPointer) {
+        precondition(bytes.count == tensor.dtype.byteCount(of: tensor.count), "download: \(bytes.count) bytes")
+        if let target = bytes.baseAddress { vitrail_copy(pool, target, tensor.pointer, bytes.count) }
+    }
+
+    public func fill(_ tensor: Tensor, _ value: Float) {
+        vitrail_fill(pool, tensor.floatPointer, tensor.count, value)
+    }
+
+    public func copy(_ source: Tensor, into destination: Tensor) {
+        precondition(source.dtype == destination.dtype && source.count == destination.count, "copy: unlike tensors")
+        vitrail_copy(pool, destination.pointer, source.pointer, source.dtype.byteCount(of: source.count))
+    }
+
+    public func convert(_ source: Tensor, into destination: Tensor) {
+        precondition(source.count == destination.count, "convert: \(source.shape) into \(destination.shape)")
+        let direct = source.dtype == .float32 || destination.dtype == .float32 || source.dtype == destination.dtype
+        guard direct else {
+            let widened = empty(source.shape)
+            convert(source, into: widened)
+            convert(widened, into: destination)
+            return
+        }
+        vitrail_convert(
+            pool, source.pointer, source.dtype.kernelType, destination.pointer, destination.dtype.kernelType,
+            source.count)
+    }
+}

@@ -1,0 +1,51 @@
+import CKernels
+public import TensorCore
+
+extension CPUBackend {
+    /// What kernels take for a destination that is not wanted.
+    private static var nowhere: vitrail_matrix { vitrail_matrix(data: nil, rows: 0, columns: 0, stride: 0) }
+
+    public func layerNorm(
+        _ x: Matrix, weight: Tensor, bias: Tensor, epsilon: Float, into destination: Matrix, statistics: Tensor
+    ) {
+        vitrail_layer_norm(
+            pool, x.window, weight.floatPointer, bias.floatPointer, epsilon, destination.window,
+            statistics.floatPointer)
+    }
+
+    public func layerNormGradient(
+        _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix, into xGradient: (Matrix, accumulate: Bool)?,
+        weightGradient: (Tensor, accumulate: Bool)?, biasGradient: (Tensor, accumulate: Bool)?
+    ) {
+        vitrail_layer_norm_gradient(
+            pool, x.window, weight.floatPointer, statistics.floatPointer, gradient.window,
+            xGradient?.0.window ?? Self.nowhere, xGradient?.accumulate ?? false, weightGradient?.0.floatPointer,
+            weightGradient?.accumulate ?? false, biasGradient?.0.floatPointer, biasGradient?.accumulate ?? false)
+    }
+
+    public func rmsNorm(_ x: Matrix, weight: Tensor, epsilon: Float, into destination: Matrix, statistics: Tensor) {
+        vitrail_rms_norm(
+            pool, x.window, weight.floatPointer, epsilon, destination.window, statistics.floatPointer)
+    }
+
+    public func rmsNormGradient(
+        _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix, into xGradient: (Matrix, accumulate: Bool)?,
+        weightGradient: (Tensor, accumulate: Bool)?
+    ) {
+        vitrail_rms_norm_gradient(
+            pool, x.window, weight.floatPointer, statistics.floatPointer, gradient.window,
+            xGradient?.0.window ?? Self.nowhere, xGradient?.accumulate ?? false, weightGradient?.0.floatPointer,
+            weightGradient?.accumulate ?? false)
+    }
+
+    public func normalizeRows(_ x: Matrix, epsilon: Float, into destination: Matrix, norms: Tensor) {
+        vitrail_normalize_rows(pool, x.window, epsilon, destination.window, norms.floatPointer)
+    }
+
+    public func normalizeRowsGradient(
+        normalized: Matrix, norms: Tensor, gradient: Matrix, epsilon: Float, into destination: Matrix, accumulate: Bool
+    ) {
+        vitrail_normalize_rows_gradient(
+            pool, normalized.window, norms.floatPointer, gradient.window, epsilon, destination.window, accumulate)
+    }
+}

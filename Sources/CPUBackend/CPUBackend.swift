@@ -1,0 +1,62 @@
+import CKernels
+public import TensorCore
+
+/// How the factors of products are rounded; sums are always taken in float32.
+public enum ProductPrecision: String, Sendable, CaseIterable {
+    case float32
+    /// Float32 factors are rounded to bfloat16 (nearest even) while they are read.
+    case bfloat16
+}
+
+/// The kernels on the processor's own cores: vector loops in C for the instruction set at hand, one pool of threads.
+///
+/// The number of threads fixes how sums are divided, so equal threads give equal bits.
+public final class CPUBackend: Backend {
+    public let name = "cpu"
+    /// How factors are rounded.
+    public let products: ProductPrecision
+    /// Number of threads that kernels run on, the caller's included.
+    public let threads: Int
+
+    let pool: OpaquePointer?
+    let memory: BlockCache
+
+    /// A back end with threads and memory of its own.
+    ///
+    /// - Parameter threads: number of threads; all cores that the process may use when nil.
+    /// - Parameter products: how factors are rounded.
+    public init(threads: Int? = nil, products: ProductPrecision = .float32) {
+        precondition(threads.map { $0 > 0 } ?? true, "a back end runs on one thread or more")
+        self.products = products
+        pool = vitrail_pool_create(Int32(clamping: threads ?? 0), false)
+        self.threads = Int(vitrail_pool_threads(pool))
+        memory = BlockCache()
+    }
+
+    deinit { vitrail_pool_destroy(pool) }
+}
+
+extension Matrix {
+    /// The window as the kernels take it.
+    var window: vitrail_matrix { vitrail_matrix(data: floatPointer, rows: rows, columns: columns, stride: rowStride) }
+}
+
+extension DType {
+    /// The kernels' number for it.
+    var kernelType: vitrail_dtype { vitrail_dtype(UInt32(rawValue)) }
+}
+
+extension Activation {
+    /// The kernels' number for it.
+    var kernelKind: vitrail_activation_kind {
+        switch self {
+        case .gelu: VITRAIL_GELU
+        case .geluTanh: VITRAIL_GELU_TANH
+        case .quickGelu: VITRAIL_QUICK_GELU
+        case .silu: VITRAIL_SILU
+        case .relu: VITRAIL_RELU
+        case .tanh: VITRAIL_TANH
+        case .sigmoid: VITRAIL_SIGMOID
+        }
+    }
+}
