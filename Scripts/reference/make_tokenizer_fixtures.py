@@ -57,7 +57,7 @@ def byte_fallback(metaspace):
     special = ["<unk>", "<s>", "</s>"]
     t = Tokenizer(models.BPE(unk_token="<unk>", byte_fallback=True, fuse_unk=True))
     t.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always", split=True)
-    t.train_from_iterator(CORPUS.split("\n") * 2, trainers.BpeTrainer(vocab_size=700, show_progress=False, limit_alphabet=90,
+    t.train_from_iterator(CORPUS.split("\n") * 2, trainers.BpeTrainer(vocab_size=700, show_progress=False,
                           special_tokens=special + [f"<0x{i:02X}>" for i in range(256)]))
     m = json.loads(t.to_str())["model"]
     t = Tokenizer(models.BPE(vocab=m["vocab"], merges=[tuple(x) for x in m["merges"]], unk_token="<unk>", byte_fallback=True, fuse_unk=True))
@@ -106,6 +106,21 @@ def main():
                            "texts": [{"text": x, "pieces": [p for p, _ in s.pre_tokenize_str(x)]} for x in TEXTS + ["aab xaaab bb xb <a b> <c", "123456789 1234"]]}
     dump(out / "splits.json", splits)
     (out / "corpus.txt").write_text(CORPUS)
+    learned = []
+    for splitting, size, frequency in [("gpt2", 500, 2), ("qwen2", 450, 0), ("llama3", 2000, 2)]:
+        t = Tokenizer(models.BPE())
+        pre = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        if splitting != "gpt2":
+            pre = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(PATTERNS[splitting]), "isolated"),
+                                           pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)])
+        t.pre_tokenizer = pre
+        t.train([str(out / "corpus.txt")], trainers.BpeTrainer(
+            vocab_size=size, min_frequency=frequency, show_progress=False, special_tokens=["<|endoftext|>", "<image>"],
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+        m = json.loads(t.to_str())["model"]
+        learned.append({"splitting": splitting, "size": size, "frequency": frequency,
+                        "tokens": sorted(m["vocab"], key=m["vocab"].get), "merges": m["merges"]})
+    dump(out / "trainer.json", learned)
 
 
 main()
