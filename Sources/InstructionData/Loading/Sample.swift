@@ -1,0 +1,30 @@
+public import Tokenization
+
+/// Pixels of one processed picture: channels first, `[3, height, width]`, normalised.
+public typealias Pixels = ContiguousArray<Float>
+
+/// One record, tokenised and with its pictures' pixels.
+public struct Sample: Sendable {
+    /// Its place in the order of training, counted over all epochs.
+    public var position: Int
+    /// Which record it is.
+    public var index: SampleIndex
+    /// The record's own id.
+    public var id: String
+    /// Its text.
+    public var text: RenderedConversation
+    /// Its pictures, one for each image span.
+    public var pixels: [Pixels]
+
+    /// Makes a sample.
+    public init(position: Int, index: SampleIndex, id: String, text: RenderedConversation, pixels: [Pixels]) {
+        self.position = position
+        self.index = index
+        self.id = id
+        self.text = text
+        self.pixels = pixels
+    }
+
+    /// Tokens of the sample.
+    public var tokenCount: Int { text.ids.count }
+}

@@ -1,0 +1,25 @@
+/// Stream numbers for the independent choices of a run.
+enum RandomStream {
+    /// Which records a selection draws.
+    static let selection: UInt64 = 1
+    /// The order of a component's pass.
+    static let pass: UInt64 = 2
+    /// The order of an epoch.
+    static let epoch: UInt64 = 3
+    /// The order of a record's turns.
+    static let turns: UInt64 = 4
+    /// What takes the place of a broken record.
+    static let replacement: UInt64 = 5
+
+    /// Mixes a purpose and its numbers into one stream number (splitmix64's finaliser, chained).
+    static func mixed(_ parts: UInt64...) -> UInt64 {
+        var state: UInt64 = 0x9E37_79B9_7F4A_7C15
+        for part in parts {
+            state = (state ^ part) &+ 0x9E37_79B9_7F4A_7C15
+            state = (state ^ (state >> 30)) &* 0xBF58_476D_1CE4_E5B9
+            state = (state ^ (state >> 27)) &* 0x94D0_49BB_1331_11EB
+            state ^= state >> 31
+        }
+        return state
+    }
+}
