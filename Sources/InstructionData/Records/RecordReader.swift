@@ -63,21 +63,24 @@ public struct RecordReader: Sendable {
     }
 
     private func check(path: String) throws(RecordFault) {
+        if let fault = Self.pathFault(path, allowsOutside: allowsOutsidePaths) { throw fault }
+    }
+
+    /// What is wrong with a picture's path: empty, not local, absolute, or leaving its folder; nil when nothing is.
+    static func pathFault(_ path: String, allowsOutside: Bool = false) -> RecordFault? {
         if path.isEmpty {
-            throw RecordFault(
+            return RecordFault(
                 "a picture's path is empty", fix: "name a file, or leave the key out for a text-only record")
         }
-        if path.utf8.contains(0) {
-            throw RecordFault("a picture's path has a NUL byte", fix: "correct the path")
-        }
+        if path.utf8.contains(0) { return RecordFault("a picture's path has a NUL byte", fix: "correct the path") }
         for scheme in ["http://", "https://", "s3://", "gs://", "data:"] where path.hasPrefix(scheme) {
-            throw RecordFault(
+            return RecordFault(
                 "picture \"\(path.prefix(60))\" is not a local file",
                 fix: "download the pictures first and refer to them by relative paths")
         }
-        if allowsOutsidePaths { return }
+        if allowsOutside { return nil }
         if path.hasPrefix("/") || path.hasPrefix("~") {
-            throw RecordFault(
+            return RecordFault(
                 "picture path \"\(path)\" is absolute",
                 fix: "write paths relative to the picture folder and name that folder with images: (or --images)")
         }
@@ -85,11 +88,12 @@ public struct RecordReader: Sendable {
         for part in path.utf8.split(separator: UInt8(ascii: "/")) {
             if part.elementsEqual("..".utf8) { depth -= 1 } else if !part.elementsEqual(".".utf8) { depth += 1 }
             if depth < 0 {
-                throw RecordFault(
+                return RecordFault(
                     "picture path \"\(path)\" leaves the picture folder",
                     fix: "remove the \"..\" and name the right folder with images: (or --images)")
             }
         }
+        return nil
     }
 }
 

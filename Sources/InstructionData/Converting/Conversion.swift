@@ -1,0 +1,73 @@
+public import Basics
+
+/// A whole conversion: source to output files, each complete or not there at all.
+public struct Conversion: Sendable {
+    /// The kind of source.
+    public var kind: String
+    /// What is read.
+    public var request: ConversionRequest
+    /// The LLaVA JSON lines to write.
+    public var output: String?
+    /// The evaluation's JSON lines to write: `{"id", "image", "question", "answers"}` a question.
+    public var evaluation: String?
+    /// Copy pictures beside the output instead of linking their folder.
+    public var copiesImages = false
+    /// Looks at each picture's bytes; writes nothing, and what it throws is a fault of the picture's record.
+    public var checkPicture: (@Sendable (_ bytes: UnsafeRawBufferPointer, _ name: String) throws -> Void)?
+    /// Only the records whose number in order is `index` modulo `count`.
+    public var shard: Shard?
+
+    /// A part of a conversion, so that several machines can do one together.
+    public struct Shard: Sendable, Equatable {
+        /// 0-based number of the part.
+        public var index: Int
+        /// How many parts there are.
+        public var count: Int
+
+        /// Reads `i/n` with i from 1 to n.
+        /// - Throws: `UserError` that shows the form.
+        public init(_ text: String) throws(UserError) {
+            let parts = text.split(separator: "/", omittingEmptySubsequences: false).map { Int($0) }
+            guard parts.count == 2, let index = parts[0], let count = parts[1], count > 0, (1...count).contains(index)
+            else {
+                throw UserError(
+                    "shard \"\(text)\" is not a part of a whole", fix: "write i/n with i from 1 to n, as 2/8")
+            }
+            (self.index, self.count) = (index - 1, count)
+        }
+    }
+
+    /// A conversion with nothing to write yet.
+    public init(kind: String, request: ConversionRequest) {
+        self.kind = kind
+        self.request = request
+    }
+
+    /// Runs it.
+    /// - Parameter progress: called now and then with the number of records so far.
+    /// - Throws: a `Problem`; then no output file was touched.
+    public func run(progress: ((Int) -> Void)? = nil) throws -> ConversionReport {
+        let converter = try ConverterRegistry.converter(named: kind).init()
+        let writer = try ConversionWriter(self)
+        var number = 0
+        let sink = ConversionSink(
+            lenient: request.lenient,
+            imageRootSet: { writer.setImageRoot($0) },
+            write: { record in
+                defer { number += 1 }
+                if let shard, number % shard.count != shard.index { return }
+                try writer.write(record)
+                if number % 1000 == 999 { progress?(number + 1) }
+            },
+            note: { try writer.note($0) })
+        try converter.convert(request, into: sink)
+        let report = sink.report
+        if report.records == 0 {
+            throw UserError(
+                "\(request.input) gave no records" + (report.leftOut > 0 ? " (\(report.leftOut) left out)" : ""),
+                fix: "check the input and the choices of the conversion")
+        }
+        try writer.commit()
+        return report
+    }
+}

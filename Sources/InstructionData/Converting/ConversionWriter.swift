@@ -1,0 +1,75 @@
+import Basics
+
+/// The output files of a conversion while it runs.
+final class ConversionWriter {
+    private let main: String?
+    private let copiesImages: Bool
+    private let checkPicture: (@Sendable (UnsafeRawBufferPointer, String) throws -> Void)?
+    private let output: LineFile?
+    private let evaluation: LineFile?
+    private var notices: LineFile?
+    private var placement: PicturePlacement
+    private let store = ImageStore()
+
+    init(_ conversion: Conversion) throws {
+        copiesImages = conversion.copiesImages
+        checkPicture = conversion.checkPicture
+        let writes = conversion.checkPicture == nil
+        main = writes ? conversion.output ?? conversion.evaluation : nil
+        guard main != nil || !writes else {
+            throw UserError("nothing to write", fix: "name an --output or an --evaluation, or pass --check")
+        }
+        func open(_ path: String?) throws -> LineFile? {
+            guard writes, let path else { return nil }
+            return try LineFile(path)
+        }
+        output = try open(conversion.output)
+        evaluation = try open(conversion.evaluation)
+        placement = PicturePlacement(output: main ?? "check.jsonl", copies: conversion.copiesImages)
+    }
+
+    func setImageRoot(_ path: String) { placement.setRoot(path) }
+
+    func write(_ record: ConvertedRecord) throws {
+        if let checkPicture {
+            for image in record.images {
+                let source = placement.source(of: image)
+                try pictureFaults { try store.withBytes(of: source) { try checkPicture($0, source.description) } }
+            }
+            return
+        }
+        var record = record
+        for index in record.images.indices {
+            let image = record.images[index]
+            record.images[index] =
+                copiesImages ? try pictureFaults { try placement.placed(image) } : try placement.placed(image)
+        }
+        try output?.appendLine(record.llava.serialized())
+        if let evaluation {
+            for line in record.evaluationLines { try evaluation.appendLine(line.serialized()) }
+        }
+    }
+
+    private func pictureFaults<Result>(_ body: () throws -> Result) throws -> Result {
+        do { return try body() } catch {
+            let (reason, fix) = SampleSource.words(of: error)
+            throw PictureFault(reason: reason, fix: fix)
+        }
+    }
+
+    func note(_ notice: ConversionNotice) throws {
+        guard let main else { return }
+        let file = try notices ?? LineFile(Paths.join(Paths.parent(main), Paths.stem(main) + ".repairs.jsonl"))
+        notices = file
+        try file.appendLine(notice.json.serialized())
+    }
+
+    /// Gives all files their names, the data file last.
+    func commit() throws {
+        guard main != nil else { return }
+        try placement.finish()
+        try notices?.commit()
+        try evaluation?.commit()
+        try output?.commit()
+    }
+}

@@ -1,0 +1,44 @@
+import Basics
+
+/// Pictures in folders, one folder a class; the folder's name is the answer (`_` read as a space).
+struct ImageFolderConverter: DatasetConverter {
+    static let kind = "image-folder"
+    static let summary =
+        "pictures in a folder or tar archive, a class a subfolder; --split picks a folder inside"
+
+    /// The question unless the request has one.
+    static let question = "What is in the picture?"
+
+    func convert(_ request: ConversionRequest, into sink: ConversionSink) throws {
+        let tree = try FileTree(request.input)
+        sink.setImageRoot(tree.root)
+        let prefix = request.split.map { $0.hasSuffix("/") ? $0 : $0 + "/" } ?? ""
+        let files = try tree.files(under: prefix)
+        let pictures = files.filter(Self.isPicture)
+        guard !pictures.isEmpty else {
+            throw UserError(
+                "\(tree.shown(prefix)) holds no pictures (\(files.count) other files)",
+                fix: "give a folder with a subfolder of .png or .jpg files for each class")
+        }
+        let question = request.asked(request.question ?? Self.question)
+        for name in pictures {
+            let inner = name.dropFirst(prefix.count)
+            guard let slash = inner.firstIndex(of: "/") else {
+                try sink.fault(
+                    path: tree.shown(name), line: 1, "the picture lies in no class folder",
+                    fix: "put it into a folder named after its class, or pass --lenient to leave it out")
+                continue
+            }
+            let label = String(inner[..<slash]).replacing(utf8: "_", with: " ")
+            let exchange = Exchange(question: question, answer: label)
+            try sink.emit(
+                ConvertedRecord(id: name, images: [tree.reference(to: name)], exchanges: [exchange]),
+                path: tree.shown(name), line: 1)
+        }
+    }
+
+    /// Whether a name ends like a picture's.
+    static func isPicture(_ name: String) -> Bool {
+        ["png", "jpg", "jpeg"].contains(Paths.fileExtension(name).lowercased())
+    }
+}

@@ -1,0 +1,37 @@
+import Basics
+
+/// Lines gathered into large writes of a file that appears complete or not at all.
+final class LineFile {
+    private var file: AtomicFile?
+    private var buffer: [UInt8] = []
+
+    private static let bufferSize = 1 << 20
+
+    /// Opens the hidden file; the folder is made, and what killed writers of the same file left is removed.
+    init(_ path: String) throws {
+        let folder = Paths.parent(path)
+        try Files.createDirectory(folder)
+        try Files.removeLeftovers(in: folder, of: Paths.name(path))
+        file = try AtomicFile(path)
+        buffer.reserveCapacity(Self.bufferSize + 4096)
+    }
+
+    /// Adds a text and a line end.
+    func appendLine(_ line: String) throws {
+        buffer.append(contentsOf: line.utf8)
+        buffer.append(UInt8(ascii: "\n"))
+        if buffer.count >= Self.bufferSize { try drain() }
+    }
+
+    private func drain() throws {
+        let full = buffer
+        try full.withUnsafeBytes { try file?.write($0) }
+        buffer.removeAll(keepingCapacity: true)
+    }
+
+    /// Gives the file its name; nothing may be added afterwards.
+    func commit() throws {
+        try drain()
+        try file.take()?.commit()
+    }
+}

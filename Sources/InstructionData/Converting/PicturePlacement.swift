@@ -1,0 +1,90 @@
+import Basics
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// What a written record calls its pictures, so that a reader finds them from the data file's own folder.
+///
+/// Pictures under the output's folder are named by their relative path. Others are reached through one link beside the
+/// output, `<output's name>-images`, or are copied into a folder of that name.
+struct PicturePlacement {
+    private let outputFolder: String
+    private let beside: String
+    private let copies: Bool
+    private var root = "."
+    private var prefix = ""
+    private var copied: Set<String> = []
+    private var needsLink = false
+
+    /// - Parameter output: the data file to be written.
+    init(output: String, copies: Bool) {
+        outputFolder = Paths.parent(output)
+        beside = Paths.stem(output) + "-images"
+        self.copies = copies
+    }
+
+    /// Sets the folder or archive that pictures are relative to.
+    mutating func setRoot(_ path: String) {
+        root = path
+        let folder = Files.resolved(outputFolder)
+        let target = Files.resolved(path)
+        let inside = folder == "/" ? "/" : folder + "/"
+        (prefix, needsLink) = ("", false)
+        if !copies, target == folder { return }
+        if !copies, target.hasPrefix(inside) {
+            prefix = String(target.utf8.dropFirst(inside.utf8.count)) ?? beside
+            return
+        }
+        let suffix = ImageReference.archiveSuffixes.first { path.hasSuffix($0) } ?? ""
+        prefix = beside + suffix
+        needsLink = !copies
+    }
+
+    /// The name of a picture in the output; copies it when asked to.
+    mutating func placed(_ image: ImageReference) throws -> ImageReference {
+        switch image {
+        case .member(_, let name):
+            if copies, copied.insert(root).inserted { try copy(root, to: Paths.join(outputFolder, prefix)) }
+            return .member(archive: prefix, name: name)
+        case .file(let path):
+            if copies, copied.insert(path).inserted {
+                try copy(Paths.join(root, path), to: Paths.join(outputFolder, prefix, path))
+            }
+            return .file(prefix.isEmpty ? path : Paths.join(prefix, path))
+        }
+    }
+
+    /// Where a picture lies now.
+    func source(of image: ImageReference) -> ImageReference {
+        switch image {
+        case .member(_, let name): .member(archive: root, name: name)
+        case .file(let path): .file(Paths.join(root, path))
+        }
+    }
+
+    private func copy(_ source: String, to target: String) throws {
+        let file = try MappedFile(source)
+        try Files.createDirectory(Paths.parent(target))
+        try Files.write(file.bytes, to: target)
+    }
+
+    /// Makes the link; called before the output takes its name, so that no output is there without it.
+    func finish() throws {
+        guard needsLink else { return }
+        let link = Paths.join(outputFolder, prefix)
+        var status = stat()
+        if lstat(link, &status) == 0, status.st_mode & S_IFMT != S_IFLNK {
+            throw UserError(
+                "\(link) is in the way of the link to the pictures",
+                fix: "move it away, choose another --output, or pass --copy-images")
+        }
+        // Made beside and renamed, so that a reader never meets a missing link.
+        let fresh = Paths.join(outputFolder, ".\(prefix).link-\(getpid())")
+        unlink(fresh)
+        guard symlink(Files.resolved(root), fresh) == 0 else { throw FileError("write", link) }
+        try Files.rename(fresh, to: link)
+    }
+}
