@@ -11,11 +11,12 @@ static void gather_rows_task(void *context, int part, int parts) {
     vitrail_share(a->destination.rows, 1, part, parts, &begin, &end);
     for (ptrdiff_t r = begin; r < end; r++) {
         float *destination = a->destination.data + r * a->destination.stride;
-        if (a->indices[r] < 0) {
+        ptrdiff_t index = a->indices ? a->indices[r] : r;
+        if (index < 0) {
             if (!a->accumulate) memset(destination, 0, sizeof(float) * (size_t)columns);
             continue;
         }
-        const uint8_t *source = (const uint8_t *)a->table + a->indices[r] * a->row_bytes;
+        const uint8_t *source = (const uint8_t *)a->table + index * a->row_bytes;
         if (!a->accumulate) {
             row_to_float(source, a->dtype, destination, columns);
         } else if (a->dtype == VITRAIL_DTYPE_FLOAT32) {

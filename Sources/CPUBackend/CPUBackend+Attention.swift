@@ -2,6 +2,8 @@ import CKernels
 public import TensorCore
 
 extension CPUBackend {
+    /// Online softmax over blocks of keys (Dao et al. 2022): scores never leave the second-level cache. A unit of work is a
+    /// run of queries of one segment and key-value head; segments of up to four queries split their keys instead.
     public func attention(
         query: Matrix, key: Matrix, value: Matrix, heads: HeadLayout, segments: AttentionSegments,
         into destination: Matrix, logSumExp: Tensor?
@@ -12,6 +14,8 @@ extension CPUBackend {
         }
     }
 
+    /// Probabilities are computed anew from `logSumExp`. A unit of work owns the gradients of one segment's keys and values for
+    /// one head, or a part of them that is added in order.
     public func attentionGradient(
         query: Matrix, key: Matrix, value: Matrix, output: Matrix, logSumExp: Tensor, gradient: Matrix,
         heads: HeadLayout, segments: AttentionSegments, intoQuery: Matrix, key intoKey: Matrix, value intoValue: Matrix

@@ -17,6 +17,7 @@ extension CPUBackend {
     /// Gives the memory kept for reuse back to the operating system.
     public func releaseIdleMemory() { memory.trim() }
 
+    /// A block from the cache, or fresh from the operating system.
     public func allocate(byteCount: Int) -> Storage {
         let (pointer, sizeClass) = memory.take(byteCount)
         return Storage(pointer: pointer, byteCount: byteCount, backend: self) { [memory] in
@@ -24,25 +25,30 @@ extension CPUBackend {
         }
     }
 
+    /// Copies on all threads: tensors are host memory.
     public func upload(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor) {
         precondition(bytes.count == tensor.dtype.byteCount(of: tensor.count), "upload: \(bytes.count) bytes")
         if let source = bytes.baseAddress { vitrail_copy(pool, tensor.pointer, source, bytes.count) }
     }
 
+    /// Copies on all threads: tensors are host memory.
     public func download(_ tensor: Tensor, to bytes: UnsafeMutableRawBufferPointer) {
         precondition(bytes.count == tensor.dtype.byteCount(of: tensor.count), "download: \(bytes.count) bytes")
         if let target = bytes.baseAddress { vitrail_copy(pool, target, tensor.pointer, bytes.count) }
     }
 
+    /// Stores without reading, on all threads from 32,768 elements on.
     public func fill(_ tensor: Tensor, _ value: Float) {
         vitrail_fill(pool, tensor.floatPointer, tensor.count, value)
     }
 
+    /// Copies bytes on all threads.
     public func copy(_ source: Tensor, into destination: Tensor) {
         precondition(source.dtype == destination.dtype && source.count == destination.count, "copy: unlike tensors")
         vitrail_copy(pool, destination.pointer, source.pointer, source.dtype.byteCount(of: source.count))
     }
 
+    /// One pass over memory; between two narrow kinds through float32.
     public func convert(_ source: Tensor, into destination: Tensor) {
         precondition(source.count == destination.count, "convert: \(source.shape) into \(destination.shape)")
         let direct = source.dtype == .float32 || destination.dtype == .float32 || source.dtype == destination.dtype

@@ -5,6 +5,7 @@ extension CPUBackend {
     /// What kernels take for a destination that is not wanted.
     private static var nowhere: vitrail_matrix { vitrail_matrix(data: nil, rows: 0, columns: 0, stride: 0) }
 
+    /// A row stays in the first-level cache while mean, variance and result are computed.
     public func layerNorm(
         _ x: Matrix, weight: Tensor, bias: Tensor, epsilon: Float, into destination: Matrix, statistics: Tensor
     ) {
@@ -13,6 +14,7 @@ extension CPUBackend {
             statistics.floatPointer)
     }
 
+    /// One pass over memory; weight and bias gradients are summed per thread and added in order.
     public func layerNormGradient(
         _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix, into xGradient: (Matrix, accumulate: Bool)?,
         weightGradient: (Tensor, accumulate: Bool)?, biasGradient: (Tensor, accumulate: Bool)?
@@ -23,11 +25,13 @@ extension CPUBackend {
             weightGradient?.accumulate ?? false, biasGradient?.0.floatPointer, biasGradient?.accumulate ?? false)
     }
 
+    /// A row stays in the first-level cache while its length and the result are computed.
     public func rmsNorm(_ x: Matrix, weight: Tensor, epsilon: Float, into destination: Matrix, statistics: Tensor) {
         vitrail_rms_norm(
             pool, x.window, weight.floatPointer, epsilon, destination.window, statistics.floatPointer)
     }
 
+    /// One pass over memory; the weight gradient is summed per thread and added in order.
     public func rmsNormGradient(
         _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix, into xGradient: (Matrix, accumulate: Bool)?,
         weightGradient: (Tensor, accumulate: Bool)?
@@ -38,10 +42,12 @@ extension CPUBackend {
             weightGradient?.accumulate ?? false)
     }
 
+    /// A row stays in the first-level cache while its length and the result are computed.
     public func normalizeRows(_ x: Matrix, epsilon: Float, into destination: Matrix, norms: Tensor) {
         vitrail_normalize_rows(pool, x.window, epsilon, destination.window, norms.floatPointer)
     }
 
+    /// One pass over memory.
     public func normalizeRowsGradient(
         normalized: Matrix, norms: Tensor, gradient: Matrix, epsilon: Float, into destination: Matrix, accumulate: Bool
     ) {

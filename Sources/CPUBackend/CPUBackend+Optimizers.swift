@@ -2,11 +2,13 @@ import CKernels
 public import TensorCore
 
 extension CPUBackend {
+    /// Chunks of 16,384 elements, added in order: the result does not depend on the number of threads.
     public func sumOfSquares(_ tensors: [Tensor]) -> Double {
         let spans = tensors.map { vitrail_span(data: $0.floatPointer, count: $0.count) }
         return vitrail_sum_of_squares(pool, spans, spans.count)
     }
 
+    /// All slices in one parallel pass, divided by elements.
     public func adamW(_ slices: [AdamWSlice], settings: AdamWSettings) {
         let passes = slices.map {
             vitrail_adamw_slice(

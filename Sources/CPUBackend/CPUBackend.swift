@@ -12,6 +12,7 @@ public enum ProductPrecision: String, Sendable, CaseIterable {
 ///
 /// The number of threads fixes how sums are divided, so equal threads give equal bits.
 public final class CPUBackend: Backend {
+    /// "cpu".
     public let name = "cpu"
     /// How factors are rounded.
     public let products: ProductPrecision

@@ -124,8 +124,8 @@ void vitrail_normalize_rows_gradient(
 
 // Rows
 
-/// destination[i] = table[indices[i]] (+ destination), zero rows for negative indices. Rows of the table are `row_bytes` apart
-/// and of any dtype but int32; the row's columns are destination.columns.
+/// destination[i] = table[indices[i]] (+ destination), zero rows for negative indices; without indices (NULL),
+/// destination[i] = table[i]. Rows of the table are `row_bytes` apart and of any dtype but int32.
 void vitrail_gather_rows(
     vitrail_pool *pool, const void *table, vitrail_dtype dtype, ptrdiff_t row_bytes, const int32_t *indices,
     vitrail_matrix destination, bool accumulate);
@@ -187,14 +187,6 @@ void vitrail_softmax(vitrail_pool *pool, vitrail_matrix logits);
 /// d loss / d z.
 void vitrail_pairwise_sigmoid_loss(
     vitrail_pool *pool, vitrail_matrix similarities, float temperature, float bias, float *losses);
-
-// Products
-
-/// c = alpha · op(a) · op(b) + bias (+ c) through OpenBLAS with its own threads, row-major, c [m, n]; bias [n] or NULL.
-void vitrail_blas_product(
-    const float *a, ptrdiff_t lda, bool transpose_a, const float *b, ptrdiff_t ldb, bool transpose_b, float *c,
-    ptrdiff_t ldc, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, float alpha,
-    const float *bias, bool accumulate);
 
 // Optimizers
 
