@@ -48,6 +48,17 @@ enum FloatConversion {
         }
     }
 
+    /// Whether two ranges hold the same bytes, compared eight at a time.
+    static func areEqual(_ a: UnsafeRawBufferPointer, _ b: UnsafeRawBufferPointer) -> Bool {
+        guard a.count == b.count else { return false }
+        let whole = a.count / 8 * 8
+        for offset in stride(from: 0, to: whole, by: 8) {
+            let x = a.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+            if x != b.loadUnaligned(fromByteOffset: offset, as: UInt64.self) { return false }
+        }
+        return a[whole...].elementsEqual(b[whole...])
+    }
+
     /// The index of the first element that is NaN or infinite; nil when all are finite or the type has no such values.
     static func firstNonFinite(_ bytes: UnsafeRawBufferPointer, _ element: TensorElement) -> Int? {
         switch element {

@@ -1,0 +1,88 @@
+import Basics
+public import NeuralNetwork
+import TensorCore
+
+extension ParameterTree {
+    /// Fills every parameter from a checkpoint, strictly: each parameter once, each key used or deliberately ignored,
+    /// every shape equal.
+    ///
+    /// Weights are written into the parameters' own memory, converted to their element type, one tensor at a time, so
+    /// the peak is the model plus one tensor. Nothing is changed when keys or shapes differ.
+    /// - Parameters:
+    ///   - source: A ``TensorFolder`` or ``TensorFile``.
+    ///   - table: The family's keys.
+    ///   - checksFinite: Whether NaN and infinity among the weights are an error.
+    /// - Throws: ``CheckpointError`` listing all differences by path.
+    public func load(from source: some TensorSource, table: KeyTable, checksFinite: Bool = true) throws {
+        let plan = try LoadingPlan(self, from: source, table: table)
+        for step in plan.steps {
+            switch (step.form, step.parameters.count, step.parameters[0].value.dtype.fileElement) {
+            case (.transposed, _, _), (_, 2..., _), (_, _, nil):
+                try step.loadThroughFloats(source, checksFinite: checksFinite)
+            case (_, _, let element?):
+                try step.loadDirectly(source, element, checksFinite: checksFinite)
+            }
+        }
+    }
+}
+
+extension DType {
+    /// The same form in files; nil for those that files do not have.
+    var fileElement: TensorElement? {
+        switch self {
+        case .float32: .float32
+        case .float16: .float16
+        case .bfloat16: .bfloat16
+        case .int32: .int32
+        case .int8Blocks, .int4Blocks: nil
+        }
+    }
+}
+
+extension LoadingPlan.Step {
+    /// One parameter whose elements stand in the file in order.
+    func loadDirectly(_ source: some TensorSource, _ element: TensorElement, checksFinite: Bool) throws {
+        let value = parameters[0].value
+        let entry = try source.entry(name)
+        if entry.element == element, !checksFinite {
+            return try source.withBytes(name) { value.backend.upload($0, to: value) }
+        }
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: entry.count * element.byteCount, alignment: 64)
+        defer { buffer.deallocate() }
+        try source.read(name, into: buffer, as: element, checksFinite: checksFinite)
+        value.backend.upload(UnsafeRawBufferPointer(buffer), to: value)
+    }
+
+    /// Several parameters in one tensor, or a transposed one, or block forms.
+    func loadThroughFloats(_ source: some TensorSource, checksFinite: Bool) throws {
+        let count = try source.entry(name).count
+        var floats = [Float](repeating: 0, count: count)
+        try floats.withUnsafeMutableBytes {
+            try source.read(name, into: $0, as: .float32, checksFinite: checksFinite)
+        }
+        if form == .transposed { floats = Self.transposed(floats, columns: try source.entry(name).shape) }
+        var start = 0
+        for parameter in parameters {
+            let value = parameter.value
+            let part = Tensor(Array(floats[start..<start + value.count]), shape: value.shape, on: value.backend)
+            if value.dtype == .float32 {
+                value.backend.copy(part, into: value)
+            } else {
+                value.backend.convert(part, into: value)
+            }
+            start += value.count
+        }
+    }
+
+    /// The elements of a matrix of the shape given, column by column; vectors stay.
+    static func transposed(_ values: [Float], columns shape: [Int]) -> [Float] {
+        guard shape.count == 2 else { return values }
+        let (rows, columns) = (shape[0], shape[1])
+        return [Float](unsafeUninitializedCapacity: values.count) { target, initialized in
+            for column in 0..<columns {
+                for row in 0..<rows { target[column * rows + row] = values[row * columns + column] }
+            }
+            initialized = values.count
+        }
+    }
+}
