@@ -16,7 +16,6 @@ let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
-let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let yams: Target.Dependency = .product(name: "Yams", package: "Yams")
 let arguments: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
@@ -40,7 +39,6 @@ let package = Package(
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
-        .package(url: "https://github.com/apple/swift-collections", from: "1.1.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.0.0"),
     ],
@@ -63,7 +61,7 @@ let package = Package(
         // 1
         library("TensorCore", ["Basics"]),
         library("Imaging", ["Basics", "CImageCodecs"]),
-        library("Tokenization", ["Basics", collections]),
+        library("Tokenization", ["Basics"]),
 
         // 2
         library("CPUBackend", ["Basics", "TensorCore", "CKernels"]),
@@ -72,7 +70,7 @@ let package = Package(
 
         // 3
         library("Checkpointing", ["Basics", "TensorCore", "NeuralNetwork"]),
-        library("InstructionData", ["Basics", "Imaging", "Tokenization", "CZlib", collections]),
+        library("InstructionData", ["Basics", "Imaging", "Tokenization", "CZlib"]),
 
         // 4
         library(
