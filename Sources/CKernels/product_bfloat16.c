@@ -57,17 +57,46 @@ static void pack_panel(const bfloat16_product *product, uint16_t *out, int64_t p
                              args->b_type, (int)least(PANEL_COLUMNS, args->n - column), args->k - term, count);
 }
 
+/// An operand whose terms lie apart is packed a block of terms at a time, across its rows (columns): each of the
+/// block's 32 lines is then read from end to end.
+static void pack_a_part(void *context, int part, int parts) {
+    const bfloat16_product *product = context;
+    const int64_t block_size = product->kernels->rows * BLOCK_TERMS, size = product->blocks * block_size;
+    const int64_t count = product->args->transpose_a ? product->blocks : product->groups;
+    for (int64_t i = count * part / parts; i < count * (part + 1) / parts; i++) {
+        if (!product->args->transpose_a) {
+            pack_group(product, product->shared_a + i * size, i, 0, product->blocks);
+            continue;
+        }
+        for (int64_t group = 0; group < product->groups; group++) {
+            pack_group(product, product->shared_a + group * size + i * block_size, group, i, 1);
+        }
+    }
+}
+
+static void pack_b_part(void *context, int part, int parts) {
+    const bfloat16_product *product = context;
+    const int64_t block_size = PANEL_COLUMNS * BLOCK_TERMS, size = product->blocks * block_size;
+    const int64_t count = product->args->transpose_b ? product->panels : product->blocks;
+    for (int64_t i = count * part / parts; i < count * (part + 1) / parts; i++) {
+        if (product->args->transpose_b) {
+            pack_panel(product, product->shared_b + i * size, i, 0, product->blocks);
+            continue;
+        }
+        for (int64_t panel = 0; panel < product->panels; panel++) {
+            pack_panel(product, product->shared_b + panel * size + i * block_size, panel, i, 1);
+        }
+    }
+}
+
+/// The first parts pack A, the others B.
 static void pack_part(void *context, int part, int parts) {
     const bfloat16_product *product = context;
-    const int64_t group_size = product->blocks * product->kernels->rows * BLOCK_TERMS;
-    const int64_t panel_size = product->blocks * PANEL_COLUMNS * BLOCK_TERMS;
-    const int64_t groups = product->shared_a ? product->groups : 0;
-    const int64_t panels = product->shared_b ? product->panels : 0;
-    for (int64_t i = groups * part / parts; i < groups * (part + 1) / parts; i++) {
-        pack_group(product, product->shared_a + i * group_size, i, 0, product->blocks);
-    }
-    for (int64_t i = panels * part / parts; i < panels * (part + 1) / parts; i++) {
-        pack_panel(product, product->shared_b + i * panel_size, i, 0, product->blocks);
+    const int parts_a = !product->shared_a ? 0 : !product->shared_b ? parts : parts / 2;
+    if (part < parts_a) {
+        pack_a_part(context, part, parts_a);
+    } else {
+        pack_b_part(context, part - parts_a, parts - parts_a);
     }
 }
 
@@ -184,7 +213,7 @@ bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *arg
     product.shared_a = share_a ? (uint16_t *)memory : NULL;
     product.shared_b = share_b ? (uint16_t *)(memory + ((shared_a_bytes + 63) & ~(size_t)63)) : NULL;
     product.scratch = memory + ((shared_a_bytes + 63) & ~(size_t)63) + ((shared_b_bytes + 63) & ~(size_t)63);
-    vitrail_pool_run_dynamic(pool, pack_part, &product, 4 * threads);
+    vitrail_pool_run_dynamic(pool, pack_part, &product, 8 * threads);
     vitrail_pool_run_dynamic(pool, multiply_part, &product, (int)(product.row_units * product.column_units));
     vitrail_pool_return(pool, memory);
     return true;

@@ -79,6 +79,14 @@ TARGET_AMX static void amx_multiply(const bfloat16_tile *tile) {
         _tile_zero(2);
         _tile_zero(3);
     }
+    // C is wanted when the sums are done: its lines are asked for while tiles multiply.
+    const int rows = tile->rows;
+    if (!(direct && tile->accumulate)) {
+        for (int i = 0; i < rows; i++) {
+            __builtin_prefetch(c + i * tile->ldc, 1);
+            __builtin_prefetch(c + i * tile->ldc + 31, 1);
+        }
+    }
     if (two) {
         for (int64_t block = 0; block < tile->blocks; block++) {
             _tile_loadd(4, a, 64);
