@@ -1,0 +1,152 @@
+// Decoding: few rows of x by all weights of a layer. Rows of weights are spread over the pool in runs that each
+// thread reads from end to end.
+
+#include "matvec_internal.h"
+
+enum { PRODUCT_ROWS = 64, RUN_ROWS = 16, AMX_COLUMNS = 16, AMX_LEAST_COLUMNS = 3 };
+
+typedef struct {
+    const vitrail_matvec_args *args;
+    const dots_kernels *kernels;
+    const float *x;                  // prepared, [m][stride]
+    int64_t stride;
+    const uint16_t *packed;          // for AMX: [(m + 15) / 16][k / 32][16 pairs][16 columns][2], or NULL
+    int64_t runs;
+} matvec;
+
+static const dots_kernels *kernels_in_use(void) {
+#if PRODUCT_X86
+    if (vitrail_cpu() >= VITRAIL_CPU_AVX512) return &dots_kernels_avx512;
+    if (vitrail_cpu() >= VITRAIL_CPU_AVX2) return &dots_kernels_avx2;
+#endif
+    return &dots_kernels_plain;
+}
+
+/// Rows [first, last) of the weights by all rows of x, with dot products.
+static void dots_rows(const matvec *work, int64_t first, int64_t last) {
+    const vitrail_matvec_args *args = work->args;
+    const bool half = args->format == VITRAIL_WEIGHTS_BFLOAT16;
+    const dots_kernel kernel = half ? work->kernels->bfloat16 : work->kernels->float32;
+    for (int64_t row = first; row < last; row += DOTS_ROWS) {
+        const int rows = (int)least(DOTS_ROWS, last - row);
+        const char *weights = (const char *)args->weights + row * args->ldw * (half ? 2 : 4);
+        for (int64_t column = 0; column < args->m; column += work->kernels->columns) {
+            const int columns = (int)least(work->kernels->columns, args->m - column);
+            float sums[DOTS_ROWS * DOTS_MOST_COLUMNS], ordered[DOTS_ROWS];
+            kernel(weights, args->ldw, rows, work->x + column * work->stride, work->stride, columns, args->k, sums);
+            for (int c = 0; c < columns; c++) {
+                for (int i = 0; i < rows; i++) ordered[i] = sums[i * columns + c];
+                store_outputs(args, column + c, row, rows, ordered);
+            }
+        }
+    }
+}
+
+#if PRODUCT_X86
+/// Whole groups of sixteen rows on tiles; what is left of the rows and of k goes through dot products.
+static void amx_rows(const matvec *work, int64_t first, int64_t last) {
+    const vitrail_matvec_args *args = work->args;
+    const int64_t blocks = args->k / QUANT_TERMS, whole = blocks * QUANT_TERMS;
+    const uint16_t *weights = args->weights;
+    matvec_amx_start();
+    for (; first + RUN_ROWS <= last; first += RUN_ROWS) {
+        for (int64_t column = 0; column < args->m; column += AMX_COLUMNS) {
+            float sums[AMX_COLUMNS * RUN_ROWS];
+            matvec_amx(weights + first * args->ldw, args->ldw, work->packed + column * whole, blocks, sums);
+            for (int64_t c = 0; c < least(AMX_COLUMNS, args->m - column); c++) {
+                float *row = sums + c * RUN_ROWS;
+                for (int64_t p = whole; p < args->k; p++) {
+                    const float x = work->x[(column + c) * work->stride + p];
+                    for (int i = 0; i < RUN_ROWS; i++) {
+                        row[i] += float_from_bfloat16(weights[(first + i) * args->ldw + p]) * x;
+                    }
+                }
+                store_outputs(args, column + c, first, RUN_ROWS, row);
+            }
+        }
+    }
+    matvec_amx_stop();
+    if (first < last) dots_rows(work, first, last);
+}
+#endif
+
+static void matvec_part(void *context, int part, int parts) {
+    const matvec *work = context;
+    const int64_t first = work->runs * part / parts * RUN_ROWS;
+    const int64_t last = least(work->runs * (part + 1) / parts * RUN_ROWS, work->args->n);
+#if PRODUCT_X86
+    if (work->packed) {
+        amx_rows(work, first, last);
+        return;
+    }
+#endif
+    dots_rows(work, first, last);
+}
+
+/// x as the dot products read it: rounded for bfloat16 weights, with even terms before odd ones.
+static void prepare(const matvec *work, float *out) {
+    const vitrail_matvec_args *args = work->args;
+    const int64_t pair = 2 * work->kernels->lanes, whole = args->k / pair * pair;
+    for (int64_t row = 0; row < args->m; row++) {
+        const float *x = args->x + row * args->ldx;
+        float *to = out + row * work->stride;
+        for (int64_t p = 0; p < whole; p += pair) {
+            for (int64_t i = 0; i < pair / 2; i++) {
+                to[p + i] = float_from_bfloat16(bfloat16_from_float(x[p + 2 * i]));
+                to[p + pair / 2 + i] = float_from_bfloat16(bfloat16_from_float(x[p + 2 * i + 1]));
+            }
+        }
+        for (int64_t p = whole; p < args->k; p++) to[p] = float_from_bfloat16(bfloat16_from_float(x[p]));
+    }
+}
+
+/// x as tiles read it: pairs of terms side by side, sixteen columns a tile.
+static void pack(const matvec *work, uint16_t *out) {
+    const vitrail_matvec_args *args = work->args;
+    const int64_t whole = args->k / QUANT_TERMS * QUANT_TERMS;
+    for (int64_t first = 0; first < args->m; first += AMX_COLUMNS) {
+        for (int64_t column = 0; column < AMX_COLUMNS; column++) {
+            uint16_t *to = out + first * whole + 2 * column;
+            const float *x = args->x + (first + column) * args->ldx;
+            for (int64_t p = 0; p < whole; p += 2, to += 2 * AMX_COLUMNS) {
+                to[0] = first + column < args->m ? bfloat16_from_float(x[p]) : 0;
+                to[1] = first + column < args->m ? bfloat16_from_float(x[p + 1]) : 0;
+            }
+        }
+    }
+}
+
+bool vitrail_matvec(vitrail_pool *pool, const vitrail_matvec_args *args) {
+    if (args->m <= 0 || args->n <= 0) return true;
+    if (args->format >= VITRAIL_WEIGHTS_INT8) return matvec_quantized(pool, args);
+    const bool half = args->format == VITRAIL_WEIGHTS_BFLOAT16;
+    if (args->m > PRODUCT_ROWS) {
+        const vitrail_element type = half ? VITRAIL_BFLOAT16 : VITRAIL_FLOAT32;
+        const vitrail_product_args product = {
+            .m = args->m, .n = args->n, .k = args->k, .a = args->x, .b = args->weights, .c = args->y,
+            .lda = args->ldx, .ldb = args->ldw, .ldc = args->ldy, .bias = args->bias, .alpha = 1,
+            .transpose_b = true, .accumulate = args->accumulate, .b_type = type, .precision = type};
+        return vitrail_product(pool, &product);
+    }
+    matvec work = {.args = args, .kernels = kernels_in_use(), .x = args->x, .stride = args->ldx};
+    work.runs = divide_up(args->n, RUN_ROWS);
+    char *memory = NULL;
+    if (half) {
+        work.stride = (args->k + 15) / 16 * 16;
+        const size_t x_bytes = (size_t)(args->m * work.stride) * sizeof(float);
+        const bool tiles = vitrail_cpu() >= VITRAIL_CPU_AMX && args->m >= AMX_LEAST_COLUMNS && args->k >= QUANT_TERMS;
+        const size_t columns = (size_t)divide_up(args->m, AMX_COLUMNS) * AMX_COLUMNS;
+        memory = vitrail_pool_borrow(pool, x_bytes + (tiles ? columns * (size_t)args->k * sizeof(uint16_t) : 0) + 64);
+        if (!memory) return false;
+        work.x = (float *)memory;
+        prepare(&work, (float *)memory);
+        if (tiles) {
+            work.packed = (uint16_t *)(memory + ((x_bytes + 63) & ~(size_t)63));
+            pack(&work, (uint16_t *)(memory + ((x_bytes + 63) & ~(size_t)63)));
+        }
+    }
+    const int64_t parts = least(work.runs, 8 * (int64_t)vitrail_pool_threads(pool));
+    vitrail_pool_run_dynamic(pool, matvec_part, &work, (int)parts);
+    vitrail_pool_return(pool, memory);
+    return true;
+}

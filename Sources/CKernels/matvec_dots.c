@@ -1,0 +1,25 @@
+// Dot products of rows of float32 and bfloat16 weights, for every instruction set.
+
+#include "matvec_internal.h"
+
+#define NAME(x) x##_plain
+#define TARGET
+#define LANES 4
+#define COLUMNS 2
+#include "matvec_dots_kernel.h"
+
+#if PRODUCT_X86
+
+#define NAME(x) x##_avx2
+#define TARGET TARGET_AVX2
+#define LANES 8
+#define COLUMNS 2
+#include "matvec_dots_kernel.h"
+
+#define NAME(x) x##_avx512
+#define TARGET TARGET_AVX512
+#define LANES 16
+#define COLUMNS 4
+#include "matvec_dots_kernel.h"
+
+#endif

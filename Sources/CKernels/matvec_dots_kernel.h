@@ -1,0 +1,110 @@
+// Dot products of rows of weights, included once for every instruction set with these defined:
+// NAME(x) names, TARGET the function attribute, LANES floats a vector, COLUMNS most rows of x in a call.
+
+typedef float NAME(vector) __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
+typedef uint32_t NAME(bits) __attribute__((vector_size(LANES * 4), aligned(2), may_alias));
+
+TARGET __attribute__((always_inline)) static inline float NAME(total)(NAME(vector) sums) {
+    float values[LANES];
+    *(NAME(vector) *)values = sums;
+#pragma clang loop unroll(full)
+    for (int width = LANES / 2; width >= 1; width /= 2) {
+#pragma clang loop unroll(full)
+        for (int i = 0; i < width; i++) values[i] += values[i + width];
+    }
+    return values[0];
+}
+
+TARGET __attribute__((always_inline)) static inline void NAME(dots)(
+    const void *weights, int64_t ldw, const int rows, const float *x, int64_t x_stride, const int columns, int64_t k,
+    float *out, const bool half) {
+    enum { AHEAD = 1024 };
+    NAME(vector) even[DOTS_ROWS][COLUMNS], odd[DOTS_ROWS][COLUMNS];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) {
+#pragma clang loop unroll(full)
+        for (int c = 0; c < columns; c++) even[i][c] = odd[i][c] = (NAME(vector)){0};
+    }
+    int64_t p = 0;
+    for (; p + 2 * LANES <= k; p += 2 * LANES) {
+        NAME(vector) left[COLUMNS], right[COLUMNS];
+#pragma clang loop unroll(full)
+        for (int c = 0; c < columns; c++) {
+            left[c] = *(const NAME(vector) *)(x + c * x_stride + p);
+            right[c] = *(const NAME(vector) *)(x + c * x_stride + p + LANES);
+        }
+#pragma clang loop unroll(full)
+        for (int i = 0; i < rows; i++) {
+            NAME(vector) first, second;
+            if (half) {
+                const uint16_t *w = (const uint16_t *)weights + i * ldw + p;
+                __builtin_prefetch((const char *)w + AHEAD);
+                const NAME(bits) pairs = *(const NAME(bits) *)w;
+                first = (NAME(vector))(pairs << 16);
+                second = (NAME(vector))(pairs & 0xffff0000u);
+            } else {
+                const float *w = (const float *)weights + i * ldw + p;
+                __builtin_prefetch((const char *)w + AHEAD);
+                __builtin_prefetch((const char *)(w + LANES) + AHEAD);
+                first = *(const NAME(vector) *)w;
+                second = *(const NAME(vector) *)(w + LANES);
+            }
+#pragma clang loop unroll(full)
+            for (int c = 0; c < columns; c++) {
+                even[i][c] += first * left[c];
+                // One column has registers for a second chain of sums.
+                if (columns == 1) odd[i][c] += second * right[c];
+                else even[i][c] += second * right[c];
+            }
+        }
+    }
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) {
+#pragma clang loop unroll(full)
+        for (int c = 0; c < columns; c++) {
+            float sum = NAME(total)(columns == 1 ? even[i][c] + odd[i][c] : even[i][c]);
+            for (int64_t q = p; q < k; q++) {
+                const float w = half ? float_from_bfloat16(((const uint16_t *)weights)[i * ldw + q])
+                                     : ((const float *)weights)[i * ldw + q];
+                sum += w * x[c * x_stride + q];
+            }
+            out[i * columns + c] = sum;
+        }
+    }
+}
+
+#define COLUMN_CASE(n, half) \
+    case n: if (n <= COLUMNS) NAME(dots)(weights, ldw, DOTS_ROWS, x, x_stride, n <= COLUMNS ? n : 1, k, out, half); return
+
+#define DISPATCH(half)                                                                          \
+    if (rows == DOTS_ROWS) {                                                                    \
+        switch (columns) {                                                                      \
+            COLUMN_CASE(1, half); COLUMN_CASE(2, half); COLUMN_CASE(3, half); COLUMN_CASE(4, half); \
+        }                                                                                       \
+    }                                                                                           \
+    for (int i = 0; i < rows; i++) {                                                            \
+        for (int c = 0; c < columns; c++) {                                                     \
+            const char *row = (const char *)weights + i * ldw * (half ? 2 : 4);                 \
+            NAME(dots)(row, ldw, 1, x + c * x_stride, x_stride, 1, k, out + i * columns + c, half); \
+        }                                                                                       \
+    }
+
+TARGET static void NAME(float32)(const void *weights, int64_t ldw, int rows, const float *x, int64_t x_stride,
+                                 int columns, int64_t k, float *out) {
+    DISPATCH(false)
+}
+
+TARGET static void NAME(bfloat16)(const void *weights, int64_t ldw, int rows, const float *x, int64_t x_stride,
+                                  int columns, int64_t k, float *out) {
+    DISPATCH(true)
+}
+
+const dots_kernels NAME(dots_kernels) = {
+    .lanes = LANES, .columns = COLUMNS, .float32 = NAME(float32), .bfloat16 = NAME(bfloat16)};
+
+#undef DISPATCH
+#undef COLUMN_CASE
+#undef NAME
+#undef TARGET
+#undef LANES
+#undef COLUMNS

@@ -1,0 +1,74 @@
+// What the files of decoding share; not part of the module.
+#ifndef MATVEC_INTERNAL_H
+#define MATVEC_INTERNAL_H
+
+#include "product_internal.h"
+#include "vitrail_matvec.h"
+
+/// Dot products of up to four rows of weights with up to `columns` rows of x: out[row * columns + column].
+/// x is float32, in rows `x_stride` apart; for bfloat16 weights the even terms of each 2 * lanes terms lie before
+/// the odd ones, as a shift and a mask take them out of the weights.
+typedef void (*dots_kernel)(const void *weights, int64_t ldw, int rows, const float *x, int64_t x_stride,
+                            int columns, int64_t k, float *out);
+
+typedef struct {
+    int lanes, columns;      // floats in a vector; most columns in a call
+    dots_kernel float32, bfloat16;
+} dots_kernels;
+
+enum { DOTS_ROWS = 4, DOTS_MOST_COLUMNS = 4 };
+
+extern const dots_kernels dots_kernels_plain;
+#if PRODUCT_X86
+extern const dots_kernels dots_kernels_avx2;
+extern const dots_kernels dots_kernels_avx512;
+#endif
+
+// MARK: Quantised weights
+
+enum { QUANT_TERMS = 32, QUANT_ROWS = 16, QUANT_MOST_COLUMNS = 8 };
+
+/// One row of x in 8 bits, as kernels read it.
+typedef struct {
+    const int8_t *values;    // [K]
+    const float *scales;     // [K / 32]
+    const int32_t *sums;     // [K / 32], of the block's values
+} quantized_row;
+
+/// Sums of one group's 16 rows for `columns` rows of x: out[column * 16 + row].
+typedef void (*quantized_kernel)(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns,
+                                 float *out);
+
+void quantized_int8_plain(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out);
+void quantized_int4_plain(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out);
+#if PRODUCT_X86
+void quantized_int8_avx2(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out);
+void quantized_int4_avx2(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out);
+void quantized_int8_vnni(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out);
+void quantized_int4_vnni(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out);
+
+/// Rows of bfloat16 weights times up to 16 columns: `x` packed as [k / 32][16 pairs][16 columns][2], zeros beyond;
+/// out[column * 16 + row]. Reads 16 rows of weights, `blocks` * 32 terms of each.
+void matvec_amx_start(void);
+void matvec_amx_stop(void);
+void matvec_amx(const uint16_t *weights, int64_t ldw, const uint16_t *x, int64_t blocks, float *out);
+#endif
+
+float float_from_half(uint16_t value);
+uint16_t half_from_float(float value);
+
+bool matvec_quantized(vitrail_pool *pool, const vitrail_matvec_args *args);
+
+/// y = (accumulate ? y : 0) + sums + bias for 16 columns of y, of which `count` exist.
+static inline void store_outputs(const vitrail_matvec_args *args, int64_t row, int64_t first, int count,
+                                 const float *sums) {
+    float *y = args->y + row * args->ldy + first;
+    for (int i = 0; i < count; i++) {
+        float value = sums[i];
+        if (args->accumulate) value += y[i];
+        if (args->bias) value += args->bias[first + i];
+        y[i] = value;
+    }
+}
+
+#endif

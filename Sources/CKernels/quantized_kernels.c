@@ -1,0 +1,182 @@
+// Sums of 16 rows of quantised weights: bytes are multiplied without sign, and what the offset adds is taken away
+// with the sum of x's block: sum (q - offset) x = sum q x - offset sum x.
+
+#include "matvec_internal.h"
+
+static size_t scales_bytes(int64_t blocks) { return ((size_t)blocks * QUANT_ROWS * 2 + 63) & ~(size_t)63; }
+
+// MARK: Plain
+
+static inline void quantized_plain(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns,
+                                   float *out, const bool four) {
+    const uint16_t *scales = (const uint16_t *)group;
+    const uint8_t *quants = group + scales_bytes(blocks);
+    for (int i = 0; i < columns * QUANT_ROWS; i++) out[i] = 0;
+    for (int64_t block = 0; block < blocks; block++, quants += four ? 256 : 512) {
+        for (int c = 0; c < columns; c++) {
+            const int8_t *values = x[c].values + block * QUANT_TERMS;
+            for (int i = 0; i < QUANT_ROWS; i++) {
+                int32_t sum = -(four ? 8 : 128) * x[c].sums[block];
+                for (int j = 0; j < QUANT_TERMS; j++) {
+                    const int quad = four ? j / 4 % 4 : j / 4;
+                    const uint8_t byte = quants[(quad * QUANT_ROWS + i) * 4 + j % 4];
+                    sum += (four ? byte >> (4 * (j / 16)) & 15 : byte) * values[j];
+                }
+                out[c * QUANT_ROWS + i] +=
+                    (float)sum * (float_from_half(scales[block * QUANT_ROWS + i]) * x[c].scales[block]);
+            }
+        }
+    }
+}
+
+void quantized_int8_plain(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out) {
+    quantized_plain(group, blocks, x, columns, out, false);
+}
+
+void quantized_int4_plain(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out) {
+    quantized_plain(group, blocks, x, columns, out, true);
+}
+
+#if PRODUCT_X86
+
+#include <immintrin.h>
+
+static inline int32_t quad_at(const int8_t *values, int quad) {
+    int32_t bytes;
+    memcpy(&bytes, values + 4 * quad, sizeof bytes);
+    return bytes;
+}
+
+// MARK: AVX-512 VNNI
+
+#define TARGET_VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")))
+
+TARGET_VNNI __attribute__((always_inline)) static inline void quantized_vnni(
+    const uint8_t *group, int64_t blocks, const quantized_row *x, const int columns, float *out, const bool four) {
+    enum { AHEAD = 2048 };
+    const uint8_t *scales = group, *quants = group + scales_bytes(blocks);
+    const __m512i low = _mm512_set1_epi8(15);
+    __m512 totals[QUANT_MOST_COLUMNS];
+#pragma clang loop unroll(full)
+    for (int c = 0; c < columns; c++) totals[c] = _mm512_setzero_ps();
+    for (int64_t block = 0; block < blocks; block++) {
+        __m512i weights[8];
+        if (four) {
+#pragma clang loop unroll(full)
+            for (int j = 0; j < 4; j++) {
+                const __m512i pairs = _mm512_loadu_si512(quants + 64 * j);
+                __builtin_prefetch(quants + 64 * j + AHEAD);
+                weights[j] = _mm512_and_si512(pairs, low);
+                weights[j + 4] = _mm512_and_si512(_mm512_srli_epi16(pairs, 4), low);
+            }
+            quants += 256;
+        } else {
+#pragma clang loop unroll(full)
+            for (int j = 0; j < 8; j++) {
+                weights[j] = _mm512_loadu_si512(quants + 64 * j);
+                __builtin_prefetch(quants + 64 * j + AHEAD);
+            }
+            quants += 512;
+        }
+        const __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(scales + block * 2 * QUANT_ROWS)));
+#pragma clang loop unroll(full)
+        for (int c = 0; c < columns; c++) {
+            const int8_t *values = x[c].values + block * QUANT_TERMS;
+            __m512i sum = _mm512_set1_epi32(-(four ? 8 : 128) * x[c].sums[block]);
+#pragma clang loop unroll(full)
+            for (int j = 0; j < 8; j++) {
+                sum = _mm512_dpbusd_epi32(sum, weights[j], _mm512_set1_epi32(quad_at(values, j)));
+            }
+            const __m512 factor = _mm512_mul_ps(scale, _mm512_set1_ps(x[c].scales[block]));
+            totals[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), factor, totals[c]);
+        }
+    }
+#pragma clang loop unroll(full)
+    for (int c = 0; c < columns; c++) _mm512_storeu_ps(out + c * QUANT_ROWS, totals[c]);
+}
+
+// MARK: AVX2
+
+/// Products of unsigned weights and signed values, four added in each 32-bit lane. Pairs are added in 16 bits,
+/// which weights up to 15 cannot overflow; larger ones are multiplied as signed numbers of up to 127.
+TARGET_AVX2 __attribute__((always_inline)) static inline __m256i dot_avx2(__m256i weights, __m256i values,
+                                                                        const bool four) {
+    const __m256i ones = _mm256_set1_epi16(1);
+    if (four) return _mm256_madd_epi16(_mm256_maddubs_epi16(weights, values), ones);
+    const __m256i with_sign = _mm256_xor_si256(weights, _mm256_set1_epi8((char)0x80));
+    const __m256i pairs =
+        _mm256_maddubs_epi16(_mm256_abs_epi8(with_sign), _mm256_sign_epi8(values, with_sign));
+    return _mm256_madd_epi16(pairs, ones);
+}
+
+TARGET_AVX2 __attribute__((always_inline)) static inline void quantized_avx2(
+    const uint8_t *group, int64_t blocks, const quantized_row *x, const int columns, float *out, const bool four) {
+    enum { AHEAD = 2048 };
+    const uint8_t *scales = group, *quants = group + scales_bytes(blocks);
+    const __m256i low = _mm256_set1_epi8(15);
+    __m256 totals[2][4];
+#pragma clang loop unroll(full)
+    for (int c = 0; c < columns; c++) totals[0][c] = totals[1][c] = _mm256_setzero_ps();
+    for (int64_t block = 0; block < blocks; block++, quants += four ? 256 : 512) {
+        for (int line = 0; line < (four ? 256 : 512); line += 64) __builtin_prefetch(quants + line + AHEAD);
+#pragma clang loop unroll(full)
+        for (int half = 0; half < 2; half++) {
+            __m256i sums[4];
+#pragma clang loop unroll(full)
+            for (int c = 0; c < columns; c++) {
+                // Signed weights have no offset left to take away.
+                sums[c] = four ? _mm256_set1_epi32(-8 * x[c].sums[block]) : _mm256_setzero_si256();
+            }
+#pragma clang loop unroll(full)
+            for (int j = 0; j < 8; j++) {
+                const __m256i bytes =
+                    _mm256_loadu_si256((const __m256i *)(quants + 64 * (four ? j % 4 : j) + 32 * half));
+                const __m256i weights =
+                    !four ? bytes : _mm256_and_si256(j < 4 ? bytes : _mm256_srli_epi16(bytes, 4), low);
+#pragma clang loop unroll(full)
+                for (int c = 0; c < columns; c++) {
+                    const __m256i values = _mm256_set1_epi32(quad_at(x[c].values + block * QUANT_TERMS, j));
+                    sums[c] = _mm256_add_epi32(sums[c], dot_avx2(weights, values, four));
+                }
+            }
+            const __m256 scale =
+                _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(scales + block * 2 * QUANT_ROWS + 16 * half)));
+#pragma clang loop unroll(full)
+            for (int c = 0; c < columns; c++) {
+                const __m256 factor = _mm256_mul_ps(scale, _mm256_set1_ps(x[c].scales[block]));
+                totals[half][c] = _mm256_fmadd_ps(_mm256_cvtepi32_ps(sums[c]), factor, totals[half][c]);
+            }
+        }
+    }
+#pragma clang loop unroll(full)
+    for (int c = 0; c < columns; c++) {
+        _mm256_storeu_ps(out + c * QUANT_ROWS, totals[0][c]);
+        _mm256_storeu_ps(out + c * QUANT_ROWS + 8, totals[1][c]);
+    }
+}
+
+#define CASE(n, kernel, four) case n: kernel(group, blocks, x, n, out, four); break;
+
+#define DEFINE_VNNI(name, four)                                                                                     \
+    TARGET_VNNI void name(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out) {  \
+        switch (columns) {                                                                                          \
+            CASE(1, quantized_vnni, four) CASE(2, quantized_vnni, four) CASE(3, quantized_vnni, four)               \
+            CASE(4, quantized_vnni, four) CASE(5, quantized_vnni, four) CASE(6, quantized_vnni, four)               \
+            CASE(7, quantized_vnni, four) CASE(8, quantized_vnni, four)                                             \
+        }                                                                                                           \
+    }
+
+#define DEFINE_AVX2(name, four)                                                                                     \
+    TARGET_AVX2 void name(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out) {  \
+        for (; columns > 2; columns -= 2, x += 2, out += 2 * QUANT_ROWS) {                                          \
+            quantized_avx2(group, blocks, x, 2, out, four);                                                         \
+        }                                                                                                           \
+        switch (columns) { CASE(1, quantized_avx2, four) CASE(2, quantized_avx2, four) }                            \
+    }
+
+DEFINE_VNNI(quantized_int8_vnni, false)
+DEFINE_VNNI(quantized_int4_vnni, true)
+DEFINE_AVX2(quantized_int8_avx2, false)
+DEFINE_AVX2(quantized_int4_avx2, true)
+
+#endif

@@ -1,0 +1,176 @@
+import CKernels
+import Testing
+
+/// Products of few rows with stored weights, on every instruction set of this machine, against sums in `Double` over
+/// the values that the formats define.
+@Suite struct MatvecTests {
+    static let sizes: [ProductCase.Size] = [
+        .init(1, 1, 1), .init(1, 16, 32), .init(1, 37, 65), .init(2, 19, 100), .init(3, 64, 96), .init(5, 33, 31),
+        .init(8, 48, 160), .init(16, 35, 257), .init(17, 20, 64), .init(70, 21, 70),
+    ]
+    static let formats = [
+        VITRAIL_WEIGHTS_FLOAT32, VITRAIL_WEIGHTS_BFLOAT16, VITRAIL_WEIGHTS_INT8, VITRAIL_WEIGHTS_INT4,
+    ]
+
+    @Test("products of few rows agree with Double", arguments: formats, ProductTests.levels)
+    func sums(format: vitrail_weight_format, level: vitrail_cpu_level) throws {
+        let before = vitrail_cpu_limit_thread(level)
+        defer { _ = vitrail_cpu_limit_thread(before) }
+        let pool = try #require(vitrail_pool_create(3, false))
+        defer { vitrail_pool_destroy(pool) }
+        for (index, size) in Self.sizes.enumerated() {
+            let test = ProductCase(
+                size, transposeA: false, transposeB: true, accumulate: index % 2 == 1, bias: index % 3 != 0,
+                seed: UInt64(400 + index))
+            let weights = StoredWeights(test, format: format)
+            let result = weights.multiply(test, pool)
+            for i in 0..<size.m {
+                let x = weights.activations(Array(test.a[i * test.lda..<i * test.lda + size.k]))
+                for j in 0..<size.n {
+                    var sum =
+                        Double(test.bias?[j] ?? 0) + (test.accumulate ? Double(test.initial[i * test.ldc + j]) : 0)
+                    var magnitude = 1.0
+                    for p in 0..<size.k {
+                        let term = x[p] * weights.values[j * size.k + p]
+                        sum += term
+                        magnitude += abs(term)
+                    }
+                    let error = abs(Double(result[i * test.ldc + j]) - sum)
+                    #expect(
+                        error <= Double(size.k + 8) * 0x1p-24 * magnitude,
+                        "\(test.name) format \(format.rawValue) level \(level.rawValue) at \(i), \(j): \(error)")
+                }
+                for j in size.n..<test.ldc { #expect(result[i * test.ldc + j] == test.initial[i * test.ldc + j]) }
+            }
+            let repeats = weights.multiply(test, pool) == result
+            #expect(repeats, "\(test.name): a second run differs")
+            let same = weights.multiply(test, nil) == result
+            #expect(same, "\(test.name): one thread differs from three")
+        }
+    }
+
+    @Test("quantised weights lie within half a step of the weights")
+    func rounding() {
+        let test = ProductCase(.init(1, 40, 96), transposeA: false, transposeB: true, seed: 77)
+        for (format, least) in [(VITRAIL_WEIGHTS_INT8, 0.005), (VITRAIL_WEIGHTS_INT4, 0.09)] {
+            let weights = StoredWeights(test, format: format)
+            var error = 0.0, total = 0.0
+            for j in 0..<40 {
+                for p in 0..<96 {
+                    let exact = Double(test.b[j * test.ldb + p])
+                    error += (exact - weights.values[j * 96 + p]) * (exact - weights.values[j * 96 + p])
+                    total += exact * exact
+                }
+            }
+            #expect((error / total).squareRoot() < least)
+        }
+        #expect(vitrail_quantized_bytes(VITRAIL_WEIGHTS_INT8, 16, 64) == 16 * 64 + 2 * 16 * 2)
+        #expect(vitrail_quantized_bytes(VITRAIL_WEIGHTS_INT4, 17, 64) == 2 * (16 * 64 / 2 + 2 * 16 * 2))
+        #expect(vitrail_quantized_bytes(VITRAIL_WEIGHTS_FLOAT32, 16, 64) == 0)
+    }
+
+    @Test("zero, tiny and huge weights stay finite")
+    func extremes() {
+        for value: Float in [0, 1e-30, 3e-5, 1e5, 3e38] {
+            for format in [VITRAIL_WEIGHTS_INT8, VITRAIL_WEIGHTS_INT4] {
+                let row = [Float](repeating: value, count: 32)
+                let bytes = vitrail_quantized_bytes(format, 1, 32)
+                let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+                defer { memory.deallocate() }
+                row.withUnsafeBytes {
+                    vitrail_quantize(nil, format, $0.baseAddress, VITRAIL_FLOAT32, 32, 1, 32, memory)
+                }
+                var block = [Int8](repeating: 0, count: 32)
+                let scale = vitrail_quantized_block(format, memory, 32, 0, 0, &block)
+                #expect(scale.isFinite)
+                if value == 0 { #expect(block.allSatisfy { Float($0) * scale == 0 }) }
+            }
+        }
+    }
+
+    @Test("read bandwidth is measured")
+    func bandwidth() {
+        #expect(vitrail_read_bandwidth(nil, 1 << 22) > 1e8)
+    }
+}
+
+/// Weights of a test in one format, and the values that they stand for.
+final class StoredWeights {
+    let format: vitrail_weight_format
+    let memory: UnsafeMutableRawPointer
+    /// What the stored weights mean, `[n, k]`.
+    private(set) var values: [Double]
+
+    init(_ test: ProductCase, format: vitrail_weight_format) {
+        self.format = format
+        let (n, k) = (test.size.n, test.size.k)
+        let bytes = max(vitrail_quantized_bytes(format, Int64(n), Int64(k)), test.b.count * 4)
+        memory = .allocate(byteCount: bytes, alignment: 64)
+        values = (0..<n * k).map { Double(test.b[$0 / k * test.ldb + $0 % k]) }
+        switch format {
+        case VITRAIL_WEIGHTS_FLOAT32:
+            memory.initializeMemory(as: Float.self, from: test.b, count: test.b.count)
+        case VITRAIL_WEIGHTS_BFLOAT16:
+            let halves = test.b.map(ProductCase.bfloat16)
+            memory.initializeMemory(as: UInt16.self, from: halves, count: halves.count)
+            values = values.map { Double(ProductCase.rounded(Float($0))) }
+        default:
+            test.b.withUnsafeBytes {
+                vitrail_quantize(
+                    nil, format, $0.baseAddress, VITRAIL_FLOAT32, Int64(test.ldb), Int64(n), Int64(k), memory)
+            }
+            var block = [Int8](repeating: 0, count: 32)
+            for row in 0..<n {
+                for start in stride(from: 0, to: k, by: 32) {
+                    let scale = vitrail_quantized_block(format, memory, Int64(k), Int64(row), Int64(start / 32), &block)
+                    for p in start..<min(start + 32, k) {
+                        values[row * k + p] = Double(scale) * Double(block[p - start])
+                    }
+                }
+            }
+        }
+    }
+
+    deinit { memory.deallocate() }
+
+    /// A row of x as the format rounds it.
+    func activations(_ x: [Float]) -> [Double] {
+        switch format {
+        case VITRAIL_WEIGHTS_FLOAT32: return x.map(Double.init)
+        case VITRAIL_WEIGHTS_BFLOAT16: return x.map { Double(ProductCase.rounded($0)) }
+        default:
+            return stride(from: 0, to: x.count, by: 32).flatMap { start -> [Double] in
+                let block = x[start..<min(start + 32, x.count)]
+                let largest = block.map(abs).max() ?? 0
+                let inverse = largest > 0 ? 127 / largest : 0
+                return block.map { Double(($0 * inverse).rounded(.toNearestOrEven)) * Double(largest / 127) }
+            }
+        }
+    }
+
+    func multiply(_ test: ProductCase, _ pool: OpaquePointer?) -> [Float] {
+        var y = test.initial
+        test.a.withUnsafeBufferPointer { a in
+            y.withUnsafeMutableBufferPointer { y in
+                func run(_ bias: UnsafePointer<Float>?) {
+                    var arguments = vitrail_matvec_args()
+                    arguments.m = Int64(test.size.m)
+                    arguments.n = Int64(test.size.n)
+                    arguments.k = Int64(test.size.k)
+                    arguments.x = a.baseAddress
+                    arguments.weights = UnsafeRawPointer(memory)
+                    arguments.bias = bias
+                    arguments.y = y.baseAddress
+                    arguments.ldx = Int64(test.lda)
+                    arguments.ldw = Int64(test.ldb)
+                    arguments.ldy = Int64(test.ldc)
+                    arguments.format = format
+                    arguments.accumulate = test.accumulate
+                    #expect(vitrail_matvec(pool, &arguments))
+                }
+                if let bias = test.bias { bias.withUnsafeBufferPointer { run($0.baseAddress) } } else { run(nil) }
+            }
+        }
+        return y
+    }
+}
