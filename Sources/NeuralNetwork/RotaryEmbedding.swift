@@ -75,7 +75,7 @@ public final class RotaryEmbedding {
     }
 
     /// Inverse frequencies, and the factor on cosines and sines, as `transformers` computes them (`modeling_rope_utils.py`).
-    static func frequencies(
+    package static func frequencies(
         headWidth: Int, theta: Double, scaling: RotaryScaling, length: Int
     ) -> (inverse: [Double], magnitude: Double) {
         let half = headWidth / 2

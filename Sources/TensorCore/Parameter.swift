@@ -122,7 +122,9 @@ public enum GradientRecording {
 }
 
 /// The trainable parameters that a computation without a graph used, in the order of first use.
-final class ParameterUses: @unchecked Sendable {  // Lives on the stack of one call of `recomputed`, never crosses tasks.
+///
+/// Unchecked because a task-local value must be Sendable: it lives for one call of `recomputed` and never leaves its task.
+final class ParameterUses: @unchecked Sendable {
     private(set) var leaves: [GraphNode] = []
 
     func note(_ leaf: GraphNode) {

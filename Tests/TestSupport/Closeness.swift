@@ -32,14 +32,18 @@ public func expectClose(
         case .ofScale(let share): share * scale
         case .exact: 0
         }
+    func difference(_ a: Float, _ b: Float) -> Double {
+        if case .exact = tolerance, a == b, a.bitPattern != b.bitPattern { return .infinity }  // 0 and −0
+        return distance(a, b)
+    }
     var worst = 0
     var worstDistance = -1.0
     for index in actual.indices {
-        let distance = distance(actual[index], expected[index])
+        let distance = difference(actual[index], expected[index])
         if distance > worstDistance { (worst, worstDistance) = (index, distance) }
     }
     guard worstDistance > allowed else { return }
-    let wrong = actual.indices.filter { distance(actual[$0], expected[$0]) > allowed }.count
+    let wrong = actual.indices.filter { difference(actual[$0], expected[$0]) > allowed }.count
     Issue.record(
         """
         \(what): \(wrong) of \(actual.count) elements are too far off; worst at [\(worst)]: \(actual[worst]), \
