@@ -1,3 +1,4 @@
+import Basics
 import NeuralNetwork
 import TensorCore
 import TestSupport

@@ -1,3 +1,4 @@
+import Basics
 import NeuralNetwork
 import TensorCore
 import TestSupport
@@ -29,8 +30,7 @@ extension FixtureRun {
     func embedding() throws {
         let shape = try shape("out.y")
         let ids = Tensor(try integers("in.ids"), on: backend)
-        var padding: Int32?
-        if let number = try? fixture.number("padding_id") { padding = Int32(number) }
+        let padding = fixture.description["attrs"]?["padding_id"]?.int.map { Int32($0) }
         let rows = embedded(try input("weight"), ids: ids, features: nil, rows: nil, paddingID: padding)
         try output("y", rows.reshaped(Shape(shape)))
     }

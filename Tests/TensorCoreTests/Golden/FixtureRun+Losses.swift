@@ -8,19 +8,20 @@ extension FixtureRun {
     func softmax() throws {
         let x = try input("x")
         let (rows, width) = (x.shape.rows, x.shape.columns)
-        let flat = x.reshaped([rows, width])
         var units = [Float](repeating: 0, count: width * 2 * width)
         for i in 0..<width {
             units[i * 2 * width + i] = 1
             units[i * 2 * width + width + i] = 1
         }
         let y = TensorCore.attention(
-            query: flat, keyValue: Tensor(units, shape: [width, 2 * width], on: backend),
+            query: x.reshaped([rows, width]), keyValue: Tensor(units, shape: [width, 2 * width], on: backend),
             heads: HeadLayout(queryHeads: 1, keyValueHeads: 1, width: width, scale: 1),
             segments: AttentionSegments(
                 queryOffsets: [0, Int32(rows)], keyStarts: [0], keyCounts: [Int32(width)], isCausal: false))
         try output("y", y)
 
+        // A second graph over the same parameter: the first one's nodes are used up.
+        let flat = x.reshaped([rows, width])
         let upstream = try floats("gout.logy")
         var logarithms = [Float](repeating: 0, count: rows * width)
         var objective: Tensor?

@@ -12,7 +12,7 @@ import Testing
         try run.compare()
     }
 
-    typealias Computation = (FixtureRun) throws -> Void
+    typealias Computation = @Sendable (FixtureRun) throws -> Void
 
     /// What computes a case: the longest entry that its name begins with.
     private static func mapping(of name: String) -> Computation? {
