@@ -25,9 +25,11 @@ func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target
     .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
 }
 
-/// The tests of one target, under `Tests/<name>Tests`.
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-    .testTarget(name: name + "Tests", dependencies: dependencies, swiftSettings: swiftSettings)
+/// The tests of one target, under `Tests/<name>Tests`; they read the files of their folder `Fixtures` where they lie.
+func tests(_ name: String, _ dependencies: [Target.Dependency], hasFixtures: Bool = false) -> Target {
+    .testTarget(
+        name: name + "Tests", dependencies: dependencies, exclude: hasFixtures ? ["Fixtures"] : [],
+        swiftSettings: swiftSettings)
 }
 
 let package = Package(
@@ -115,9 +117,12 @@ let package = Package(
         tests("Basics", ["Basics"]),
         tests(
             "TensorCore",
-            ["Basics", "CKernels", "TensorCore", "CPUBackend", "ReferenceBackend", "Checkpointing", "TestSupport"]),
+            [
+                "Basics", "CKernels", "TensorCore", "CPUBackend", "ReferenceBackend", "NeuralNetwork", "Checkpointing",
+                "TestSupport",
+            ], hasFixtures: true),
         tests("Imaging", ["Basics", "Imaging", "Checkpointing", "TestSupport"]),
-        tests("Tokenization", ["Basics", "Tokenization"]),
+        tests("Tokenization", ["Basics", "Tokenization"], hasFixtures: true),
         tests("NeuralNetwork", ["Basics", "TensorCore", "NeuralNetwork", "TestSupport"]),
         tests("Checkpointing", ["Basics", "TensorCore", "NeuralNetwork", "Checkpointing", "TestSupport"]),
         tests("InstructionData", ["Basics", "Imaging", "Tokenization", "InstructionData"]),
