@@ -43,14 +43,12 @@ extension LoadingPlan.Step {
     /// One parameter whose elements stand in the file in order.
     func loadDirectly(_ source: some TensorSource, _ element: TensorElement, checksFinite: Bool) throws {
         let value = parameters[0].value
-        let entry = try source.entry(name)
-        if entry.element == element, !checksFinite {
-            return try source.withBytes(name) { value.backend.upload($0, to: value) }
+        try source.forEachPiece(name, as: element, checksFinite: checksFinite) { start, bytes in
+            let part = Tensor(
+                shape: [bytes.count / element.byteCount], dtype: value.dtype, storage: value.storage,
+                byteOffset: value.byteOffset + start * element.byteCount)
+            value.backend.upload(bytes, to: part)
         }
-        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: entry.count * element.byteCount, alignment: 64)
-        defer { buffer.deallocate() }
-        try source.read(name, into: buffer, as: element, checksFinite: checksFinite)
-        value.backend.upload(UnsafeRawBufferPointer(buffer), to: value)
     }
 
     /// Several parameters in one tensor, or a transposed one, or block forms.

@@ -70,20 +70,24 @@ enum FloatConversion {
         }
     }
 
-    private static func first<Bits: FixedWidthInteger>(_ bytes: UnsafeRawBufferPointer, exponent: Bits) -> Int? {
+    private static func first<Bits: FixedWidthInteger & UnsignedInteger>(
+        _ bytes: UnsafeRawBufferPointer, exponent: Bits
+    ) -> Int? {
         let size = MemoryLayout<Bits>.size
         let count = bytes.count / size
+        guard let base = bytes.baseAddress else { return nil }
+        // One step of the exponent more carries into the sign bit exactly when all its bits are set. Collecting that
+        // over a block without leaving early lets the compiler use vectors.
+        let step = exponent & (~exponent &+ 1)
         let block = 4096
         for start in stride(from: 0, to: count, by: block) {
-            // Counting a block without leaving early lets the compiler use vectors.
             var found: Bits = 0
             for index in start..<min(count, start + block) {
-                let bits = bytes.loadUnaligned(fromByteOffset: index * size, as: Bits.self)
-                found |= bits & exponent == exponent ? 1 : 0
+                found |= (base.loadUnaligned(fromByteOffset: index * size, as: Bits.self) & exponent) &+ step
             }
-            if found != 0 {
+            if found.leadingZeroBitCount == 0 {
                 return (start..<count).first { index in
-                    bytes.loadUnaligned(fromByteOffset: index * size, as: Bits.self) & exponent == exponent
+                    base.loadUnaligned(fromByteOffset: index * size, as: Bits.self) & exponent == exponent
                 }
             }
         }

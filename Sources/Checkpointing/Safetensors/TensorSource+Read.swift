@@ -56,19 +56,47 @@ extension TensorSource {
         precondition(
             buffer.count == entry.count * wanted.byteCount,
             "\(name) has \(entry.count) elements; the buffer of \(buffer.count) bytes does not fit \(wanted)")
-        guard entry.element == wanted || entry.element.isFloatingPoint && wanted.isFloatingPoint else {
+        try forEachPiece(name, as: wanted, checksFinite: checksFinite) { start, bytes in
+            UnsafeMutableRawBufferPointer(rebasing: buffer[(start * wanted.byteCount)...]).copyMemory(from: bytes)
+        }
+    }
+
+    /// Calls `body` with piece after piece of a tensor in the element type wanted, and the index of its first element.
+    ///
+    /// Pieces are small enough to stay in the processor's cache between conversion and use.
+    func forEachPiece(
+        _ name: String, as wanted: TensorElement, checksFinite: Bool,
+        _ body: (_ start: Int, _ bytes: UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        let entry = try entry(name)
+        let element = entry.element
+        guard element == wanted || element.isFloatingPoint && wanted.isFloatingPoint else {
             throw CheckpointError(
                 .element, path, tensor: name,
-                "holds \(entry.element.rawValue) elements where \(wanted.rawValue) are wanted")
+                "holds \(element.rawValue) elements where \(wanted.rawValue) are wanted")
         }
+        let length = 1 << 16
+        let staging = UnsafeMutableRawBufferPointer.allocate(byteCount: length * wanted.byteCount, alignment: 64)
+        defer { staging.deallocate() }
         try withBytes(name) { bytes in
-            FloatConversion.convert(bytes, entry.element, into: buffer, wanted)
-        }
-        if checksFinite, let index = FloatConversion.firstNonFinite(UnsafeRawBufferPointer(buffer), wanted) {
-            throw CheckpointError(
-                .notFinite, path, tensor: name,
-                "element \(index) is not a finite number\(wanted == entry.element ? "" : " in \(wanted.rawValue)")",
-                fix: "the weights were damaged or saved from a run that diverged: use an earlier checkpoint")
+            for start in stride(from: 0, to: entry.count, by: length) {
+                let end = min(start + length, entry.count)
+                var piece = UnsafeRawBufferPointer(
+                    rebasing: bytes[start * element.byteCount..<end * element.byteCount])
+                if element != wanted {
+                    let converted = UnsafeMutableRawBufferPointer(
+                        rebasing: staging[..<((end - start) * wanted.byteCount)])
+                    FloatConversion.convert(piece, element, into: converted, wanted)
+                    piece = UnsafeRawBufferPointer(converted)
+                }
+                if checksFinite, let index = FloatConversion.firstNonFinite(piece, wanted) {
+                    throw CheckpointError(
+                        .notFinite, path, tensor: name,
+                        "element \(start + index) is not a finite number\(wanted == element ? "" : " in \(wanted.rawValue)")",
+                        fix: "the weights were damaged or saved from a run that diverged: use an earlier checkpoint")
+                }
+                try body(start, piece)
+            }
         }
     }
 }
