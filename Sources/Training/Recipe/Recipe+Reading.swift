@@ -1,0 +1,153 @@
+import Basics
+import NeuralNetwork
+import Yams
+
+extension Recipe {
+    /// Reads a recipe and reports everything that is wrong with it at once.
+    ///
+    /// - Parameters:
+    ///   - path: a YAML file.
+    ///   - overrides: `stages.0.batch_size=8` or `stages.align.batch_size=8`.
+    /// - Throws: `RecipeError` with all faults, or a file's error.
+    public static func read(_ path: String, overrides: [String] = []) throws -> Recipe {
+        try parse(Files.readText(path), source: path, overrides: overrides)
+    }
+
+    /// Reads a recipe from its text.
+    public static func parse(_ text: String, source: String, overrides: [String] = []) throws -> Recipe {
+        var root: Node
+        do {
+            guard let node = try Yams.compose(yaml: text) else {
+                throw UserError("\(source): the recipe is empty", fix: "see Models/pebble/recipe.yaml for an example")
+            }
+            root = node
+        } catch let error as YamlError {
+            throw UserError("\(source): not valid YAML: \(error)", fix: "correct the line named above")
+        }
+        let faults = RecipeReader.Faults()
+        for override in overrides { apply(override, to: &root, faults: faults) }
+        let reader = RecipeReader(root, path: "", faults: faults)
+        let recipe = read(reader, source: source)
+        reader.finish()
+        guard faults.all.isEmpty, var recipe else { throw RecipeError(source: source, faults: faults.all) }
+        recipe.resolved = try Yams.serialize(node: root, allowUnicode: true)
+        return recipe
+    }
+
+    private static func read(_ reader: RecipeReader, source: String) -> Recipe? {
+        let model = modelSource(reader)
+        let seed = reader.int("seed") ?? 0
+        let precision = reader.choice("precision", Precision.self) ?? .float32
+        let threads = reader.int("threads", minimum: 1)
+        let output = reader.string("output")
+        let stages = reader.items("stages").map { path, node in
+            let stage = RecipeReader(node, path: path, faults: reader.faults)
+            let value = StageRecipe(stage)
+            stage.finish()
+            return value
+        }
+        if stages.isEmpty { reader.add("a recipe needs at least one stage", fix: "add \"stages:\" with a list") }
+        let names = stages.map(\.name)
+        for (index, name) in names.enumerated() where names.firstIndex(of: name) != index {
+            reader.add("two stages are called \"\(name)\"", fix: "give each its own name", key: "stages[\(index)].name")
+        }
+        guard let model else { return nil }
+        return Recipe(
+            source: source, model: model, seed: UInt64(seed), precision: precision, threads: threads, output: output,
+            stages: stages, resolved: "")
+    }
+
+    private static func modelSource(_ reader: RecipeReader) -> ModelSource? {
+        guard let node = reader.node("model") else {
+            reader.add("\"model\" is missing", fix: "write \"model: FOLDER\", or its parts")
+            return nil
+        }
+        if let scalar = node.scalar { return .folder(scalar.string) }
+        return reader.mapping("model") { parts -> ModelSource? in
+            let vision = partSource("vision", parts)
+            let language = partSource("language", parts)
+            if language == nil { parts.add("\"language\" is missing", fix: "name a folder, or give a shape") }
+            let projector = parts.string("projector") ?? "mlp2x_gelu"
+            let kinds = ["linear", "mlp2x_gelu", "pixel_shuffle"]
+            if !kinds.contains(projector) {
+                let nearest = Suggestion.nearest(to: projector, among: kinds)
+                parts.add(
+                    "unknown projector \"\(projector)\"",
+                    fix: nearest.map { "write \"\($0)\"" } ?? "one of \(kinds.joined(separator: ", "))",
+                    key: "projector")
+            }
+            let result = ModelParts(
+                vision: vision, language: language ?? .folder(""), projector: projector,
+                shuffleFactor: parts.int("shuffle_factor", minimum: 1) ?? 2, tokenizer: parts.string("tokenizer"),
+                template: parts.string("template"), imageMode: parts.string("image_mode") ?? "square",
+                featureLayer: parts.int("feature_layer", minimum: -1_000))
+            return language == nil ? nil : .parts(result)
+        } ?? nil
+    }
+
+    private static func partSource(_ key: String, _ reader: RecipeReader) -> PartSource? {
+        guard let node = reader.node(key) else { return nil }
+        if let scalar = node.scalar { return .folder(scalar.string) }
+        guard node.mapping != nil else {
+            reader.add("expected a folder or a shape", at: node.mark?.line, key: key)
+            return nil
+        }
+        return .shape(json(node))
+    }
+
+    /// A YAML node as JSON, for shapes that are read like a `config.json`.
+    static func json(_ node: Node) -> JSON {
+        if let mapping = node.mapping {
+            var object = JSONObject()
+            for (key, value) in mapping { object[key.string ?? ""] = json(value) }
+            return .object(object)
+        }
+        if let sequence = node.sequence { return .array(sequence.map(json)) }
+        if node.null != nil { return .null }
+        if let value = node.bool { return .bool(value) }
+        if let value = node.int { return .integer(Int64(value)) }
+        if let value = node.float { return .number(value) }
+        return .string(node.scalar?.string ?? "")
+    }
+
+    /// Puts `value` at `path` of the recipe: indices or stage names between dots.
+    private static func apply(_ override: String, to root: inout Node, faults: RecipeReader.Faults) {
+        guard let equals = override.firstIndex(of: "=") else {
+            faults.all.append(
+                RecipeFault(
+                    line: nil, path: "--set \(override)", problem: "no \"=\" in it", fix: "write --set key=value"))
+            return
+        }
+        let keys = override[..<equals].split(separator: ".").map(String.init)
+        let text = String(override[override.index(after: equals)...])
+        let value = (try? Yams.compose(yaml: text)) ?? Node(text)
+        if !set(value, at: keys[...], in: &root) {
+            faults.all.append(
+                RecipeFault(
+                    line: nil, path: "--set \(override)", problem: "the recipe has no such place",
+                    fix: "use dots, and stage names or indices: stages.align.batch_size=8"))
+        }
+    }
+
+    private static func set(_ value: Node, at keys: ArraySlice<String>, in node: inout Node) -> Bool {
+        guard let key = keys.first else {
+            node = value
+            return true
+        }
+        if var mapping = node.mapping {
+            var child = mapping[Node(key)] ?? Node([(Node, Node)]())
+            guard set(value, at: keys.dropFirst(), in: &child) else { return false }
+            mapping[Node(key)] = child
+            node = .mapping(mapping)
+            return true
+        }
+        if var sequence = node.sequence {
+            let named = sequence.firstIndex { $0.mapping?["name"]?.string == key }
+            guard let index = Int(key) ?? named, sequence.indices.contains(index) else { return false }
+            guard set(value, at: keys.dropFirst(), in: &sequence[index]) else { return false }
+            node = .sequence(sequence)
+            return true
+        }
+        return false
+    }
+}

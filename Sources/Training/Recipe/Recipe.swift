@@ -1,0 +1,186 @@
+public import Basics
+public import NeuralNetwork
+
+/// A training run as data: which model, and the stages that change it.
+public struct Recipe: Sendable {
+    /// The file it was read from.
+    public var source: String
+    /// Where the model comes from.
+    public var model: ModelSource
+    /// Seed of weights, order and dropout.
+    public var seed: UInt64
+    /// How factors of matrix products are rounded.
+    public var precision: Precision
+    /// Threads; nil for all cores.
+    public var threads: Int?
+    /// Where the run folder goes; nil for `runs/<recipe name>`.
+    public var output: String?
+    /// The stages, in order.
+    public var stages: [StageRecipe]
+    /// The recipe with overrides applied and defaults filled in, as YAML.
+    public var resolved: String
+
+    /// How factors of matrix products are rounded.
+    public enum Precision: String, Sendable, CaseIterable {
+        case float32
+        case bfloat16
+    }
+}
+
+/// Where a recipe's model comes from.
+public enum ModelSource: Equatable, Sendable {
+    /// One folder in Hugging Face layout.
+    case folder(String)
+    /// Parts, joined by a fresh projector.
+    case parts(ModelParts)
+}
+
+/// A model put together from parts.
+public struct ModelParts: Equatable, Sendable {
+    /// The tower: a folder, or a shape.
+    public var vision: PartSource?
+    /// The decoder: a folder, or a shape.
+    public var language: PartSource
+    /// The projector's kind: `linear`, `mlp2x_gelu`, `pixel_shuffle`.
+    public var projector: String
+    /// Side of the squares of pixel shuffle.
+    public var shuffleFactor: Int
+    /// Folder with `tokenizer.json`; nil takes the language folder's.
+    public var tokenizer: String?
+    /// Chat template of stages and inference.
+    public var template: String?
+    /// How pictures are cut: `square`, `crop` or `pad`.
+    public var imageMode: String
+    /// Which hidden state of the tower is used, by Hugging Face's count.
+    public var featureLayer: Int?
+}
+
+/// A part of a model: pretrained, or a shape to start from random weights.
+public enum PartSource: Equatable, Sendable {
+    /// A folder in Hugging Face layout.
+    case folder(String)
+    /// Keys of that family's `config.json`.
+    case shape(JSON)
+}
+
+/// What a stage learns from.
+public enum StageObjective: String, Sendable, CaseIterable {
+    /// Answers of conversations about pictures.
+    case instruct
+    /// Every next token of plain texts.
+    case language
+    /// Pictures and captions that belong together (SigLIP).
+    case contrastive
+}
+
+/// One stage of a run.
+public struct StageRecipe: Sendable {
+    /// Its name, unique in the recipe; a folder name.
+    public var name: String
+    /// What it learns from.
+    public var objective: StageObjective
+    /// Parts (`vision`, `projector`, `language`) or patterns over parameter paths that are trained.
+    public var train: [String]
+    /// Patterns over parameter paths that stay as they are though `train` names them.
+    public var freeze: [String]
+    /// Training data.
+    public var data: [DataSource]
+    /// How several data sets are mixed.
+    public var mixing: MixingRule
+    /// Learning rates.
+    public var learningRate: LearningRateRecipe
+    /// AdamW's settings.
+    public var optimizer: OptimizerRecipe
+    /// Largest gradient norm; nil for no clipping.
+    public var gradientClip: Double?
+    /// Conversations an optimizer step.
+    public var batchSize: Int
+    /// Parts that a batch is computed in; more parts take less memory and give the same result.
+    public var accumulate: Int
+    /// Passes over the data; ignored when `steps` is given.
+    public var epochs: Double
+    /// Optimizer steps.
+    public var steps: Int?
+    /// Longest sequence, visual tokens included.
+    public var maximumTokens: Int
+    /// Chat template; nil for the model's own.
+    public var template: String?
+    /// Whether the questions of a conversation change places each epoch.
+    public var shufflesTurns: Bool
+    /// Whether activations are computed again in the backward pass.
+    public var recomputesActivations: Bool
+    /// What happens to a broken record.
+    public var onError: String
+    /// How many broken records are too many.
+    public var errorLimit: Int
+    /// Megabytes of processed pictures kept in memory.
+    public var pictureCache: Int
+    /// Evaluation during the stage.
+    public var evaluation: EvaluationRecipe?
+    /// Steps between checkpoints; nil for one at the end of the stage.
+    public var checkpointEvery: Int?
+    /// Checkpoints kept besides the best.
+    public var checkpointKeep: Int
+    /// Steps between lines on a console that is not a terminal.
+    public var logEvery: Int
+}
+
+/// One data set of a stage.
+public struct DataSource: Hashable, Sendable {
+    /// A JSON or JSONL file, or a folder with `records.jsonl`.
+    public var path: String
+    /// Folder that picture paths are relative to; nil for the file's own.
+    public var images: String?
+    /// Its weight in a mixture.
+    public var weight: Double
+    /// Which of its records: `all`, `first:1000`, `random:10%`.
+    public var select: String
+}
+
+/// How several data sets are mixed.
+public struct MixingRule: Hashable, Sendable {
+    /// Cap of the proportional rule (Flan).
+    public var cap: Int?
+    /// Temperature of the shares.
+    public var temperature: Double?
+}
+
+/// Learning rates of a stage.
+public struct LearningRateRecipe: Hashable, Sendable {
+    /// Highest rate.
+    public var peak: Double
+    /// Highest rate of single parts.
+    public var parts: [String: Double]
+    /// Share of the steps in which it rises.
+    public var warmup: Double
+    /// How it falls.
+    public var decay: Schedule.Decay
+    /// Share of the peak at which the fall ends.
+    public var floor: Double
+}
+
+/// AdamW's settings.
+public struct OptimizerRecipe: Hashable, Sendable {
+    /// Decay of the first moment.
+    public var beta1: Double
+    /// Decay of the second moment.
+    public var beta2: Double
+    /// Added to the root of the second moment.
+    public var epsilon: Double
+    /// Decoupled weight decay of matrices.
+    public var weightDecay: Double
+}
+
+/// Evaluation during a stage.
+public struct EvaluationRecipe: Hashable, Sendable {
+    /// Conversations for the loss, or questions with answers for the metrics.
+    public var data: DataSource
+    /// Steps between evaluations.
+    public var every: Int
+    /// Most records to look at.
+    public var limit: Int?
+    /// Metrics on generated answers; none means the loss only.
+    public var metrics: [String]
+    /// Longest answer.
+    public var maximumNewTokens: Int
+}

@@ -1,0 +1,108 @@
+import Basics
+import NeuralNetwork
+import Yams
+
+extension StageRecipe {
+    /// Reads one stage; faults go to the reader.
+    init(_ reader: RecipeReader) {
+        name = reader.string("name") ?? ""
+        if name.isEmpty {
+            reader.add("a stage needs a name", fix: "add \"name: align\"")
+        } else if !name.allSatisfy({ $0.isLetter || $0.isNumber || "-_".contains($0) }) {
+            reader.add("\"\(name)\" is no folder name", fix: "use letters, digits, - and _", key: "name")
+        }
+        objective = reader.choice("objective", StageObjective.self) ?? .instruct
+        train = reader.strings("train") ?? []
+        if train.isEmpty { reader.add("\"train\" names nothing", fix: "for example train: [projector]") }
+        freeze = reader.strings("freeze") ?? []
+        data = reader.items("data").compactMap { DataSource($1, path: $0, reader) }
+        if data.isEmpty {
+            reader.add("\"data\" names no data", fix: "for example data: [Datasets/shapes/captions.jsonl]")
+        }
+        mixing =
+            reader.mapping("mixing") {
+                MixingRule(cap: $0.int("cap", minimum: 1), temperature: $0.double("temperature"))
+            } ?? MixingRule()
+        learningRate = LearningRateRecipe(reader)
+        optimizer = OptimizerRecipe(
+            beta1: reader.double("beta1", maximum: 1) ?? 0.9, beta2: reader.double("beta2", maximum: 1) ?? 0.999,
+            epsilon: reader.double("epsilon") ?? 1e-8, weightDecay: reader.double("weight_decay") ?? 0)
+        gradientClip = reader.double("gradient_clip")
+        batchSize = reader.int("batch_size", minimum: 1) ?? 32
+        accumulate = reader.int("accumulate", minimum: 1) ?? 1
+        epochs = reader.double("epochs") ?? 1
+        steps = reader.int("steps", minimum: 1)
+        maximumTokens = reader.int("max_tokens", minimum: 2) ?? 2_048
+        template = reader.string("template")
+        shufflesTurns = reader.bool("shuffle_turns") ?? false
+        recomputesActivations = reader.bool("recompute_activations") ?? false
+        onError = reader.string("on_error") ?? "skip"
+        let policies = ["fail", "skip", "replace"]
+        if !policies.contains(onError) {
+            reader.add(
+                "unknown value \"\(onError)\"", fix: "one of \(policies.joined(separator: ", "))", key: "on_error")
+        }
+        errorLimit = reader.int("error_limit") ?? 100
+        pictureCache = reader.int("picture_cache_mb") ?? 512
+        evaluation = reader.mapping("evaluate") { EvaluationRecipe($0) } ?? nil
+        checkpointEvery = reader.int("checkpoint_every", minimum: 1)
+        checkpointKeep = reader.int("checkpoint_keep", minimum: 1) ?? 2
+        logEvery = reader.int("log_every", minimum: 1) ?? 10
+    }
+}
+
+extension LearningRateRecipe {
+    fileprivate init(_ stage: RecipeReader) {
+        self.init(peak: 1e-3, parts: [:], warmup: 0.03, decay: .cosine, floor: 0)
+        guard let node = stage.node("learning_rate") else {
+            stage.add("\"learning_rate\" is missing", fix: "for example learning_rate: {peak: 1e-3}")
+            return
+        }
+        if let value = node.float {
+            peak = value
+            return
+        }
+        let given = stage.mapping("learning_rate") { reader in
+            var result = LearningRateRecipe(peak: 0, parts: [:], warmup: 0.03, decay: .cosine, floor: 0)
+            if let peak = reader.double("peak") { result.peak = peak } else { reader.add("\"peak\" is missing") }
+            for part in ["vision", "projector", "language"] { result.parts[part] = reader.double(part) }
+            result.warmup = reader.double("warmup", maximum: 1) ?? 0.03
+            result.decay = reader.choice("decay", Schedule.Decay.self) ?? .cosine
+            result.floor = reader.double("floor", maximum: 1) ?? 0
+            return result
+        }
+        if let given { self = given }
+    }
+}
+
+extension DataSource {
+    fileprivate init?(_ node: Node, path: String, _ parent: RecipeReader) {
+        if let scalar = node.scalar {
+            self.init(path: scalar.string, images: nil, weight: 1, select: "all")
+            return
+        }
+        let reader = RecipeReader(node, path: path, faults: parent.faults)
+        defer { reader.finish() }
+        guard let file = reader.string("path") else {
+            reader.add("\"path\" is missing")
+            return nil
+        }
+        self.init(
+            path: file, images: reader.string("images"), weight: reader.double("weight") ?? 1,
+            select: reader.string("select") ?? "all")
+    }
+}
+
+extension EvaluationRecipe {
+    fileprivate init?(_ reader: RecipeReader) {
+        let every = reader.int("every", minimum: 1) ?? 500
+        let limit = reader.int("limit", minimum: 1)
+        let metrics = reader.strings("metrics") ?? []
+        let longest = reader.int("max_new_tokens", minimum: 1) ?? 32
+        guard let (path, node) = reader.items("data").first, let data = DataSource(node, path: path, reader) else {
+            reader.add("\"data\" is missing")
+            return nil
+        }
+        self.init(data: data, every: every, limit: limit, metrics: metrics, maximumNewTokens: longest)
+    }
+}

@@ -1,0 +1,127 @@
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// Curves as SVG: no script, no font, no network.
+struct LineChart {
+    /// One curve.
+    struct Series {
+        var name: String
+        var points: [(x: Double, y: Double)]
+        var color: String
+    }
+
+    let title: String
+    let series: [Series]
+    var isLogarithmic = false
+    private let width = 640.0
+    private let height = 260.0
+    private let left = 58.0
+    private let bottom = 34.0
+    private let top = 30.0
+    private let right = 12.0
+
+    static let colors = ["#2563eb", "#dc2626", "#059669", "#9333ea", "#d97706", "#0891b2"]
+
+    var svg: String {
+        let points = series.flatMap(\.points).filter { $0.x.isFinite && $0.y.isFinite && (!isLogarithmic || $0.y > 0) }
+        guard let firstX = points.map(\.x).min(), let lastX = points.map(\.x).max(), points.count > 1 else { return "" }
+        let values = points.map { scale($0.y) }
+        var low = values.min()!
+        var high = values.max()!
+        if !isLogarithmic, low > 0, low < 0.5 * high { low = 0 }
+        if high - low < 1e-12 { high = low + 1 }
+        func x(_ value: Double) -> Double {
+            left + (value - firstX) / max(lastX - firstX, 1e-12) * (width - left - right)
+        }
+        func y(_ value: Double) -> Double { height - bottom - (value - low) / (high - low) * (height - bottom - top) }
+        var parts = [
+            "<svg viewBox=\"0 0 \(Int(width)) \(Int(height))\" role=\"img\" aria-label=\"\(HTML.escaped(title))\">",
+            "<text x=\"\(left)\" y=\"16\" class=\"title\">\(HTML.escaped(title))</text>",
+        ]
+        for tick in 0...4 {
+            let value = low + (high - low) * Double(tick) / 4
+            let place = y(value)
+            parts.append(
+                "<line x1=\"\(left)\" x2=\"\(width - right)\" y1=\"\(place)\" y2=\"\(place)\" class=\"grid\"/>"
+                    + "<text x=\"\(left - 6)\" y=\"\(place + 4)\" class=\"tick\" text-anchor=\"end\">\(label(value))</text>")
+            let at = firstX + (lastX - firstX) * Double(tick) / 4
+            parts.append(
+                "<text x=\"\(x(at))\" y=\"\(height - bottom + 16)\" class=\"tick\" text-anchor=\"middle\">\(Int(at))</text>")
+        }
+        for (index, curve) in series.enumerated() {
+            let path = thinned(curve.points).filter { $0.y.isFinite && (!isLogarithmic || $0.y > 0) }.map {
+                "\(short(x($0.x))),\(short(y(scale($0.y))))"
+            }
+            parts.append("<polyline points=\"\(path.joined(separator: " "))\" stroke=\"\(curve.color)\" class=\"curve\"/>")
+            let place = width - right - 120 * Double(series.count - index)
+            parts.append("<text x=\"\(place)\" y=\"16\" fill=\"\(curve.color)\" class=\"legend\">\(HTML.escaped(curve.name))</text>")
+        }
+        parts.append("</svg>")
+        return parts.joined(separator: "\n")
+    }
+
+    private func scale(_ value: Double) -> Double { isLogarithmic ? log10(value) : value }
+
+    private func label(_ value: Double) -> String {
+        let number = isLogarithmic ? pow(10, value) : value
+        if number == 0 { return "0" }
+        let digits = abs(number) >= 100 ? 0 : abs(number) >= 1 ? 2 : 3
+        if abs(number) < 1e-3 {
+            let exponent = Int(log10(abs(number)).rounded(.down))
+            return "\(short(number / pow(10, Double(exponent))))e\(exponent)"
+        }
+        var power = 1.0
+        for _ in 0..<digits { power *= 10 }
+        let rounded = (number * power).rounded() / power
+        return digits == 0 ? "\(Int(rounded))" : "\(rounded)"
+    }
+
+    private func short(_ value: Double) -> String { "\((value * 100).rounded() / 100)" }
+
+    /// At most 600 points, each the mean of its neighbours, so that a report of a long run stays small.
+    private func thinned(_ points: [(x: Double, y: Double)]) -> [(x: Double, y: Double)] {
+        let share = max(1, points.count / 600)
+        guard share > 1 else { return points }
+        return stride(from: 0, to: points.count, by: share).map { start in
+            let group = points[start..<min(start + share, points.count)]
+            return (
+                group.reduce(0) { $0 + $1.x } / Double(group.count), group.reduce(0) { $0 + $1.y } / Double(group.count)
+            )
+        }
+    }
+}
+
+/// Text for pages.
+enum HTML {
+    static func escaped(_ text: String) -> String {
+        var result = ""
+        for character in text {
+            switch character {
+            case "<": result += "&lt;"
+            case ">": result += "&gt;"
+            case "&": result += "&amp;"
+            case "\"": result += "&quot;"
+            default: result.append(character)
+            }
+        }
+        return result
+    }
+
+    static func base64(_ bytes: [UInt8]) -> String {
+        let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
+        var result: [UInt8] = []
+        result.reserveCapacity((bytes.count + 2) / 3 * 4)
+        for start in stride(from: 0, to: bytes.count, by: 3) {
+            let group = bytes[start..<min(start + 3, bytes.count)]
+            let value = group.reduce(0) { $0 << 8 | UInt32($1) } << UInt32(8 * (3 - group.count))
+            for index in 0..<4 {
+                let code = Int(value >> UInt32(18 - 6 * index) & 63)
+                result.append(index <= group.count ? alphabet[code] : UInt8(ascii: "="))
+            }
+        }
+        return String(decoding: result, as: UTF8.self)
+    }
+}

@@ -1,0 +1,22 @@
+import Basics
+
+/// The newest complete checkpoint of a run.
+public struct ResumePoint {
+    /// Its folder, a model folder with the optimizer beside it.
+    public let path: String
+    let state: TrainingState
+
+    /// Stage and step to continue from.
+    public var description: String { "stage \(state.stageName), step \(state.step)" }
+
+    /// Finds where a run stopped; nil when it has no checkpoint yet.
+    public static func find(in folder: RunFolder, recipe: Recipe) throws -> ResumePoint? {
+        for stage in recipe.stages.reversed() {
+            _ = try? Files.removeLeftovers(in: folder.checkpoints(of: stage.name))
+            guard let step = try folder.completeCheckpoints(of: stage.name).last else { continue }
+            let path = folder.checkpoint(of: stage.name, step: step)
+            return ResumePoint(path: path, state: try StageCheckpoint.state(in: path))
+        }
+        return nil
+    }
+}

@@ -1,0 +1,275 @@
+public import Basics
+import NeuralNetwork
+import TensorCore
+public import VisionLanguage
+
+/// Runs the stages of a recipe, one after another, so that it can be stopped at any moment and continued to the same bits.
+public final class Trainer {
+    /// How a run ended.
+    public enum Outcome: Sendable {
+        /// All stages are done; the model is in the folder's `final`.
+        case finished
+        /// Asked to stop; a checkpoint is saved.
+        case interrupted(checkpoint: String)
+    }
+
+    /// Measures answers during training: the model, the stage's settings → metrics by name.
+    public typealias AnswerEvaluation = (ModelBundle, EvaluationRecipe) throws -> [(name: String, value: Double)]
+
+    let recipe: Recipe
+    let bundle: ModelBundle
+    private let folder: RunFolder
+    private let workers: Int
+    private let digest: String
+    let observe: (TrainingEvent) -> TrainingControl
+    private let evaluateAnswers: AnswerEvaluation?
+    private var summaries: [StageSummary] = []
+
+    /// - Parameters:
+    ///   - bundle: the model to train: the recipe's, or on a resume the last checkpoint's.
+    ///   - workers: threads that decode and tokenise ahead.
+    ///   - evaluateAnswers: generates answers and measures them; nil measures the loss only.
+    ///   - observe: told of everything; decides after each step whether to go on.
+    public init(
+        _ recipe: Recipe, bundle: ModelBundle, folder: RunFolder, workers: Int,
+        evaluateAnswers: AnswerEvaluation? = nil, observe: @escaping (TrainingEvent) -> TrainingControl
+    ) {
+        self.recipe = recipe
+        self.bundle = bundle
+        self.folder = folder
+        self.workers = workers
+        self.evaluateAnswers = evaluateAnswers
+        self.observe = observe
+        digest = SHA256.hex(of: Array(recipe.resolved.utf8))
+    }
+
+    /// Runs all stages from where the last checkpoint stands, or from the start.
+    public func run(resuming checkpoint: ResumePoint? = nil) throws -> Outcome {
+        try Files.createDirectory(folder.path)
+        if let checkpoint, checkpoint.state.recipeDigest != digest {
+            throw UserError(
+                "\(folder.path): this run was started with another recipe",
+                fix: "resume with the same recipe and the same --set, or name another folder with --output")
+        }
+        try Files.write(recipe.resolved, to: folder.recipe)
+        summaries = try RunSummary.finishedStages(in: folder)
+        let first = checkpoint?.state.stage ?? 0
+        summaries.removeAll { summary in !recipe.stages.prefix(first).contains { $0.name == summary.name } }
+        try trimLog(folder.metrics, to: checkpoint?.state.metricsBytes ?? 0)
+        try trimLog(folder.evaluations, to: checkpoint?.state.evaluationBytes ?? 0)
+
+        for index in first..<recipe.stages.count {
+            let start = index == first ? checkpoint : nil
+            if let path = try runStage(index, from: start) { return .interrupted(checkpoint: path) }
+        }
+        try RunSummary.write(summaries, recipe: recipe, bundle: bundle, to: folder)
+        try writeFinal()
+        return .finished
+    }
+
+    // MARK: One stage
+
+    /// - Returns: the checkpoint's path when the stage was interrupted.
+    private func runStage(_ index: Int, from checkpoint: ResumePoint?) throws -> String? {
+        let stage = recipe.stages[index]
+        let context = StageContext(
+            bundle: bundle, seed: recipe.seed &+ UInt64(index) &* 0x9E37_79B9_7F4A_7C15, folder: folder,
+            workers: workers)
+        var state =
+            try checkpoint?.state
+            ?? TrainingState(
+                stage: index, stageName: stage.name, recipeDigest: digest, metricsBytes: logSize(folder.metrics),
+                evaluationBytes: logSize(folder.evaluations))
+        bundle.model.recomputesActivations = stage.recomputesActivations
+        let task = try makeTask(stage, context, from: state.position)
+        var tree = bundle.model.parameters
+        tree.append(task.extraParameters, under: "contrastive")
+        let parts = try TrainableParts(stage, tree)
+        let gradients = GradientBuffer(parts.groups.flatMap { $0.entries.map(\.parameter) }, on: bundle.model.backend)
+        let optimizer = AdamW(
+            parts.groups, beta1: stage.optimizer.beta1, beta2: stage.optimizer.beta2, epsilon: stage.optimizer.epsilon)
+        if let checkpoint {
+            try StageCheckpoint.restore(optimizer, extra: task.extraParameters, from: checkpoint.path)
+            optimizer.stepCount = state.optimizerSteps
+        }
+        let outline = outline(index, stage, parts, tree, totalSteps: task.totalSteps, doneSteps: state.step)
+        _ = observe(.stageStarted(outline))
+
+        let metrics = try AppendFile(folder.metrics)
+        let evaluation = try stage.evaluation.map { try StageEvaluation($0, stage, context, evaluateAnswers) }
+        let before = state.totals
+        var saved = checkpoint == nil ? nil : Optional(state.step)
+
+        func save() throws -> String {
+            try metrics.flush()
+            state.optimizerSteps = optimizer.stepCount
+            state.metricsBytes = try logSize(folder.metrics)
+            state.evaluationBytes = try logSize(folder.evaluations)
+            let path = folder.checkpoint(of: stage.name, step: state.step)
+            try StageCheckpoint.write(
+                state, bundle: bundle, extra: task.extraParameters, optimizer: optimizer, to: path)
+            saved = state.step
+            try removeOldCheckpoints(stage, keeping: state)
+            _ = observe(.checkpoint(path: path))
+            return path
+        }
+
+        while state.step < task.totalSteps {
+            let start = ContinuousClock.now
+            let waited = task.waitSeconds
+            gradients.clear()
+            guard let loss = try task.step() else { break }
+            let norm = gradients.norm / loss.weight
+            guard loss.sum.isFinite, norm.isFinite else {
+                throw NonFiniteLoss(stage: stage.name, step: state.step + 1, folder: folder, lastSaved: saved)
+            }
+            let rates = rates(stage, parts, step: state.step, of: task.totalSteps)
+            let clip = GradientBuffer.clipFactor(norm: norm, limit: stage.gradientClip)
+            optimizer.step(rates.groups, gradientScale: clip / loss.weight)
+            state.step += 1
+            state.position = task.position
+
+            let report = StepReport(
+                stage: stage.name, step: state.step, totalSteps: task.totalSteps,
+                epoch: Double(state.step) / task.stepsPerEpoch, loss: loss.mean, learningRate: rates.peak,
+                gradientNorm: norm, tokens: loss.tokens, supervised: Int(loss.weight), pictures: loss.pictures,
+                seconds: (ContinuousClock.now - start).inSeconds, waitSeconds: task.waitSeconds - waited)
+            try metrics.appendLine(report.json.serialized())
+            state.totals.add(report, counts: before.counts + task.counts)
+            let control = observe(.step(report))
+
+            if let evaluation, state.step % evaluation.every == 0 || state.step == task.totalSteps {
+                try evaluate(evaluation, &state)
+            }
+            if control == .stop { return try save() }
+            if let every = stage.checkpointEvery, state.step % every == 0, state.step < task.totalSteps {
+                _ = try save()
+            }
+        }
+        _ = try save()
+        summaries.append(
+            StageSummary(
+                name: stage.name, objective: stage.objective.rawValue, steps: state.step,
+                trainable: parts.groups.reduce(0) { $0 + $1.count }, parameters: bundle.model.parameters.count,
+                totals: state.totals, peakMemory: ProcessMemory.peakBytes, best: state.best, bestStep: state.bestStep,
+                dataDigests: try dataDigests(stage)))
+        try RunSummary.write(summaries, recipe: recipe, bundle: bundle, to: folder)
+        _ = observe(.stageFinished(summaries.last!))
+        return nil
+    }
+
+    func makeTask(_ stage: StageRecipe, _ context: StageContext, from position: Int) throws -> any StageTask {
+        switch stage.objective {
+        case .instruct: try InstructTask(stage, context, from: position)
+        case .language: try LanguageTask(stage, context, from: position)
+        case .contrastive: try ContrastiveTask(stage, context, from: position)
+        }
+    }
+
+    private func evaluate(_ evaluation: StageEvaluation, _ state: inout TrainingState) throws {
+        let start = ContinuousClock.now
+        let result = try evaluation.run()
+        let score = result.metrics.first?.value ?? result.loss.map { -$0 } ?? 0
+        let isBest = score > state.best ?? -.infinity
+        if isBest {
+            state.best = score
+            state.bestStep = state.step
+        }
+        let report = EvaluationReport(
+            stage: state.stageName, step: state.step, loss: result.loss, metrics: result.metrics,
+            seconds: (ContinuousClock.now - start).inSeconds, isBest: isBest)
+        let log = try AppendFile(folder.evaluations)
+        try log.appendLine(report.json.serialized())
+        try log.close()
+        _ = observe(.evaluated(report))
+    }
+
+    // MARK: Rates and outlines
+
+    private func rates(
+        _ stage: StageRecipe, _ parts: TrainableParts, step: Int, of total: Int
+    ) -> (groups: [GroupRate], peak: Double) {
+        let rate = stage.learningRate
+        func schedule(_ peak: Double) -> Schedule {
+            Schedule(peak: peak, warmup: rate.warmup, totalSteps: total, decay: rate.decay, floor: rate.floor)
+        }
+        let groups = parts.names.map { name in
+            GroupRate(
+                learningRate: schedule(rate.parts[name] ?? rate.peak).rate(at: step),
+                weightDecay: stage.optimizer.weightDecay)
+        }
+        return (groups, schedule(rate.peak).rate(at: step))
+    }
+
+    func outline(
+        _ index: Int, _ stage: StageRecipe, _ parts: TrainableParts, _ tree: ParameterTree, totalSteps: Int,
+        doneSteps: Int
+    ) -> StageOutline {
+        let rows = zip(parts.names, parts.groups).map { name, group in
+            StageOutline.Part(
+                name: name, parameters: tree.filter { TrainableParts.part($0.path) == name }.count,
+                trainable: group.count,
+                learningRate: group.entries.isEmpty ? nil : stage.learningRate.parts[name] ?? stage.learningRate.peak)
+        }
+        return StageOutline(
+            name: stage.name, index: index, stageCount: recipe.stages.count, totalSteps: totalSteps,
+            doneSteps: doneSteps, parts: rows)
+    }
+
+    // MARK: Files
+
+    /// Older checkpoints go, except the best, once a newer one is complete.
+    private func removeOldCheckpoints(_ stage: StageRecipe, keeping state: TrainingState) throws {
+        let steps = try folder.completeCheckpoints(of: stage.name)
+        for step in steps.dropLast(stage.checkpointKeep) where step != state.bestStep {
+            try Files.remove(folder.checkpoint(of: stage.name, step: step))
+        }
+        // Stages before this one are only needed for their last weights, which this checkpoint holds.
+        for earlier in recipe.stages.prefix(state.stage) {
+            for step in try folder.completeCheckpoints(of: earlier.name).dropLast(1) {
+                try Files.remove(folder.checkpoint(of: earlier.name, step: step))
+            }
+        }
+    }
+
+    private func writeFinal() throws {
+        let directory = try AtomicDirectory(folder.final)
+        try bundle.write(to: directory.path)
+        try directory.commit()
+    }
+
+    private func dataDigests(_ stage: StageRecipe) throws -> [(path: String, digest: String)] {
+        try stage.data.map { source in
+            let path = Files.isDirectory(source.path) ? Paths.join(source.path, "records.jsonl") : source.path
+            let file = try MappedFile(path)
+            var hash = SHA256()
+            hash.update(file.bytes)
+            return (source.path, SHA256.hex(hash.finish()))
+        }
+    }
+
+    private func logSize(_ path: String) throws -> Int { Files.exists(path) ? try Files.size(path) : 0 }
+
+    /// Drops lines of steps that the checkpoint does not know of; they will be done again.
+    private func trimLog(_ path: String, to size: Int) throws {
+        guard Files.exists(path), try Files.size(path) > size else { return }
+        try Files.write(Array(try Files.read(path, limit: .max).prefix(size)), to: path)
+    }
+}
+
+/// The loss or its gradient stopped being a number.
+public struct NonFiniteLoss: Problem {
+    let stage: String
+    let step: Int
+    let folder: RunFolder
+    let lastSaved: Int?
+
+    public var problem: String {
+        "stage \"\(stage)\", step \(step): the loss or its gradient is not finite; the weights were not changed by this step"
+    }
+
+    public var fix: String? {
+        let place = lastSaved.map { "the last good checkpoint is \(folder.checkpoint(of: stage, step: $0)); " } ?? ""
+        return place + "lower the learning rate, add gradient_clip: 1.0, or lengthen the warmup, in a new run"
+    }
+}

@@ -1,0 +1,62 @@
+import InstructionData
+import NeuralNetwork
+import TensorCore
+import Tokenization
+import VisionLanguage
+
+/// Packs samples one after another into what the model takes.
+struct Collator {
+    /// Pixels of the processed pictures.
+    let height: Int
+    let width: Int
+
+    /// One packed batch; visual tokens' ids become −1, and each row's label is the token after it, where that one carries loss.
+    func pack(_ samples: ArraySlice<Sample>) -> PackedBatch {
+        var ids: [Int32] = []
+        var labels: [Int32] = []
+        var offsets: [Int32] = [0]
+        var pixels: [Float] = []
+        var rows: [Int32] = []
+        var pictures = 0
+        ids.reserveCapacity(samples.reduce(0) { $0 + $1.text.ids.count })
+        for sample in samples {
+            let start = ids.count
+            let text = sample.text
+            ids += text.ids
+            for span in text.imageSpans {
+                for index in span {
+                    ids[start + index] = -1
+                    rows.append(Int32(start + index))
+                }
+            }
+            for index in text.ids.indices {
+                let next = index + 1
+                labels.append(next < text.ids.count && text.supervised[next] ? text.ids[next] : -1)
+            }
+            for picture in sample.pixels { pixels += picture }
+            pictures += sample.pixels.count
+            offsets.append(Int32(ids.count))
+        }
+        let group = PictureGroup(height: height, width: width, count: pictures, pixels: pixels, rows: rows)
+        return PackedBatch(ids: ids, labels: labels, offsets: offsets, pictures: pictures > 0 ? [group] : [])
+    }
+
+    /// The samples in `parts` runs of about equal numbers of tokens, in order.
+    static func divided(_ samples: [Sample], into parts: Int) -> [ArraySlice<Sample>] {
+        guard parts > 1, samples.count > 1 else { return [samples[...]] }
+        let total = samples.reduce(0) { $0 + $1.text.ids.count }
+        var result: [ArraySlice<Sample>] = []
+        var start = 0
+        var tokens = 0
+        for index in samples.indices {
+            tokens += samples[index].text.ids.count
+            let left = parts - result.count - 1
+            if left > 0, tokens * parts >= total * (result.count + 1), samples.count - index - 1 >= left {
+                result.append(samples[start...index])
+                start = index + 1
+            }
+        }
+        if start < samples.count { result.append(samples[start...]) }
+        return result
+    }
+}

@@ -1,0 +1,60 @@
+import Basics
+import InstructionData
+import NeuralNetwork
+import TensorCore
+import Tokenization
+import VisionLanguage
+
+/// Supervised tuning on the answers of conversations, with or without pictures.
+final class InstructTask: StageTask {
+    let totalSteps: Int
+    let stepsPerEpoch: Double
+    let extraParameters: ParameterTree = [:]
+    private(set) var position: Int
+
+    private let model: VisionLanguageModel
+    private let collator: Collator
+    private let accumulate: Int
+    private let loader: SampleLoader
+    private let batcher: TokenBudgetBatcher
+
+    init(_ stage: StageRecipe, _ context: StageContext, from position: Int) throws {
+        model = context.bundle.model
+        accumulate = stage.accumulate
+        let data = try StageData(stage, context)
+        collator = data.collator
+        stepsPerEpoch = Double(data.order.samplesPerEpoch) / Double(stage.batchSize)
+        totalSteps = stage.steps ?? Int((stepsPerEpoch * stage.epochs).rounded(.up))
+        let samples =
+            stage.steps.map { $0 * stage.batchSize }
+            ?? Int((Double(data.order.samplesPerEpoch) * stage.epochs).rounded(.up))
+        self.position = position
+        loader = try data.loader(positions: position..<max(position, samples))
+        batcher = TokenBudgetBatcher(loader, limits: .init(samples: stage.batchSize))
+    }
+
+    var waitSeconds: Double { loader.statistics.waitSeconds }
+
+    var counts: DataCounts {
+        let statistics = loader.statistics
+        return DataCounts(
+            samples: statistics.samples, rejected: statistics.rejected, replaced: statistics.replaced,
+            truncated: statistics.truncatedSamples, cutTokens: statistics.truncatedTokens)
+    }
+
+    func step() throws -> StepLoss? {
+        guard let batch = try batcher.next() else { return nil }
+        position = batch.nextPosition
+        var loss = StepLoss(sum: 0, weight: 0, tokens: 0, pictures: 0)
+        for part in Collator.divided(batch.samples, into: accumulate) {
+            let packed = collator.pack(part)
+            let sum = model.loss(packed)
+            sum.backward()
+            loss.sum += Double(sum.scalar)
+            loss.weight += Double(packed.supervisedCount)
+            loss.tokens += packed.tokenCount
+            loss.pictures += packed.pictures.reduce(0) { $0 + $1.count }
+        }
+        return loss
+    }
+}

@@ -1,0 +1,109 @@
+public import Basics
+import Checkpointing
+import Imaging
+import NeuralNetwork
+public import TensorCore
+public import Tokenization
+
+extension ModelBundle {
+    /// A part of a new model: a folder with pretrained weights, or a shape to start from random ones.
+    public enum Part: Sendable {
+        case folder(String)
+        case shape(JSON)
+    }
+
+    /// Puts a model together from a tower, a decoder and a fresh projector.
+    ///
+    /// - Parameters:
+    ///   - imageMode: `square`, `crop` or `pad`, for towers that bring no `preprocessor_config.json`.
+    ///   - featureLayer: by Hugging Face's count; nil takes −2 of CLIP and −1 of SigLIP, as LLaVA's descendants do.
+    public static func join(
+        vision: Part?, language: Part, projector: ProjectorConfiguration, tokenizer tokenizerFolder: String?,
+        template: ChatTemplateName, imageMode: String, featureLayer: Int?, seed: UInt64, on backend: any Backend
+    ) throws -> ModelBundle {
+        var vision = try vision.map { try VisionFamily.read(configuration($0, part: "vision_config")) }
+        vision?.hasPoolingHead = false
+        let language = (part: language, shape: try DecoderFamily.read(configuration(language, part: "text_config")))
+        let features = VisionFeatures(
+            layer: featureLayer ?? (vision?.hasClassToken == true ? -2 : -1), appliesPostNorm: false)
+        let shape = ModelConfiguration(
+            vision: vision, features: features, projector: projector, language: language.shape)
+        let model = VisionLanguageModel(shape, Initializer(backend: backend, seed: seed))
+        return try assemble(
+            model, language: language.part, tokenizer: tokenizerFolder, template: template, imageMode: imageMode)
+    }
+
+    /// Fills the parts that come from folders.
+    public func fill(vision: Part?, language: Part) throws {
+        let tree = model.parameters
+        if case .folder(let folder)? = vision, let shape = model.configuration.vision {
+            var table = VisionFamily.table(shape)
+            table.aliases += [
+                (from: "vision_tower.vision_model.", to: ""), (from: "vision_tower.", to: ""),
+                (from: "model.vision_tower.", to: ""),
+            ]
+            table.ignored += ["head.**", "text_model.**", "language_model.**", "multi_modal_projector.**"]
+                .map { IgnoredKey($0, because: "only the tower is taken") }
+            try tree.part("vision").load(from: TensorFolder(folder), table: table)
+        }
+        if case .folder(let folder) = language {
+            var table = DecoderFamily.table(ties: model.configuration.language.tiesWordEmbeddings)
+            table.aliases += [(from: "language_model.", to: ""), (from: "model.language_model.", to: "model.")]
+            table.ignored += ["vision_tower.**", "multi_modal_projector.**"]
+                .map { IgnoredKey($0, because: "only the decoder is taken") }
+            try tree.part("language").load(from: TensorFolder(folder), table: table)
+        }
+    }
+
+    private static func assemble(
+        _ model: VisionLanguageModel, language: Part, tokenizer tokenizerFolder: String?, template: ChatTemplateName,
+        imageMode: String
+    ) throws -> ModelBundle {
+        var folder = tokenizerFolder
+        if folder == nil, case .folder(let own) = language { folder = own }
+        guard let folder else {
+            throw UserError(
+                "the recipe's model names no tokenizer", fix: "add \"tokenizer: FOLDER\" with a tokenizer.json")
+        }
+        let tokenizer = try Tokenizer(folder: folder)
+        let processor = try model.configuration.vision.map { vision -> ImageProcessor in
+            switch imageMode {
+            case "square":
+                return vision.hasClassToken
+                    ? ImageProcessor(resize: .exact(PixelSize(square: vision.imageSize)), normalization: .clip)
+                    : .siglip(side: vision.imageSize)
+            case "crop": return .clip(side: vision.imageSize)
+            case "pad": return .llavaPad(side: vision.imageSize)
+            default:
+                throw UserError("unknown image_mode \"\(imageMode)\"", fix: "one of square, crop, pad")
+            }
+        }
+        let bundle = ModelBundle(
+            model: model, tokenizer: tokenizer, processor: processor, template: template,
+            imageTokenID: tokenizer.id(Conversation.imageMarker) ?? Int32(tokenizer.vocabularySize),
+            sideFiles: try sideFiles(folder))
+        try bundle.check(folder)
+        return bundle
+    }
+
+    /// A part's configuration: the shape itself, the folder's `config.json`, or that part of a whole model's.
+    private static func configuration(_ part: Part, part key: String) throws -> ConfigurationReader {
+        switch part {
+        case .shape(let json): return ConfigurationReader(json: json, source: "the recipe's model")
+        case .folder(let folder):
+            let path = Paths.join(folder, "config.json")
+            let reader = ConfigurationReader(json: try JSON.read(path), source: path)
+            return try reader.part(key) ?? reader
+        }
+    }
+}
+
+extension ParameterTree {
+    /// The parameters of one part, with paths relative to it.
+    func part(_ name: String) -> ParameterTree {
+        ParameterTree(
+            entries.filter { $0.path.hasPrefix(name + ".") }.map {
+                (String($0.path.dropFirst(name.count + 1)), $0.parameter)
+            })
+    }
+}

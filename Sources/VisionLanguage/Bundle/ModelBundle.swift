@@ -1,0 +1,61 @@
+public import Basics
+public import Imaging
+public import TensorCore
+public import Tokenization
+
+/// A model with everything that turns pictures and text into its inputs and its outputs into text.
+///
+/// On disk it is a Hugging Face folder: `config.json`, `model.safetensors`, `tokenizer.json`, `preprocessor_config.json`, and
+/// `vitrail.json` with what has no place in the others.
+public final class ModelBundle {
+    /// The network.
+    public let model: VisionLanguageModel
+    /// Text to ids and back.
+    public let tokenizer: Tokenizer
+    /// Pictures to pixels; nil for a language model alone.
+    public let processor: ImageProcessor?
+    /// The chat template that the model was tuned with.
+    public var template: ChatTemplateName
+    /// Id that stands for visual tokens in rendered text.
+    public let imageTokenID: Int32
+    /// Files that are written as they were read: the tokenizer's, the processor's.
+    let sideFiles: [(name: String, bytes: [UInt8])]
+
+    init(
+        model: VisionLanguageModel, tokenizer: Tokenizer, processor: ImageProcessor?, template: ChatTemplateName,
+        imageTokenID: Int32, sideFiles: [(name: String, bytes: [UInt8])]
+    ) {
+        self.model = model
+        self.tokenizer = tokenizer
+        self.processor = processor
+        self.template = template
+        self.imageTokenID = imageTokenID
+        self.sideFiles = sideFiles
+    }
+
+    /// Pixels high of a processed picture.
+    public var pictureHeight: Int { processor?.outputHeight ?? 0 }
+    /// Pixels wide of a processed picture.
+    public var pictureWidth: Int { processor?.outputWidth ?? 0 }
+
+    /// Visual tokens of one picture.
+    public var imageTokenCount: Int {
+        model.configuration.visualTokenCount(height: pictureHeight, width: pictureWidth)
+    }
+
+    /// What stands for a picture in rendered text.
+    public var imageTokens: ImageTokens { ImageTokens(count: imageTokenCount, id: imageTokenID) }
+
+    /// A template by name; the model's own when nil.
+    public func template(named name: String?) throws -> any ChatTemplate {
+        guard let name else { return template.template }
+        guard let known = ChatTemplateName(rawValue: name) else {
+            let names = ChatTemplateName.allCases.map(\.rawValue)
+            throw UserError(
+                "unknown chat template \"\(name)\"",
+                fix: Suggestion.nearest(to: name, among: names).map { "write \"\($0)\"" }
+                    ?? "one of \(names.joined(separator: ", "))")
+        }
+        return known.template
+    }
+}

@@ -1,0 +1,116 @@
+import Basics
+import NeuralNetwork
+import TensorCore
+
+/// The decoder families: which defaults a missing key has, and which flags the architecture sets.
+enum DecoderFamily: String, CaseIterable {
+    case llama
+    case mistral
+    case qwen2
+    case qwen3
+
+    /// `architectures` of the language model alone.
+    var architecture: String {
+        switch self {
+        case .llama: "LlamaForCausalLM"
+        case .mistral: "MistralForCausalLM"
+        case .qwen2: "Qwen2ForCausalLM"
+        case .qwen3: "Qwen3ForCausalLM"
+        }
+    }
+
+    /// The family whose shape this is, for writing.
+    init(_ configuration: DecoderConfiguration) {
+        if configuration.hasQueryKeyNorm {
+            self = .qwen3
+        } else if configuration.hasQueryKeyValueBias && !configuration.hasOutputBias {
+            self = .qwen2
+        } else {
+            self = .llama
+        }
+    }
+
+    /// Reads a text configuration with the defaults of the family's class in `transformers`.
+    static func read(_ reader: ConfigurationReader) throws -> DecoderConfiguration {
+        let name = try reader.string("model_type") ?? "llama"
+        guard let family = DecoderFamily(rawValue: name) else { throw reader.unsupported("model_type", "\"\(name)\"") }
+        return try family.configuration(reader)
+    }
+
+    private func configuration(_ reader: ConfigurationReader) throws -> DecoderConfiguration {
+        let hidden = try reader.int("hidden_size", 4_096)
+        let layers = try reader.int("num_hidden_layers", 32)
+        let heads = try reader.int("num_attention_heads", 32)
+        let keyValueFallback =
+            switch self {
+            case .llama: heads
+            case .mistral: 8
+            case .qwen2, .qwen3: 32
+            }
+        let intermediate =
+            switch self {
+            case .llama: 11_008
+            case .mistral: 14_336
+            case .qwen2, .qwen3: 22_016
+            }
+        let vocabulary =
+            switch self {
+            case .llama, .mistral: 32_000
+            case .qwen2, .qwen3: 151_936
+            }
+        let keyValueHeads = try reader.int("num_key_value_heads", keyValueFallback)
+        guard hidden > 0, layers >= 0, heads > 0, keyValueHeads > 0, heads % keyValueHeads == 0 else {
+            throw UserError(
+                "\(reader.source): \(heads) heads over \(keyValueHeads) key-value heads of width \(hidden) do not divide",
+                fix: "correct the configuration")
+        }
+        let width = try reader.int("head_dim", self == .qwen3 ? 128 : hidden / heads)
+        guard width > 0, width % 2 == 0 else { throw reader.unsupported("head_dim", "\(width)") }
+        try checkWindow(reader, layers: layers)
+        let attentionBias = try reader.bool("attention_bias", false)
+        let positions = try reader.int("max_position_embeddings", self == .mistral ? 131_072 : self == .llama ? 2_048 : 32_768)
+        let rope = try RotaryReader.read(reader, headWidth: width, positions: positions)
+        return DecoderConfiguration(
+            hiddenSize: hidden, intermediateSize: try reader.int("intermediate_size", intermediate), layers: layers,
+            attentionHeads: heads, keyValueHeads: keyValueHeads, headWidth: width,
+            vocabularySize: try reader.int("vocab_size", vocabulary),
+            normEpsilon: Float(try reader.double("rms_norm_eps", 1e-6)), ropeTheta: rope.theta,
+            ropeScaling: rope.scaling, maximumPositions: positions,
+            tiesWordEmbeddings: try reader.bool("tie_word_embeddings", false),
+            hasQueryKeyValueBias: self == .qwen2 || attentionBias, hasOutputBias: self != .qwen2 && attentionBias,
+            hasFeedForwardBias: try reader.bool("mlp_bias", false), hasQueryKeyNorm: self == .qwen3,
+            activation: try reader.activation("hidden_act", .silu),
+            paddingTokenID: try reader.json["pad_token_id"]?.int.map { Int32(clamping: $0) })
+    }
+
+    /// A sliding window shorter than the positions would change what attention sees.
+    private func checkWindow(_ reader: ConfigurationReader, layers: Int) throws {
+        guard let window = reader.json["sliding_window"]?.int else { return }
+        if self == .qwen2 || self == .qwen3 {
+            guard try reader.bool("use_sliding_window", false) else { return }
+        }
+        let positions = try reader.int("max_position_embeddings", 131_072)
+        if window < positions, self != .mistral { throw reader.unsupported("sliding_window", "\(window)") }
+    }
+
+    /// The text configuration as `transformers` writes it.
+    func json(_ configuration: DecoderConfiguration) -> JSONObject {
+        var object: JSONObject = [
+            "architectures": [.string(architecture)], "model_type": .string(rawValue),
+            "hidden_size": .int(configuration.hiddenSize), "intermediate_size": .int(configuration.intermediateSize),
+            "num_hidden_layers": .int(configuration.layers), "num_attention_heads": .int(configuration.attentionHeads),
+            "num_key_value_heads": .int(configuration.keyValueHeads), "head_dim": .int(configuration.headWidth),
+            "vocab_size": .int(configuration.vocabularySize),
+            "rms_norm_eps": .number(Double("\(configuration.normEpsilon)") ?? Double(configuration.normEpsilon)),
+            "rope_theta": .number(configuration.ropeTheta),
+            "rope_scaling": RotaryReader.json(configuration.ropeScaling),
+            "max_position_embeddings": .int(configuration.maximumPositions),
+            "tie_word_embeddings": .bool(configuration.tiesWordEmbeddings),
+            "attention_bias": .bool(configuration.hasQueryKeyValueBias && self != .qwen2),
+            "mlp_bias": .bool(configuration.hasFeedForwardBias), "hidden_act": .string(configuration.activation.huggingFaceName),
+            "torch_dtype": "float32",
+        ]
+        if let padding = configuration.paddingTokenID { object["pad_token_id"] = .integer(Int64(padding)) }
+        return object
+    }
+}

@@ -1,0 +1,138 @@
+import NeuralNetwork
+public import TensorCore
+
+/// Generates answers for a batch of prompts with a key-value cache.
+///
+/// Prompts of unequal length are packed, not padded: each sequence has its own rows, positions and cache, so an answer does not
+/// depend on its neighbours. A sequence leaves the batch as soon as it ends.
+public final class Generator {
+    private let model: VisionLanguageModel
+
+    /// A generator for a model.
+    public init(_ model: VisionLanguageModel) { self.model = model }
+
+    /// Answers, in the order of the prompts.
+    ///
+    /// - Parameters:
+    ///   - streams: number of each prompt's stream of random draws; by default its index.
+    ///   - onToken: told of every token as it comes; returns false to end that answer, with the token kept.
+    public func generate(
+        _ prompts: [Prompt], _ settings: GenerationSettings, streams: [UInt64]? = nil,
+        onToken: ((_ prompt: Int, _ id: Int32) -> Bool)? = nil
+    ) -> [GeneratedAnswer] {
+        GradientRecording.disabled {
+            if settings.beams > 1 {
+                return prompts.map { BeamSearch(model, settings).generate($0) }
+            }
+            return sample(prompts, settings, streams: streams, onToken: onToken)
+        }
+    }
+
+    private func sample(
+        _ prompts: [Prompt], _ settings: GenerationSettings, streams: [UInt64]?, onToken: ((Int, Int32) -> Bool)?
+    ) -> [GeneratedAnswer] {
+        var answers = prompts.map { _ in GeneratedAnswer() }
+        guard settings.maximumNewTokens > 0, !prompts.isEmpty else { return answers }
+        var samplers = prompts.indices.map { Sampler(settings, stream: streams?[$0] ?? UInt64($0)) }
+        let capacity = prompts.map(\.ids.count).max()! + settings.maximumNewTokens
+        let session = GenerationSession(model, sequences: prompts.count, capacity: capacity)
+        var active = Array(prompts.indices)
+        var logits = session.prefill(prompts)
+        while true {
+            var next: [Int32] = []
+            var staying: [Int] = []
+            for (row, index) in active.enumerated() {
+                var scores = logits[row]
+                let id = samplers[index].next(&scores, history: prompts[index].ids + answers[index].ids)
+                if settings.stopIDs.contains(id) {
+                    answers[index].reason = .stop
+                    continue
+                }
+                answers[index].ids.append(id)
+                if onToken?(index, id) == false {
+                    answers[index].reason = .stop
+                    continue
+                }
+                if answers[index].ids.count < settings.maximumNewTokens {
+                    staying.append(index)
+                    next.append(id)
+                }
+            }
+            active = staying
+            if active.isEmpty { return answers }
+            logits = session.advance(active, next)
+        }
+    }
+}
+
+/// The model with the cache of sequences under way.
+final class GenerationSession {
+    private let model: VisionLanguageModel
+    let cache: KeyValueCache
+
+    init(_ model: VisionLanguageModel, sequences: Int, capacity: Int) {
+        self.model = model
+        cache = KeyValueCache(
+            sequences: sequences, capacity: capacity, layers: model.configuration.language.layers)
+    }
+
+    /// Runs all prompts at once; the logits after the last token of each.
+    func prefill(_ prompts: [Prompt]) -> [[Float]] {
+        var ids: [Int32] = []
+        var positions: [Int32] = []
+        var pictures: [PictureGroup] = []
+        var last: [Int32] = []
+        for prompt in prompts {
+            let start = Int32(ids.count)
+            ids += prompt.ids
+            positions += (0..<Int32(prompt.ids.count)).map { $0 }
+            pictures += prompt.pictures.map { group in
+                PictureGroup(
+                    height: group.height, width: group.width, count: group.count, pixels: group.pixels,
+                    rows: group.rows.map { $0 + start })
+            }
+            last.append(Int32(ids.count) - 1)
+        }
+        let segments = cache.extend(
+            Array(prompts.indices), by: prompts.map(\.ids.count), on: model.backend)
+        return run(
+            model.embedded(ids, PictureGroup.merged(pictures)), positions: positions, segments: segments, rows: last)
+    }
+
+    /// One token more of each of the sequences `ids`; the logits after it.
+    func advance(_ sequences: [Int], _ tokens: [Int32]) -> [[Float]] {
+        let positions = sequences.map { Int32(cache.lengths[$0]) }
+        let segments = cache.extend(sequences, by: sequences.map { _ in 1 }, on: model.backend)
+        return run(
+            model.embedded(tokens, []), positions: positions, segments: segments,
+            rows: tokens.indices.map { Int32($0) })
+    }
+
+    private func run(_ x: Tensor, positions: [Int32], segments: AttentionSegments, rows: [Int32]) -> [[Float]] {
+        let context = AttentionContext(
+            segments: segments, positions: RotaryPositions(positions, on: model.backend), cache: cache)
+        var hidden = model.language(x, context)
+        if rows.count < hidden.shape.rows { hidden = gatherRows(hidden, indices: Tensor(rows, on: model.backend)) }
+        let values = model.language.logits(hidden).floats
+        let vocabulary = model.configuration.language.vocabularySize
+        return rows.indices.map { Array(values[$0 * vocabulary..<($0 + 1) * vocabulary]) }
+    }
+}
+
+extension PictureGroup {
+    /// Groups of equal size as one, so that the tower runs once over all their pictures.
+    static func merged(_ groups: [PictureGroup]) -> [PictureGroup] {
+        var result: [PictureGroup] = []
+        for group in groups {
+            if let index = result.firstIndex(where: { $0.height == group.height && $0.width == group.width }) {
+                let other = result[index]
+                result[index] = PictureGroup(
+                    height: other.height, width: other.width, count: other.count + group.count,
+                    pixels: other.pixels + group.pixels, rows: other.rows + group.rows)
+            } else {
+                result.append(group)
+            }
+        }
+        return result
+    }
+}

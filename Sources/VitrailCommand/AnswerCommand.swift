@@ -1,0 +1,86 @@
+import ArgumentParser
+import Basics
+import InstructionData
+import VisionLanguage
+
+/// `vitrail answer`.
+struct AnswerCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "answer", abstract: "Answer questions about pictures, one or a file of them.",
+        discussion: """
+            EXAMPLES
+              vitrail answer --model runs/pebble/final --image a.png --question "What color is the circle?"
+              vitrail answer --model runs/pebble/final --input questions.jsonl --output answers.jsonl
+
+            A line of --input is {"id": …, "image": path or list of paths, "question": text, "answers": [optional]}.
+            """)
+
+    @Option(help: ArgumentHelp("Model folder.", valueName: "folder"), completion: .directory)
+    var model: String
+
+    @Option(help: ArgumentHelp("A picture; may be repeated for questions about several.", valueName: "file"))
+    var image: [String] = []
+
+    @Option(help: ArgumentHelp("The question.", valueName: "text"))
+    var question: String?
+
+    @Option(help: ArgumentHelp("Questions as JSONL.", valueName: "file"))
+    var input: String?
+
+    @Option(help: ArgumentHelp("Folder that the paths of --input are relative to.", valueName: "folder"))
+    var images: String?
+
+    @Option(help: ArgumentHelp("Append results to this JSONL file.", valueName: "file"))
+    var output: String?
+
+    @Flag(help: "Print one JSON object a line.")
+    var json = false
+
+    @OptionGroup var generation: GenerationOptions
+    @OptionGroup var runtime: RuntimeOptions
+
+    func validate() throws {
+        if (question == nil) == (input == nil) {
+            throw ValidationError("Give either --question, with --image, or --input.")
+        }
+    }
+
+    func run() throws {
+        var items: [AnswerItem] = []
+        if let question {
+            items.append(AnswerItem(id: "0", images: try PictureList.expand(image), question: question))
+        }
+        if let input { items += try QuestionFile.read(input, images: images) }
+        try InferenceRun.run(
+            items, model: model, output: output, field: "prediction", json: json, generation, runtime, noun: "answers")
+    }
+}
+
+/// Questions with their pictures and, for evaluation, their answers: JSONL.
+enum QuestionFile {
+    static func read(_ path: String, images folder: String?) throws -> [AnswerItem] {
+        let base = folder ?? Paths.parent(path)
+        var items: [AnswerItem] = []
+        for (number, line) in try Files.readText(path, limit: .max).split(separator: "\n", omittingEmptySubsequences: false)
+            .enumerated() where !line.allSatisfy(\.isWhitespace)
+        {
+            items.append(try item(String(line), source: "\(path):\(number + 1)", index: items.count, base: base))
+        }
+        guard !items.isEmpty else { throw UserError("\(path): no questions", fix: "a line is {\"image\": …, \"question\": …}") }
+        return items
+    }
+
+    private static func item(_ line: String, source: String, index: Int, base: String) throws -> AnswerItem {
+        let json = try JSON.parse(line, source: source)
+        guard let question = json["question"]?.string else {
+            throw UserError("\(source): no \"question\"", fix: "a line is {\"image\": …, \"question\": …}")
+        }
+        let names = json["image"]?.string.map { [$0] } ?? (json["image"] ?? json["images"])?.array?.compactMap(\.string) ?? []
+        let id = json["id"].map { $0.string ?? $0.serialized() } ?? String(index)
+        let answers = json["answers"] ?? json["references"] ?? json["answer"]
+        return AnswerItem(
+            id: id, images: names.map { ImageReference($0).resolved(under: base) }, question: question,
+            references: answers?.string.map { [$0] } ?? answers?.array?.compactMap(\.string) ?? [],
+            kind: json["kind"]?.string)
+    }
+}

@@ -1,0 +1,179 @@
+import Basics
+import Imaging
+import InstructionData
+import VisionLanguage
+
+/// One line of batch inference: its pictures, its question, and what is copied to the output line.
+struct AnswerItem: Sendable {
+    var id: String
+    var images: [ImageReference]
+    var question: String
+    var references: [String] = []
+    var kind: String?
+}
+
+/// Answers items in batches; each line is on disk as soon as its batch is done, and a second call goes on after the last.
+struct AnswerJob {
+    let bundle: ModelBundle
+    let options: GenerationOptions
+    /// JSONL file for the results; nil prints them.
+    let output: String?
+    /// Name of the answer in the output: `caption` or `prediction`.
+    let field: String
+    /// Print JSON instead of text.
+    let json: Bool
+    /// Threads that decode pictures ahead.
+    var workers = 2
+
+    /// Counts of a job.
+    struct Outcome {
+        var done = 0
+        var failed = 0
+        var skipped = 0
+        var tokens = 0
+        var seconds = 0.0
+    }
+
+    /// Runs the job; stops between batches when asked to.
+    func run(_ items: [AnswerItem]) throws -> Outcome {
+        var outcome = Outcome()
+        let finished = try output.map { try Self.finishedIDs($0) } ?? []
+        let file = try output.map { try AppendFile($0) }
+        let waiting = items.enumerated().filter { !finished.contains($0.element.id) }
+        outcome.skipped = items.count - waiting.count
+        let answerer = try Answerer(
+            bundle, options.settings, template: options.template, stopStrings: options.stopStrings)
+        let start = ContinuousClock.now
+        var loaded = try loader.load(waiting.prefix(options.batch))
+        for first in stride(from: 0, to: waiting.count, by: options.batch) {
+            if Interruption.isRequested { break }
+            let batch = loaded
+            let next = waiting.dropFirst(first + options.batch).prefix(options.batch)
+            // The next batch's pictures are decoded on other threads while this one is generated.
+            let loader = loader
+            let ahead = next.isEmpty ? nil : Background { try loader.load(next) }
+            try answer(batch, with: answerer, to: file, &outcome)
+            outcome.seconds = (ContinuousClock.now - start).seconds
+            show(outcome, of: waiting.count)
+            loaded = try ahead?.wait() ?? []
+        }
+        try file?.close()
+        return outcome
+    }
+
+    private var loader: PictureLoader { PictureLoader(processor: bundle.processor, workers: workers) }
+
+    private func answer(
+        _ batch: [LoadedItem], with answerer: Answerer, to file: AppendFile?, _ outcome: inout Outcome
+    ) throws {
+        let good = batch.filter { $0.failure == nil }
+        let streams = file == nil && good.count == 1 && batch.count == 1 && Console.outputIsTerminal && !json
+        let answers = try answerer.answer(
+            good.map { Question($0.item.question, pictures: $0.pictures, stream: UInt64($0.index)) },
+            onText: streams ? { _, piece in Console.stream(piece) } : nil)
+        if streams { Console.stream("\n") }
+        var next = 0
+        for loaded in batch {
+            var object = JSONObject()
+            object["id"] = .string(loaded.item.id)
+            if let image = loaded.item.images.first { object["image"] = .string(image.description) }
+            if field != "caption" { object["question"] = .string(loaded.item.question) }
+            if let failure = loaded.failure {
+                outcome.failed += 1
+                object["error"] = .string(failure)
+                Console.error("\(loaded.item.images.first?.description ?? loaded.item.id): \(failure)")
+            } else {
+                let answer = answers[next]
+                next += 1
+                outcome.done += 1
+                outcome.tokens += answer.tokenCount
+                object[field] = .string(answer.text)
+                object["tokens"] = .int(answer.tokenCount)
+                object["finish"] = .string(answer.reason.rawValue)
+                if !loaded.item.references.isEmpty { object["references"] = .array(loaded.item.references.map { .string($0) }) }
+                if let kind = loaded.item.kind { object["kind"] = .string(kind) }
+                if file == nil, !json, !streams {
+                    let many = loaded.item.images.first.map { "\($0.description): " } ?? ""
+                    Console.out((batch.count > 1 || loaded.index > 0 ? many : "") + answer.text)
+                }
+            }
+            let line = JSON.object(object).serialized()
+            try file?.appendLine(line)
+            if file == nil && json { Console.out(line) }
+        }
+        try file?.flush()
+    }
+
+    private func show(_ outcome: Outcome, of total: Int) {
+        let done = outcome.done + outcome.failed
+        guard output != nil, total > options.batch else { return }
+        let left = outcome.seconds / Double(max(done, 1)) * Double(total - done)
+        Console.status(
+            "  \(done)/\(total)  \(Formatting.decimal(Double(done) / max(outcome.seconds, 1e-9), 1)) a second  left "
+                + Formatting.duration(left))
+    }
+
+    /// Ids that an earlier call has answered.
+    private static func finishedIDs(_ path: String) throws -> Set<String> {
+        guard Files.exists(path) else { return [] }
+        let lines = try Files.readText(path, limit: .max).split(separator: "\n")
+        // A line torn by a kill is no JSON; AppendFile trims it and the item is answered again.
+        return Set(lines.compactMap { (try? JSON.parse(String($0), source: path))?["id"]?.string })
+    }
+}
+
+/// An item with its pictures' pixels, or the reason why there are none.
+struct LoadedItem: Sendable {
+    var index: Int
+    var item: AnswerItem
+    var pictures: [[Float]] = []
+    var failure: String?
+}
+
+/// Decodes and processes the pictures of items on threads of its own.
+struct PictureLoader: Sendable {
+    let processor: ImageProcessor?
+    let workers: Int
+
+    func load(_ items: ArraySlice<(offset: Int, element: AnswerItem)>) throws -> [LoadedItem] {
+        let store = ImageStore()
+        let waiting = items.map { LoadedItem(index: $0.offset, item: $0.element) }
+        return try Parallel.map(waiting, workers: workers) { loaded in
+            var result = loaded
+            do {
+                for image in loaded.item.images { result.pictures.append(try pixels(of: image, in: store)) }
+            } catch let problem as any Problem {
+                result.failure = problem.problem
+            }
+            return result
+        }
+    }
+
+    private func pixels(of image: ImageReference, in store: ImageStore) throws -> [Float] {
+        guard let processor else { throw UserError("this model has no vision tower", fix: "ask without pictures") }
+        return try store.withBytes(of: image) {
+            try processor.process(decoding: $0, source: image.description).values
+        }
+    }
+}
+
+/// Work on another thread whose result is waited for; on this one when the system has no thread left.
+final class Background<Value: Sendable>: Sendable {
+    private final class Box: @unchecked Sendable {  // written before the thread ends, read after it is joined
+        var result: Result<Value, any Error>?
+    }
+
+    private let box = Box()
+    private let thread: WorkerThread?
+
+    init(_ body: @escaping @Sendable () throws -> Value) {
+        let box = box
+        thread = WorkerThread { box.result = Result { try body() } }
+        if thread == nil { box.result = Result { try body() } }
+    }
+
+    func wait() throws -> Value {
+        thread?.join()
+        return try box.result!.get()
+    }
+}

@@ -1,0 +1,67 @@
+import ArgumentParser
+import Basics
+import Evaluation
+import Imaging
+import InstructionData
+import Training
+import VisionLanguage
+
+/// Generated answers measured during training, and the samples that a report shows.
+enum AnswerMetrics {
+    /// What the trainer calls for a stage's `evaluate:` with metrics.
+    static func measure(_ bundle: ModelBundle, _ recipe: EvaluationRecipe) throws -> [(name: String, value: Double)] {
+        let answers = try predictions(bundle, recipe)
+        return try MetricRegistry.metrics(named: recipe.metrics.joined(separator: ",")).map {
+            ($0.name, try MetricReport($0, answers).score)
+        }
+    }
+
+    /// Every question's picture exchanged for another's; no question keeps its own when there are two pictures or more.
+    static func shuffled(_ items: [AnswerItem], seed: UInt64) -> [AnswerItem] {
+        var order = Array(items.indices)
+        var generator = RandomGenerator(seed: seed)
+        generator.shuffle(&order)
+        var result = items
+        for (place, index) in order.enumerated() {
+            // The next question in the shuffled order that is about another picture gives its own.
+            var next = 1
+            while next < order.count, items[order[(place + next) % order.count]].images == items[index].images { next += 1 }
+            result[index].images = items[order[(place + next) % order.count]].images
+        }
+        return result
+    }
+
+    /// Answers to the first questions of the last stage that has an evaluation, for the report.
+    static func samples(_ recipe: Recipe, _ bundle: ModelBundle, count: Int = 24) throws -> [ReportSample] {
+        guard var evaluation = recipe.stages.compactMap(\.evaluation).last else { return [] }
+        evaluation.limit = min(count, evaluation.limit ?? count)
+        let items = try self.items(evaluation)
+        let answers = try predictions(bundle, evaluation)
+        return zip(items, answers).compactMap { item, answer in
+            guard case .file(let path)? = item.images.first, let bytes = try? Files.read(path) else { return nil }
+            return ReportSample(
+                picture: bytes, isPNG: bytes.first == 0x89, question: item.question, answer: answer.prediction,
+                references: item.references)
+        }
+    }
+
+    private static func items(_ recipe: EvaluationRecipe) throws -> [AnswerItem] {
+        var path = recipe.data.path
+        if Files.isDirectory(path) { path = Paths.join(path, "questions.jsonl") }
+        var items = try QuestionFile.read(path, images: recipe.data.images)
+        if let limit = recipe.limit { items = Array(items.prefix(limit)) }
+        return items
+    }
+
+    private static func predictions(_ bundle: ModelBundle, _ recipe: EvaluationRecipe) throws -> [Prediction] {
+        let items = try items(recipe)
+        var options = try GenerationOptions.parse([])
+        options.maxNewTokens = recipe.maximumNewTokens
+        options.batch = 64
+        let folder = try Files.makeTemporaryDirectory()
+        defer { try? Files.remove(folder) }
+        let file = Paths.join(folder, "predictions.jsonl")
+        _ = try AnswerJob(bundle: bundle, options: options, output: file, field: "prediction", json: false).run(items)
+        return try Prediction.read(file)
+    }
+}

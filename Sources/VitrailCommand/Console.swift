@@ -1,0 +1,110 @@
+import Basics
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// What the user sees: results on standard output, everything else on standard error.
+enum Console {
+    /// Whether standard error is a terminal that takes colours and moving lines.
+    static let isTerminal = isatty(STDERR_FILENO) == 1 && !isDumb
+    /// Whether colours are wanted: a terminal, and no NO_COLOR (no-color.org).
+    static let usesColor = isTerminal && (environment("NO_COLOR") ?? "").isEmpty
+    /// Whether standard output is a terminal.
+    static let outputIsTerminal = isatty(STDOUT_FILENO) == 1
+
+    /// A line of results.
+    static func out(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
+
+    /// Results without an end of line, for streaming.
+    static func stream(_ text: String) { write(text, to: STDOUT_FILENO) }
+
+    /// A line about progress or trouble.
+    static func error(_ text: String) {
+        clearStatus()
+        write(text + "\n", to: STDERR_FILENO)
+    }
+
+    /// A line that the next one replaces; nothing when standard error is no terminal.
+    static func status(_ text: String) {
+        guard isTerminal else { return }
+        hasStatus = true
+        write("\r\u{1B}[K" + text.prefix(columns - 1), to: STDERR_FILENO)
+    }
+
+    /// A problem and its fix.
+    static func report(_ problem: any Problem) {
+        let lines = problem.problem.split(separator: "\n", omittingEmptySubsequences: false)
+        for line in lines { error(colored("error: ", .red) + line) }
+        for line in (problem.fix ?? "").split(separator: "\n") { error(colored("fix: ", .green) + line) }
+    }
+
+    /// Text in a colour, where colours are wanted.
+    static func colored(_ text: String, _ color: Color) -> String {
+        usesColor ? "\u{1B}[\(color.rawValue)m\(text)\u{1B}[0m" : text
+    }
+
+    enum Color: Int {
+        case red = 31
+        case green = 32
+        case yellow = 33
+        case blue = 36
+        case dim = 2
+        case bold = 1
+    }
+
+    /// Rows as columns of equal width; the first row is the heading, numbers stand to the right.
+    static func table(_ rows: [[String]], to print: (String) -> Void = error) {
+        let count = rows.map(\.count).max() ?? 0
+        let widths = (0..<count).map { column in rows.map { $0.count > column ? $0[column].count : 0 }.max() ?? 0 }
+        for (index, row) in rows.enumerated() {
+            let cells = row.enumerated().map { column, cell in
+                let pad = String(repeating: " ", count: widths[column] - cell.count)
+                return column == 0 ? cell + pad : pad + cell
+            }
+            let line = cells.joined(separator: "  ")
+            print(index == 0 ? colored(line, .bold) : line)
+        }
+    }
+
+    static func flush() { clearStatus() }
+
+    static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
+
+    // One thread draws: the one that runs the command.
+    nonisolated(unsafe) private static var hasStatus = false
+
+    private static var isDumb: Bool { environment("TERM") == "dumb" }
+
+    private static var columns: Int {
+        var size = winsize()
+        guard ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0, size.ws_col > 0 else { return 100 }
+        return Int(size.ws_col)
+    }
+
+    private static func clearStatus() {
+        guard hasStatus else { return }
+        hasStatus = false
+        write("\r\u{1B}[K", to: STDERR_FILENO)
+    }
+
+    private static func write(_ text: String, to descriptor: Int32) {
+        var text = text
+        text.withUTF8 { bytes in
+            var done = 0
+            while done < bytes.count {
+                let count = writeBytes(descriptor, bytes.baseAddress! + done, bytes.count - done)
+                if count < 0 && errno == EINTR { continue }
+                guard count > 0 else { return }  // a closed pipe: nobody listens any more
+                done += count
+            }
+        }
+    }
+}
+
+/// `write`, under a name that the type's own method does not hide.
+private func writeBytes(_ descriptor: Int32, _ bytes: UnsafeRawPointer, _ count: Int) -> Int {
+    write(descriptor, bytes, count)
+}

@@ -1,0 +1,22 @@
+import ArgumentParser
+import Basics
+import CPUBackend
+import TensorCore
+
+/// `vitrail doctor`.
+struct DoctorCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "doctor", abstract: "Say what this machine offers and which kernels run on it.")
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    func run() throws {
+        let facts = MachineFacts.read()
+        if json {
+            Console.out(JSON.object(JSONObject(facts.map { ($0.name, .string($0.value)) })).serialized())
+        } else {
+            Console.table([["fact", "value"]] + facts.map { [$0.name, $0.value] }, to: Console.out)
+        }
+    }
+}

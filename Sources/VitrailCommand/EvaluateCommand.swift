@@ -1,0 +1,112 @@
+import ArgumentParser
+import Basics
+import Evaluation
+import InstructionData
+import VisionLanguage
+
+/// `vitrail evaluate`.
+struct EvaluateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "evaluate", abstract: "Measure a model's answers, or answers made elsewhere.",
+        discussion: """
+            EXAMPLES
+              vitrail evaluate runs/pebble/final --data shapes/test.questions.jsonl --metrics exact
+              vitrail evaluate runs/pebble/final --data test.jsonl --metrics exact,vqa --shuffle-images 1
+              vitrail evaluate --predictions answers.jsonl --metrics vqa --json
+
+            --shuffle-images gives every question another picture: what is left of the score comes from the text alone.
+            """)
+
+    @Argument(help: "Model folder.", completion: .directory)
+    var model: String?
+
+    @Option(help: ArgumentHelp("Questions with answers as JSONL.", valueName: "file"))
+    var data: String?
+
+    @Option(help: ArgumentHelp("Folder that picture paths are relative to.", valueName: "folder"))
+    var images: String?
+
+    @Option(help: ArgumentHelp("Answers made elsewhere: JSONL with \"prediction\" and \"references\".", valueName: "file"))
+    var predictions: String?
+
+    @Option(help: ArgumentHelp("Metrics, separated by commas: \(MetricRegistry.all.map(\.name).joined(separator: ", ")).", valueName: "names"))
+    var metrics = "exact"
+
+    @Option(help: ArgumentHelp("Raw predictions go to this JSONL file; a second call goes on with it.", valueName: "file"))
+    var output: String?
+
+    @Option(help: ArgumentHelp("Give each question another question's picture, drawn from this seed.", valueName: "seed"))
+    var shuffleImages: UInt64?
+
+    @Option(help: ArgumentHelp("Only the first n questions.", valueName: "n"))
+    var limit: Int?
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    @OptionGroup var generation: GenerationOptions
+    @OptionGroup var runtime: RuntimeOptions
+
+    func validate() throws {
+        if (model == nil) == (predictions == nil) { throw ValidationError("Give either a model, or --predictions.") }
+        if model != nil && data == nil { throw ValidationError("--data is missing: the questions to ask the model.") }
+    }
+
+    func run() throws {
+        let metrics = try MetricRegistry.metrics(named: metrics)
+        let start = ContinuousClock.now
+        let answers = try predictions.map { try Prediction.read($0) } ?? predict()
+        let reports = try metrics.map { try MetricReport($0, answers) }
+        if json {
+            var object: JSONObject = ["count": .int(answers.count), "metrics": .array(reports.map(\.json))]
+            if let model { object["model"] = .string(model) }
+            if let data { object["data"] = .string(data) }
+            if let shuffleImages { object["shuffled_images"] = .string(String(shuffleImages)) }
+            object["seconds"] = .number((ContinuousClock.now - start).seconds)
+            Console.out(JSON.object(object).serialized())
+        } else {
+            MetricTable.show(reports)
+        }
+    }
+
+    private func predict() throws -> [Prediction] {
+        var items = try QuestionFile.read(data!, images: images)
+        if let limit { items = Array(items.prefix(limit)) }
+        if let seed = shuffleImages { items = AnswerMetrics.shuffled(items, seed: seed) }
+        let bundle = try ModelBundle.open(model!, on: runtime.backend())
+        Interruption.listen()
+        let folder = output == nil ? try Files.makeTemporaryDirectory() : nil
+        defer { if let folder { try? Files.remove(folder) } }
+        let file = output ?? Paths.join(folder!, "predictions.jsonl")
+        var options = generation
+        options.batch = max(options.batch, 64)
+        let outcome = try AnswerJob(bundle: bundle, options: options, output: file, field: "prediction", json: false).run(items)
+        if Interruption.isRequested { throw ExitCode(ExitStatus.interrupted) }
+        guard outcome.failed == 0 else {
+            throw UserError(
+                "\(outcome.failed) questions could not be answered, so a score would be of other questions",
+                fix: "correct the pictures named above, or leave those questions out")
+        }
+        let known = Set(items.map(\.id))
+        return try Prediction.read(file).filter { known.contains($0.id) }
+    }
+}
+
+/// Scores as a table.
+enum MetricTable {
+    static func show(_ reports: [MetricReport]) {
+        var rows = [["metric", "score", "95 % interval", "count"]]
+        for report in reports {
+            let interval = report.interval.map {
+                "\(Formatting.decimal(100 * $0.low, 2)) – \(Formatting.decimal(100 * $0.high, 2))"
+            }
+            rows.append([
+                report.metric, Formatting.decimal(100 * report.score, 2), interval ?? "–", Formatting.count(report.count),
+            ])
+            for kind in report.kinds {
+                rows.append(["  " + kind.name, Formatting.decimal(100 * kind.score, 2), "", Formatting.count(kind.count)])
+            }
+        }
+        Console.table(rows, to: Console.out)
+    }
+}

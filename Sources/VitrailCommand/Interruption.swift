@@ -1,0 +1,24 @@
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// Ctrl-C as a flag: the first asks the work to stop where nothing is lost, the second ends the process at once.
+enum Interruption {
+    // Written by the signal handler, which may do nothing but this.
+    nonisolated(unsafe) private static var requests: sig_atomic_t = 0
+
+    /// Begins to listen for SIGINT and SIGTERM.
+    static func listen() {
+        for number in [SIGINT, SIGTERM] {
+            signal(number) { _ in
+                Interruption.requests += 1
+                if Interruption.requests > 1 { _exit(130) }
+            }
+        }
+    }
+
+    /// Whether somebody asked to stop.
+    static var isRequested: Bool { requests > 0 }
+}

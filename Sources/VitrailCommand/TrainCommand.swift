@@ -1,0 +1,97 @@
+import ArgumentParser
+import Basics
+import CPUBackend
+import Training
+import VisionLanguage
+
+/// `vitrail train`.
+struct TrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train", abstract: "Run the stages of a recipe: projector first, then everything, or any other list.",
+        discussion: """
+            EXAMPLES
+              vitrail train Models/pebble/recipe.yaml
+              vitrail train recipe.yaml --set stages.align.batch_size=16 --output runs/small
+              vitrail train recipe.yaml --dry-run      check everything and print what would be trained
+              vitrail train recipe.yaml --resume       go on after Ctrl-C, a crash or a kill, to the same bits
+            """)
+
+    @Argument(help: "The recipe, a YAML file.", completion: .file(extensions: ["yaml", "yml"]))
+    var recipe: String
+
+    @Option(name: .customLong("set"), help: ArgumentHelp("Change a value of the recipe; may be repeated.", valueName: "key=value"))
+    var overrides: [String] = []
+
+    @Option(help: ArgumentHelp("Where the run's files go (default: runs/<recipe's folder or name>).", valueName: "folder"))
+    var output: String?
+
+    @Flag(help: "Continue the run in the output folder from its last checkpoint.")
+    var resume = false
+
+    @Flag(help: "Check recipe, model and data, print the plan, and train nothing.")
+    var dryRun = false
+
+    @Flag(help: "Print one JSON object a line instead of text.")
+    var json = false
+
+    @OptionGroup var runtime: RuntimeOptions
+
+    func run() throws {
+        let recipe = try Recipe.read(self.recipe, overrides: overrides)
+        let folder = RunFolder(output ?? recipe.output ?? defaultOutput)
+        if folder.isFinished && !dryRun {
+            guard resume else { throw occupied(folder) }
+            Console.error("This run is finished: \(folder.final)")
+            return
+        }
+        if !resume && !dryRun && !folder.isEmpty { throw occupied(folder) }
+        let backend = runtime.backend(
+            threads: recipe.threads, precision: recipe.precision == .float32 ? .float32 : .bfloat16)
+        let point = resume ? try ResumePoint.find(in: folder, recipe: recipe) : nil
+        if resume {
+            Console.error(point.map { "Continuing from \($0.description)." } ?? "No checkpoint yet; starting from the beginning.")
+        }
+        let bundle = try point.map { try ModelBundle.open($0.path, on: backend) } ?? recipe.makeModel(on: backend)
+        let progress = TrainingProgress(recipe, json: json)
+        let trainer = Trainer(
+            recipe, bundle: bundle, folder: folder, workers: 2, evaluateAnswers: AnswerMetrics.measure
+        ) { event in
+            progress.show(event)
+            return Interruption.isRequested ? .stop : .proceed
+        }
+        if dryRun {
+            try trainer.check()
+            Console.error("The recipe is sound. Nothing was trained.")
+            return
+        }
+        Interruption.listen()
+        switch try trainer.run(resuming: point) {
+        case .finished:
+            try TrainingReport.write(folder: folder, bundle: bundle, recipe: recipe, samples: AnswerMetrics.samples(recipe, bundle))
+            Console.error("Model:  \(folder.final)\nReport: \(folder.report)")
+        case .interrupted(let checkpoint):
+            Console.error("Stopped after a whole step; saved \(checkpoint).\nGo on with: \(again) --resume")
+            throw ExitCode(ExitStatus.interrupted)
+        }
+    }
+
+    /// `runs/pebble` for `Models/pebble/recipe.yaml`, `runs/small` for `small.yaml`.
+    private var defaultOutput: String {
+        let stem = Paths.stem(recipe)
+        let parent = Paths.name(Paths.parent(recipe))
+        return "runs/" + (stem == "recipe" && !parent.isEmpty && parent != "." ? parent : stem)
+    }
+
+    private var again: String {
+        var words = ["vitrail", "train", recipe]
+        words += overrides.flatMap { ["--set", $0] }
+        if let output { words += ["--output", output] }
+        return words.map { $0.contains(" ") ? "'\($0)'" : $0 }.joined(separator: " ")
+    }
+
+    private func occupied(_ folder: RunFolder) -> UserError {
+        UserError(
+            "\(folder.path): a run is there already",
+            fix: "continue it with --resume, or name another folder with --output")
+    }
+}

@@ -1,0 +1,63 @@
+import ArgumentParser
+import Basics
+
+/// The command line: parse, check, call, print. The only place that names a concrete back end.
+struct Vitrail: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "vitrail",
+        abstract: "Multimodal instruction tuning in one native binary: pictures and text in, a tuned model out.",
+        discussion: """
+            EXAMPLES
+              vitrail synthesize data/shapes --count 2000        pictures with captions and questions
+              vitrail convert folder pets/ --output pets.jsonl   a class a subfolder → instructions
+              vitrail train Models/pebble/recipe.yaml            projector first, then everything
+              vitrail caption --model runs/pebble/final photos/  a caption a picture
+              vitrail answer --model runs/pebble/final --image a.png --question "How many circles are there?"
+
+            Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted.
+            """,
+        version: "0.1.0",
+        subcommands: [
+            TrainCommand.self, CaptionCommand.self, AnswerCommand.self, EvaluateCommand.self, 
+            InspectCommand.self, BenchCommand.self, DoctorCommand.self,
+        ])
+}
+
+/// Runs the command and turns what it throws into the exit codes that scripts rely on.
+@main
+enum Main {
+    static func main() {
+        do {
+            var command = try Vitrail.parseAsRoot()
+            do {
+                try command.run()
+            } catch let code as ExitCode {
+                leave(code.rawValue)
+            } catch let error as any Problem {
+                Console.report(error)
+                leave(ExitStatus.failed)
+            }
+        } catch {
+            let code = Vitrail.exitCode(for: error)
+            let text = Vitrail.fullMessage(for: error)
+            if code == .success {
+                Console.out(text)
+                leave(0)
+            }
+            Console.error(text)
+            leave(code == .validationFailure ? ExitStatus.wrongUse : ExitStatus.failed)
+        }
+    }
+
+    private static func leave(_ code: Int32) -> Never {
+        Console.flush()
+        Vitrail.exit(withError: ExitCode(code))
+    }
+}
+
+/// What a process says when it ends.
+enum ExitStatus {
+    static let failed: Int32 = 1
+    static let wrongUse: Int32 = 2
+    static let interrupted: Int32 = 130
+}
