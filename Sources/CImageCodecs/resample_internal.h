@@ -46,9 +46,9 @@ typedef struct {
         const resample_axis *axis, uint32_t y, const uint32_t *in, size_t row_stride, size_t columns, uint8_t *out);
 } resample_kernels;
 
-extern const resample_kernels vitrail_kernels_portable;
+extern const resample_kernels vitrail_resample_kernels_portable;
 #if defined(__x86_64__)
-extern const resample_kernels vitrail_kernels_avx2, vitrail_kernels_avx512;
+extern const resample_kernels vitrail_resample_kernels_avx2, vitrail_resample_kernels_avx512;
 #endif
 
 // acc is a sum of pixel x coefficient; wraps are undone by the final one, so unsigned arithmetic is right.

@@ -35,10 +35,10 @@ static const resample_kernels *best_kernels(void) {
     __builtin_cpu_init();
     if (__builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bw")
         && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq"))
-        return &vitrail_kernels_avx512;
-    if (__builtin_cpu_supports("avx2")) return &vitrail_kernels_avx2;
+        return &vitrail_resample_kernels_avx512;
+    if (__builtin_cpu_supports("avx2")) return &vitrail_resample_kernels_avx2;
 #endif
-    return &vitrail_kernels_portable;
+    return &vitrail_resample_kernels_portable;
 }
 
 const char *vitrail_resampler_kernels(void) { return best_kernels()->name; }
@@ -47,10 +47,10 @@ int vitrail_resampler_force_kernels(vitrail_resampler *resampler, int choice) {
     resampler->forced = NULL;
     if (choice == 0) return 0;
     if (choice > best_kernels()->number) return 1;
-    resampler->forced = &vitrail_kernels_portable;
+    resampler->forced = &vitrail_resample_kernels_portable;
 #if defined(__x86_64__)
-    if (choice == 2) resampler->forced = &vitrail_kernels_avx2;
-    if (choice == 3) resampler->forced = &vitrail_kernels_avx512;
+    if (choice == 2) resampler->forced = &vitrail_resample_kernels_avx2;
+    if (choice == 3) resampler->forced = &vitrail_resample_kernels_avx512;
 #endif
     return 0;
 }
@@ -105,7 +105,7 @@ int vitrail_resampler_begin(vitrail_resampler *r, const vitrail_resample_geometr
     if (r->columns_first
         && vitrail_axis_prepare(&r->early, g->filter, g->in_height, g->out_height, r->vertical.origin, r->vertical.extent))
         return 1;
-    if (!encode_axes(r, r->forced ? r->forced : best_kernels())) encode_axes(r, &vitrail_kernels_portable);
+    if (!encode_axes(r, r->forced ? r->forced : best_kernels())) encode_axes(r, &vitrail_resample_kernels_portable);
 
     r->in_width = g->in_width;
     r->rows_taken = 0;
