@@ -33,18 +33,19 @@ public final class Attention: Module {
 
     /// - Parameters:
     ///   - rotary: nil in the vision tower.
+    ///   - gain: scales the map back into the residual stream.
     ///   - normEpsilon: with a value, queries and keys are normalised a head (Qwen 3).
     public init(
         hiddenSize: Int, heads: HeadLayout, hasInputBias: Bool, hasOutputBias: Bool, rotary: RotaryEmbedding?,
-        normEpsilon: Float? = nil, deviation: Float = 0.02, _ initializer: Initializer
+        normEpsilon: Float? = nil, gain: Float = 1, _ initializer: Initializer
     ) {
-        func map(_ inputs: Int, _ outputs: Int, _ hasBias: Bool) -> Linear {
-            Linear(inputs: inputs, outputs: outputs, hasBias: hasBias, deviation: deviation, initializer)
+        func map(_ inputs: Int, _ outputs: Int, _ hasBias: Bool, _ gain: Float = 1) -> Linear {
+            Linear(inputs: inputs, outputs: outputs, hasBias: hasBias, gain: gain, initializer)
         }
         query = map(hiddenSize, heads.queryColumns, hasInputBias)
         key = map(hiddenSize, heads.keyValueColumns, hasInputBias)
         value = map(hiddenSize, heads.keyValueColumns, hasInputBias)
-        output = map(heads.queryColumns, hiddenSize, hasOutputBias)
+        output = map(heads.queryColumns, hiddenSize, hasOutputBias, gain)
         self.heads = heads
         self.rotary = rotary
         queryNorm = normEpsilon.map { RMSNorm(columns: heads.width, epsilon: $0, initializer) }

@@ -13,16 +13,16 @@ public final class MLP: Layer {
         self.activation = activation
     }
 
-    /// A new feed-forward with biases.
+    /// A new feed-forward with biases; `gain` scales the map back into the residual stream.
     public convenience init(
-        hiddenSize: Int, intermediateSize: Int, activation: Activation, deviation: Float = 0.02,
+        hiddenSize: Int, intermediateSize: Int, activation: Activation, gain: Float = 1,
         _ initializer: Initializer
     ) {
         self.init(
             first: Linear(
-                inputs: hiddenSize, outputs: intermediateSize, hasBias: true, deviation: deviation, initializer),
+                inputs: hiddenSize, outputs: intermediateSize, hasBias: true, initializer),
             second: Linear(
-                inputs: intermediateSize, outputs: hiddenSize, hasBias: true, deviation: deviation, initializer),
+                inputs: intermediateSize, outputs: hiddenSize, hasBias: true, gain: gain, initializer),
             activation: activation)
     }
 
@@ -40,17 +40,17 @@ public final class GatedMLP: Layer {
     let down: Linear
     let activation: Activation
 
-    /// A new feed-forward; gate and up stand side by side in memory.
+    /// A new feed-forward; gate and up stand side by side in memory, `gain` scales the map back into the residual stream.
     public init(
-        hiddenSize: Int, intermediateSize: Int, activation: Activation, hasBias: Bool, deviation: Float = 0.02,
+        hiddenSize: Int, intermediateSize: Int, activation: Activation, hasBias: Bool, gain: Float = 1,
         _ initializer: Initializer
     ) {
-        func map(_ inputs: Int, _ outputs: Int) -> Linear {
-            Linear(inputs: inputs, outputs: outputs, hasBias: hasBias, deviation: deviation, initializer)
+        func map(_ inputs: Int, _ outputs: Int, _ gain: Float = 1) -> Linear {
+            Linear(inputs: inputs, outputs: outputs, hasBias: hasBias, gain: gain, initializer)
         }
         gate = map(hiddenSize, intermediateSize)
         up = map(hiddenSize, intermediateSize)
-        down = map(intermediateSize, hiddenSize)
+        down = map(intermediateSize, hiddenSize, gain)
         self.activation = activation
         makeAdjacent([gate.weight, up.weight])
         makeAdjacent([gate.bias, up.bias])

@@ -95,7 +95,7 @@ final class ContrastiveHead: Module {
     init(visionSize: Int, textSize: Int, width: Int, _ initializer: Initializer) {
         func map(_ inputs: Int) -> Linear {
             Linear(
-                inputs: inputs, outputs: width, hasBias: false, deviation: 1 / Float(inputs).squareRoot(), initializer)
+                inputs: inputs, outputs: width, hasBias: false, initializer)
         }
         image = map(visionSize)
         text = map(textSize)

@@ -14,11 +14,10 @@ public final class AttentionPooling: Module {
 
     init(_ configuration: VisionConfiguration, _ initializer: Initializer) {
         let hidden = configuration.hiddenSize
-        let deviation = 1 / Float(hidden).squareRoot()
         func map() -> Linear {
-            Linear(inputs: hidden, outputs: hidden, hasBias: true, deviation: deviation, initializer)
+            Linear(inputs: hidden, outputs: hidden, hasBias: true, initializer)
         }
-        probe = initializer.normal([1, hidden], deviation: deviation, decays: false)
+        probe = initializer.normal([1, hidden], deviation: 1 / Float(hidden).squareRoot(), decays: false)
         query = map()
         key = map()
         value = map()
@@ -26,7 +25,7 @@ public final class AttentionPooling: Module {
         norm = LayerNorm(columns: hidden, epsilon: configuration.normEpsilon, initializer)
         feedForward = MLP(
             hiddenSize: hidden, intermediateSize: configuration.intermediateSize, activation: configuration.activation,
-            deviation: deviation, initializer)
+            initializer)
         heads = HeadLayout(
             queryHeads: configuration.attentionHeads, keyValueHeads: configuration.attentionHeads,
             width: hidden / configuration.attentionHeads)

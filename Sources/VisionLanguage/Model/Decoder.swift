@@ -21,6 +21,8 @@ public final class Decoder: Module {
         let rotary = RotaryEmbedding(
             headWidth: configuration.headWidth, theta: configuration.ropeTheta, scaling: configuration.ropeScaling,
             backend: initializer.backend)
+        // Residual branches start smaller in deep decoders, so that the sum over blocks keeps its size (Radford et al. 2019).
+        let gain = 1 / Float(2 * max(1, configuration.layers)).squareRoot()
         func norm() -> RMSNorm { RMSNorm(columns: hidden, epsilon: configuration.normEpsilon, initializer) }
         blocks = (0..<configuration.layers).map { _ in
             TransformerBlock(
@@ -28,11 +30,13 @@ public final class Decoder: Module {
                 attention: Attention(
                     hiddenSize: hidden, heads: configuration.heads, hasInputBias: configuration.hasQueryKeyValueBias,
                     hasOutputBias: configuration.hasOutputBias, rotary: rotary,
-                    normEpsilon: configuration.hasQueryKeyNorm ? configuration.normEpsilon : nil, initializer),
+                    normEpsilon: configuration.hasQueryKeyNorm ? configuration.normEpsilon : nil, gain: gain,
+                    initializer),
                 norm2: norm(),
                 feedForward: GatedMLP(
                     hiddenSize: hidden, intermediateSize: configuration.intermediateSize,
-                    activation: configuration.activation, hasBias: configuration.hasFeedForwardBias, initializer))
+                    activation: configuration.activation, hasBias: configuration.hasFeedForwardBias, gain: gain,
+                    initializer))
         }
         self.norm = norm()
         head =

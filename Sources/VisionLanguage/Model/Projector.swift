@@ -8,7 +8,7 @@ public final class Projector: Module {
     private let single: Linear?
     private let mlp: MLP?
 
-    /// A new projector, started as PyTorch starts its linear maps (pixel shuffle: normal with deviation 0.02, as nanoVLM has it).
+    /// A new projector, started as PyTorch starts its linear maps (pixel shuffle: by the inputs, without bias).
     public init(_ configuration: ProjectorConfiguration, visionSize: Int, hiddenSize: Int, _ initializer: Initializer) {
         self.configuration = configuration
         switch configuration {

@@ -25,29 +25,28 @@ public final class VisionTower: Module {
         let hidden = configuration.hiddenSize
         let inputs = configuration.channels * configuration.patchSize * configuration.patchSize
         patchEmbedding = Linear(
-            inputs: inputs, outputs: hidden, hasBias: configuration.hasPatchBias,
-            deviation: 1 / Float(inputs).squareRoot(), initializer)
+            inputs: inputs, outputs: hidden, hasBias: configuration.hasPatchBias, initializer)
         classToken =
             configuration.hasClassToken ? initializer.normal([1, hidden], deviation: 0.02, decays: false) : nil
         let places = configuration.gridSize * configuration.gridSize + (configuration.hasClassToken ? 1 : 0)
-        positions = initializer.normal([places, hidden], deviation: 0.02, decays: false)
+        positions = initializer.normal([places, hidden], deviation: 1 / Float(hidden).squareRoot(), decays: false)
         func norm() -> LayerNorm { LayerNorm(columns: hidden, epsilon: configuration.normEpsilon, initializer) }
         preNorm = configuration.hasPreNorm ? norm() : nil
         let heads = HeadLayout(
             queryHeads: configuration.attentionHeads, keyValueHeads: configuration.attentionHeads,
             width: hidden / configuration.attentionHeads)
         // Residual branches start smaller in deep towers, so that the sum over blocks keeps its size (Radford et al. 2019).
-        let deviation = 1 / Float(hidden).squareRoot()
+        let gain = 1 / Float(2 * max(1, configuration.layers)).squareRoot()
         blocks = (0..<configuration.layers).map { _ in
             TransformerBlock(
                 norm1: norm(),
                 attention: Attention(
                     hiddenSize: hidden, heads: heads, hasInputBias: true, hasOutputBias: true, rotary: nil,
-                    deviation: deviation, initializer),
+                    gain: gain, initializer),
                 norm2: norm(),
                 feedForward: MLP(
                     hiddenSize: hidden, intermediateSize: configuration.intermediateSize,
-                    activation: configuration.activation, deviation: deviation, initializer))
+                    activation: configuration.activation, gain: gain, initializer))
         }
         postNorm = norm()
         head = configuration.hasPoolingHead ? AttentionPooling(configuration, initializer) : nil
