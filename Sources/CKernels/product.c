@@ -1,6 +1,9 @@
-// One entrance for every matrix product: the choice of the engine, and the cases without work.
+// One entrance for every matrix product: the choice of the engine, operands packed ahead, and how fast it all is.
 
 #include "product_bfloat16.h"
+
+#include <stdlib.h>
+#include <time.h>
 
 // Set when a back end is created; read by products.
 static vitrail_products_engine chosen_engine = VITRAIL_PRODUCTS_AUTOMATIC;
@@ -12,14 +15,124 @@ vitrail_products_engine vitrail_products_engine_in_use(void) {
     return vitrail_cpu() >= VITRAIL_CPU_AVX2 ? VITRAIL_PRODUCTS_NATIVE : VITRAIL_PRODUCTS_OPENBLAS;
 }
 
+static vitrail_products_engine engine_of(const vitrail_product_args *args) {
+    return args->engine == VITRAIL_PRODUCTS_AUTOMATIC ? vitrail_products_engine_in_use() : args->engine;
+}
+
 bool vitrail_product(vitrail_pool *pool, const vitrail_product_args *args) {
     if (args->m <= 0 || args->n <= 0) return true;
-    vitrail_products_engine engine = args->engine;
-    if (engine == VITRAIL_PRODUCTS_AUTOMATIC) engine = vitrail_products_engine_in_use();
-    if (engine == VITRAIL_PRODUCTS_OPENBLAS && args->k > 0) return product_openblas(pool, args);
-    if (args->precision == VITRAIL_BFLOAT16 && args->k > 0) {
+    if (args->k > 0 && engine_of(args) == VITRAIL_PRODUCTS_OPENBLAS) return product_openblas(pool, args);
+    if (args->k > 0 && args->precision == VITRAIL_BFLOAT16) {
         const bfloat16_kernels *kernels = bfloat16_kernels_in_use();
-        if (kernels) return product_native_bfloat16(pool, args, kernels);
+        if (kernels) return product_native_bfloat16(pool, args, kernels, NULL);
     }
-    return product_native_float32(pool, args);
+    return product_native_float32(pool, args, float32_kernels_in_use(), NULL);
+}
+
+// MARK: Packed operands
+
+struct vitrail_packed {
+    int64_t n, k;
+    vitrail_element precision;
+    const float32_kernels *float32;    // one of the two is set
+    const bfloat16_kernels *bfloat16;
+    size_t bytes;
+    void *memory;
+};
+
+/// Which kernels read the packed operand; they stay the same whatever is chosen later.
+static vitrail_packed packing_of(const vitrail_product_args *args) {
+    vitrail_packed packed = {.n = args->n, .k = args->k, .precision = args->precision};
+    if (args->n <= 0 || args->k <= 0) return packed;
+    if (args->precision == VITRAIL_BFLOAT16) packed.bfloat16 = bfloat16_kernels_in_use();
+    if (packed.bfloat16) {
+        packed.bytes = product_bfloat16_packed_bytes(args);
+    } else {
+        packed.float32 = float32_kernels_in_use();
+        packed.bytes = product_native_packed_bytes(args, packed.float32);
+    }
+    return packed;
+}
+
+size_t vitrail_packed_bytes(const vitrail_product_args *args) { return packing_of(args).bytes; }
+
+vitrail_packed *vitrail_pack(vitrail_pool *pool, const vitrail_product_args *args) {
+    vitrail_packed *packed = malloc(sizeof *packed);
+    if (!packed) return NULL;
+    *packed = packing_of(args);
+    if (packed->bytes == 0) return packed;
+    packed->memory = vitrail_pool_borrow(NULL, packed->bytes);
+    if (!packed->memory) {
+        free(packed);
+        return NULL;
+    }
+    if (packed->bfloat16) {
+        product_bfloat16_pack(pool, args, packed->bfloat16, packed->memory);
+    } else {
+        product_native_pack(pool, args, packed->float32, packed->memory);
+    }
+    return packed;
+}
+
+void vitrail_packed_free(vitrail_packed *packed) {
+    if (!packed) return;
+    vitrail_pool_return(NULL, packed->memory);
+    free(packed);
+}
+
+bool vitrail_product_packed(vitrail_pool *pool, const vitrail_product_args *args, const vitrail_packed *packed) {
+    vitrail_product_args with = *args;
+    with.n = packed->n;
+    with.k = packed->k;
+    with.precision = packed->precision;
+    if (with.m <= 0 || with.n <= 0) return true;
+    if (packed->bfloat16) return product_native_bfloat16(pool, &with, packed->bfloat16, packed->memory);
+    return product_native_float32(pool, &with, packed->float32 ? packed->float32 : float32_kernels_in_use(),
+                                  packed->memory);
+}
+
+// MARK: Measurement
+
+static double seconds(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
+}
+
+double vitrail_product_gflops(vitrail_pool *pool, const vitrail_product_args *args, double duration) {
+    vitrail_product_args measured = *args;
+    measured.lda = args->transpose_a ? args->m : args->k;
+    measured.ldb = args->transpose_b ? args->k : args->n;
+    measured.ldc = args->n;
+    measured.alpha = 1;
+    const size_t a_count = (size_t)(args->m * args->k), b_count = (size_t)(args->n * args->k);
+    const size_t c_count = (size_t)(args->m * args->n);
+    float *a = vitrail_pool_borrow(NULL, a_count * sizeof(float));
+    float *b = vitrail_pool_borrow(NULL, b_count * sizeof(float));
+    float *c = vitrail_pool_borrow(NULL, c_count * sizeof(float));
+    double best = 0;
+    if (a && b && c) {
+        // Read as bfloat16 these are small numbers too.
+        for (size_t i = 0; i < a_count; i++) a[i] = (float)(i % 61) / 64 - 0.5f;
+        for (size_t i = 0; i < b_count; i++) b[i] = (float)(i % 53) / 64 - 0.5f;
+        memset(c, 0, c_count * sizeof(float));
+        measured.a = a;
+        measured.b = b;
+        measured.c = c;
+        const double operations = 2.0 * (double)args->m * (double)args->n * (double)args->k;
+        const int repeats = operations < 2e7 ? (int)(2e7 / (operations + 1)) + 1 : 1;
+        const double end = seconds() + duration;
+        int runs = 0;
+        do {
+            const double start = seconds();
+            for (int i = 0; i < repeats; i++) vitrail_product(pool, &measured);
+            const double rate = operations * repeats / (seconds() - start) * 1e-9;
+            // The first run meets cold caches and sleeping threads.
+            if (runs++ > 0 && rate > best) best = rate;
+        } while (runs < 3 || seconds() < end);
+    }
+    vitrail_pool_return(NULL, c);
+    vitrail_pool_return(NULL, b);
+    vitrail_pool_return(NULL, a);
+    return best;
 }

@@ -3,10 +3,6 @@
 
 #include "product_bfloat16.h"
 
-#if PRODUCT_X86
-#include <cpuid.h>
-#endif
-
 enum {
     BLOCK_DEPTH = 1024,             // terms between visits to C, a multiple of 32
     UNIT_ROWS = 128,
@@ -21,7 +17,8 @@ typedef struct {
     int64_t blocks;                          // of 32 terms
     int64_t groups, panels;
     int64_t row_units, column_units;
-    uint16_t *shared_a, *shared_b;           // packed whole, or NULL
+    uint16_t *packing_a, *packing_b;         // where operands are packed whole, or NULL
+    const uint16_t *shared_a, *shared_b;     // where they are read, NULL when units pack them
     char *scratch;
     size_t scratch_bytes, scratch_a_bytes;
 } bfloat16_product;
@@ -65,11 +62,11 @@ static void pack_a_part(void *context, int part, int parts) {
     const int64_t count = product->args->transpose_a ? product->blocks : product->groups;
     for (int64_t i = count * part / parts; i < count * (part + 1) / parts; i++) {
         if (!product->args->transpose_a) {
-            pack_group(product, product->shared_a + i * size, i, 0, product->blocks);
+            pack_group(product, product->packing_a + i * size, i, 0, product->blocks);
             continue;
         }
         for (int64_t group = 0; group < product->groups; group++) {
-            pack_group(product, product->shared_a + group * size + i * block_size, group, i, 1);
+            pack_group(product, product->packing_a + group * size + i * block_size, group, i, 1);
         }
     }
 }
@@ -80,11 +77,11 @@ static void pack_b_part(void *context, int part, int parts) {
     const int64_t count = product->args->transpose_b ? product->panels : product->blocks;
     for (int64_t i = count * part / parts; i < count * (part + 1) / parts; i++) {
         if (product->args->transpose_b) {
-            pack_panel(product, product->shared_b + i * size, i, 0, product->blocks);
+            pack_panel(product, product->packing_b + i * size, i, 0, product->blocks);
             continue;
         }
         for (int64_t panel = 0; panel < product->panels; panel++) {
-            pack_panel(product, product->shared_b + panel * size + i * block_size, panel, i, 1);
+            pack_panel(product, product->packing_b + panel * size + i * block_size, panel, i, 1);
         }
     }
 }
@@ -92,7 +89,7 @@ static void pack_b_part(void *context, int part, int parts) {
 /// The first parts pack A, the others B.
 static void pack_part(void *context, int part, int parts) {
     const bfloat16_product *product = context;
-    const int parts_a = !product->shared_a ? 0 : !product->shared_b ? parts : parts / 2;
+    const int parts_a = !product->packing_a ? 0 : !product->packing_b ? parts : parts / 2;
     if (part < parts_a) {
         pack_a_part(context, part, parts_a);
     } else {
@@ -158,17 +155,17 @@ static void multiply_part(void *context, int part, int parts) {
     if (kernels->stop) kernels->stop();
 }
 
-static void cut(bfloat16_product *product, int threads) {
+static void cut(bfloat16_product *product, int threads, bool share_a, bool share_b) {
     const int rows = product->kernels->rows;
     product->row_units = divide_up(product->groups, UNIT_ROWS / rows);
     product->column_units = divide_up(product->panels, UNIT_COLUMNS / PANEL_COLUMNS);
-    if (!product->shared_b) product->row_units = 1;
-    if (!product->shared_a) product->column_units = 1;
+    if (!share_b) product->row_units = 1;
+    if (!share_a) product->column_units = 1;
     if (threads == 1) return;
     const int64_t wanted = 4 * (int64_t)threads;
     while (product->row_units * product->column_units < wanted) {
-        const int64_t tall = product->shared_b ? product->groups / product->row_units * rows : 0;
-        const int64_t wide = product->shared_a ? product->panels / product->column_units * PANEL_COLUMNS : 0;
+        const int64_t tall = share_b ? product->groups / product->row_units * rows : 0;
+        const int64_t wide = share_a ? product->panels / product->column_units * PANEL_COLUMNS : 0;
         if (wide >= 2 * PANEL_COLUMNS && wide >= tall) {
             product->column_units = least(product->column_units * 2, product->panels);
         } else if (tall >= 4 * rows) {
@@ -179,41 +176,59 @@ static void cut(bfloat16_product *product, int threads) {
     }
 }
 
-bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels) {
-    const int threads = vitrail_pool_threads(pool);
-    bfloat16_product product = {
+static bfloat16_product describe(const vitrail_product_args *args, const bfloat16_kernels *kernels) {
+    return (bfloat16_product){
         .args = args,
         .kernels = kernels,
         .blocks = divide_up(args->k, BLOCK_TERMS),
         .groups = divide_up(args->m, kernels->rows),
         .panels = divide_up(args->n, PANEL_COLUMNS),
     };
+}
+
+size_t product_bfloat16_packed_bytes(const vitrail_product_args *args) {
+    return (size_t)(divide_up(args->n, PANEL_COLUMNS) * PANEL_COLUMNS * divide_up(args->k, BLOCK_TERMS) * BLOCK_TERMS)
+           * sizeof(uint16_t);
+}
+
+void product_bfloat16_pack(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels,
+                           uint16_t *out) {
+    bfloat16_product product = describe(args, kernels);
+    product.packing_b = out;
+    vitrail_pool_run_dynamic(pool, pack_part, &product, 8 * vitrail_pool_threads(pool));
+}
+
+bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels,
+                             const uint16_t *packed) {
+    const int threads = vitrail_pool_threads(pool);
+    bfloat16_product product = describe(args, kernels);
     const size_t depth = (size_t)least(product.blocks, BLOCK_DEPTH / BLOCK_TERMS) * BLOCK_TERMS * sizeof(uint16_t);
     const size_t terms = (size_t)product.blocks * BLOCK_TERMS * sizeof(uint16_t);
     const size_t a_bytes = (size_t)(product.groups * kernels->rows) * terms;
     const size_t b_bytes = (size_t)(product.panels * PANEL_COLUMNS) * terms;
     bool share_a = true, share_b = true;
-    if (args->m <= LOCAL_EXTENT || (b_bytes > SHARED_BYTES && a_bytes <= b_bytes)) {
+    if (!packed && (args->m <= LOCAL_EXTENT || (b_bytes > SHARED_BYTES && a_bytes <= b_bytes))) {
         share_b = false;
     } else if (args->n <= LOCAL_EXTENT || a_bytes > SHARED_BYTES) {
         share_a = false;
     }
-    product.shared_a = share_a ? (uint16_t *)1 : NULL;
-    product.shared_b = share_b ? (uint16_t *)1 : NULL;
-    cut(&product, threads);
+    cut(&product, threads, share_a, share_b);
 
-    const size_t shared_a_bytes = share_a ? a_bytes : 0, shared_b_bytes = share_b ? b_bytes : 0;
+    const size_t shared_a_bytes = share_a ? (a_bytes + 63) & ~(size_t)63 : 0;
+    const size_t shared_b_bytes = share_b && !packed ? (b_bytes + 63) & ~(size_t)63 : 0;
     const int64_t unit_groups = divide_up(product.groups, product.row_units);
     product.scratch_a_bytes = share_a ? 0 : (size_t)(unit_groups * kernels->rows) * depth;
     product.scratch_bytes = product.scratch_a_bytes + (share_b ? 0 : PANEL_COLUMNS * depth);
     product.scratch_bytes = (product.scratch_bytes + 4095) & ~(size_t)4095;
-    char *memory =
-        vitrail_pool_borrow(pool, shared_a_bytes + shared_b_bytes + product.scratch_bytes * (size_t)threads + 128);
+    char *memory = vitrail_pool_borrow(pool, shared_a_bytes + shared_b_bytes + product.scratch_bytes * (size_t)threads);
     if (!memory) return false;
-    product.shared_a = share_a ? (uint16_t *)memory : NULL;
-    product.shared_b = share_b ? (uint16_t *)(memory + ((shared_a_bytes + 63) & ~(size_t)63)) : NULL;
-    product.scratch = memory + ((shared_a_bytes + 63) & ~(size_t)63) + ((shared_b_bytes + 63) & ~(size_t)63);
-    vitrail_pool_run_dynamic(pool, pack_part, &product, 8 * threads);
+    product.shared_a = product.packing_a = share_a ? (uint16_t *)memory : NULL;
+    product.shared_b = product.packing_b = share_b && !packed ? (uint16_t *)(memory + shared_a_bytes) : NULL;
+    if (packed) product.shared_b = packed;
+    product.scratch = memory + shared_a_bytes + shared_b_bytes;
+    if (product.packing_a || product.packing_b) {
+        vitrail_pool_run_dynamic(pool, pack_part, &product, 8 * threads);
+    }
     vitrail_pool_run_dynamic(pool, multiply_part, &product, (int)(product.row_units * product.column_units));
     vitrail_pool_return(pool, memory);
     return true;

@@ -50,6 +50,11 @@ void bfloat16_pack_b_plain(uint16_t *out, const void *b, int64_t ldb, bool trans
 /// The kernels for this processor, or NULL where float32 kernels on rounded values are the better choice.
 const bfloat16_kernels *bfloat16_kernels_in_use(void);
 
-bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels);
+/// `packed` is B from `product_bfloat16_pack`, or NULL.
+bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels,
+                             const uint16_t *packed);
+size_t product_bfloat16_packed_bytes(const vitrail_product_args *args);
+void product_bfloat16_pack(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels,
+                           uint16_t *out);
 
 #endif

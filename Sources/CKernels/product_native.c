@@ -22,12 +22,13 @@ typedef struct {
     int64_t row_units, column_units;
     int64_t first_tile;             // first column tile of the chunk in work, and their number
     int64_t chunk_tiles;
-    float *shared;                  // packed B of the chunk: [tile][k][columns], NULL when units pack it
+    float *packing;                 // where packed B of the chunk is written
+    const float *shared;            // and read: [tile][k][columns], NULL when units pack it
     char *scratch;                  // [threads][scratch_bytes]
     size_t scratch_bytes, scratch_a_bytes;
 } native_product;
 
-static const float32_kernels *kernels_in_use(void) {
+const float32_kernels *float32_kernels_in_use(void) {
 #if PRODUCT_X86
     if (vitrail_cpu() >= VITRAIL_CPU_AVX512) return &float32_kernels_avx512;
     if (vitrail_cpu() >= VITRAIL_CPU_AVX2) return &float32_kernels_avx2;
@@ -55,7 +56,7 @@ static void pack_part(void *context, int part, int parts) {
     const int64_t size = product->args->k * product->kernels->columns;
     const int64_t first = product->chunk_tiles * part / parts, last = product->chunk_tiles * (part + 1) / parts;
     for (int64_t tile = first; tile < last; tile++) {
-        pack_tile(product, product->shared + tile * size, product->first_tile + tile, 0, product->args->k);
+        pack_tile(product, product->packing + tile * size, product->first_tile + tile, 0, product->args->k);
     }
 }
 
@@ -157,9 +158,7 @@ static void cut(native_product *product, int threads, bool shared) {
     }
 }
 
-bool product_native_float32(vitrail_pool *pool, const vitrail_product_args *args) {
-    const float32_kernels *kernels = kernels_in_use();
-    const int threads = vitrail_pool_threads(pool);
+static native_product describe(const vitrail_product_args *args, const float32_kernels *kernels) {
     native_product product = {
         .args = args,
         .kernels = kernels,
@@ -168,32 +167,53 @@ bool product_native_float32(vitrail_pool *pool, const vitrail_product_args *args
         .row_tiles = divide_up(args->m, kernels->rows),
         .column_tiles = divide_up(args->n, kernels->columns),
     };
-    product.pack_a = args->transpose_a || product.a_source != SOURCE_FLOAT32;
+    // Rows a multiple of 4 KiB apart would share a few lines of the first cache.
+    product.pack_a = args->transpose_a || product.a_source != SOURCE_FLOAT32 || args->lda % 1024 == 0;
     const int64_t blocks = divide_up(args->k, BLOCK_DEPTH);
     product.depth = blocks < 2 ? args->k : (divide_up(args->k, blocks) + 15) / 16 * 16;
     if (product.depth < 1) product.depth = 1;  // no terms: one visit writes zeros and the bias
+    return product;
+}
 
-    const bool share = args->m > LOCAL_ROWS;
+size_t product_native_packed_bytes(const vitrail_product_args *args, const float32_kernels *kernels) {
+    return (size_t)(divide_up(args->n, kernels->columns) * kernels->columns * args->k) * sizeof(float);
+}
+
+void product_native_pack(vitrail_pool *pool, const vitrail_product_args *args, const float32_kernels *kernels,
+                         float *out) {
+    native_product product = describe(args, kernels);
+    product.packing = out;
+    product.chunk_tiles = product.column_tiles;
+    vitrail_pool_run_dynamic(pool, pack_part, &product,
+                             (int)least(product.chunk_tiles, 4 * vitrail_pool_threads(pool)));
+}
+
+bool product_native_float32(vitrail_pool *pool, const vitrail_product_args *args, const float32_kernels *kernels,
+                            const float *packed) {
+    const int threads = vitrail_pool_threads(pool);
+    native_product product = describe(args, kernels);
+    const bool share = args->m > LOCAL_ROWS, pack_chunks = share && !packed;
     const int64_t tile_bytes = args->k * kernels->columns * 4;
     int64_t chunk = product.column_tiles;
-    if (share && tile_bytes > 0) {
+    if (pack_chunks && tile_bytes > 0) {
         const int64_t most = SHARED_BYTES / tile_bytes;
         chunk = divide_up(product.column_tiles, divide_up(product.column_tiles, most < 1 ? 1 : most));
     }
-    const size_t shared_bytes = share ? (size_t)(chunk * tile_bytes) : 0;
+    const size_t shared_bytes = pack_chunks ? ((size_t)(chunk * tile_bytes) + 4095) & ~(size_t)4095 : 0;
     const int64_t unit_rows = (share ? UNIT_ROWS : LOCAL_ROWS) + 2 * kernels->rows;
     product.scratch_a_bytes = product.pack_a ? ((size_t)(unit_rows * product.depth * 4) + 127) & ~(size_t)63 : 0;
     product.scratch_bytes = product.scratch_a_bytes;
-    if (!share) product.scratch_bytes += (size_t)(product.depth * kernels->columns * 4) + 64;
+    if (!share && !packed) product.scratch_bytes += (size_t)(product.depth * kernels->columns * 4) + 64;
     product.scratch_bytes = (product.scratch_bytes + 4095) & ~(size_t)4095;
 
-    char *memory = vitrail_pool_borrow(pool, shared_bytes + product.scratch_bytes * (size_t)threads + 4096);
+    char *memory = vitrail_pool_borrow(pool, shared_bytes + product.scratch_bytes * (size_t)threads);
     if (!memory) return false;
-    product.shared = share ? (float *)memory : NULL;
-    product.scratch = memory + ((shared_bytes + 4095) & ~(size_t)4095);
+    product.packing = (float *)memory;
+    product.shared = packed ? packed : pack_chunks ? (float *)memory : NULL;
+    product.scratch = memory + shared_bytes;
     for (product.first_tile = 0; product.first_tile < product.column_tiles; product.first_tile += chunk) {
         product.chunk_tiles = least(chunk, product.column_tiles - product.first_tile);
-        if (share) {
+        if (pack_chunks) {
             vitrail_pool_run_dynamic(pool, pack_part, &product, (int)least(product.chunk_tiles, 4 * threads));
         }
         cut(&product, threads, share);
