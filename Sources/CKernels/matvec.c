@@ -2,15 +2,16 @@
 // thread reads from end to end.
 
 #include "matvec_internal.h"
+#include "product_bfloat16.h"
 
-enum { PRODUCT_ROWS = 64, RUN_ROWS = 16, AMX_COLUMNS = 16, AMX_LEAST_COLUMNS = 3 };
+enum { PRODUCT_ROWS = 64, RUN_ROWS = 16, AMX_LEAST_COLUMNS = 3 };
 
 typedef struct {
     const vitrail_matvec_args *args;
     const dots_kernels *kernels;
     const float *x;                  // prepared, [m][stride]
     int64_t stride;
-    const uint16_t *packed;          // for AMX: [(m + 15) / 16][k / 32][16 pairs][16 columns][2], or NULL
+    const uint16_t *packed;          // for AMX: panels of 32 rows of x, or NULL
     int64_t runs;
 } matvec;
 
@@ -50,10 +51,11 @@ static void amx_rows(const matvec *work, int64_t first, int64_t last) {
     const uint16_t *weights = args->weights;
     matvec_amx_start();
     for (; first + RUN_ROWS <= last; first += RUN_ROWS) {
-        for (int64_t column = 0; column < args->m; column += AMX_COLUMNS) {
-            float sums[AMX_COLUMNS * RUN_ROWS];
-            matvec_amx(weights + first * args->ldw, args->ldw, work->packed + column * whole, blocks, sums);
-            for (int64_t c = 0; c < least(AMX_COLUMNS, args->m - column); c++) {
+        for (int64_t column = 0; column < args->m; column += PANEL_COLUMNS) {
+            const int columns = (int)least(PANEL_COLUMNS, args->m - column);
+            float sums[PANEL_COLUMNS * RUN_ROWS];
+            matvec_amx(weights + first * args->ldw, args->ldw, work->packed + column * whole, blocks, columns, sums);
+            for (int64_t c = 0; c < columns; c++) {
                 float *row = sums + c * RUN_ROWS;
                 for (int64_t p = whole; p < args->k; p++) {
                     const float x = work->x[(column + c) * work->stride + p];
@@ -100,22 +102,6 @@ static void prepare(const matvec *work, float *out) {
     }
 }
 
-/// x as tiles read it: pairs of terms side by side, sixteen columns a tile.
-static void pack(const matvec *work, uint16_t *out) {
-    const vitrail_matvec_args *args = work->args;
-    const int64_t whole = args->k / QUANT_TERMS * QUANT_TERMS;
-    for (int64_t first = 0; first < args->m; first += AMX_COLUMNS) {
-        for (int64_t column = 0; column < AMX_COLUMNS; column++) {
-            uint16_t *to = out + first * whole + 2 * column;
-            const float *x = args->x + (first + column) * args->ldx;
-            for (int64_t p = 0; p < whole; p += 2, to += 2 * AMX_COLUMNS) {
-                to[0] = first + column < args->m ? bfloat16_from_float(x[p]) : 0;
-                to[1] = first + column < args->m ? bfloat16_from_float(x[p + 1]) : 0;
-            }
-        }
-    }
-}
-
 bool vitrail_matvec(vitrail_pool *pool, const vitrail_matvec_args *args) {
     if (args->m <= 0 || args->n <= 0) return true;
     if (args->format >= VITRAIL_WEIGHTS_INT8) return matvec_quantized(pool, args);
@@ -135,15 +121,26 @@ bool vitrail_matvec(vitrail_pool *pool, const vitrail_matvec_args *args) {
         work.stride = (args->k + 15) / 16 * 16;
         const size_t x_bytes = (size_t)(args->m * work.stride) * sizeof(float);
         const bool tiles = vitrail_cpu() >= VITRAIL_CPU_AMX && args->m >= AMX_LEAST_COLUMNS && args->k >= QUANT_TERMS;
-        const size_t columns = (size_t)divide_up(args->m, AMX_COLUMNS) * AMX_COLUMNS;
-        memory = vitrail_pool_borrow(pool, x_bytes + (tiles ? columns * (size_t)args->k * sizeof(uint16_t) : 0) + 64);
+        const int64_t blocks = args->k / BLOCK_TERMS;
+        const size_t panels = (size_t)divide_up(args->m, PANEL_COLUMNS);
+        const size_t panel_bytes = (size_t)blocks * BLOCK_TERMS * PANEL_COLUMNS * sizeof(uint16_t);
+        memory = vitrail_pool_borrow(pool, x_bytes + (tiles ? panels * panel_bytes : 0) + 64);
         if (!memory) return false;
         work.x = (float *)memory;
-        prepare(&work, (float *)memory);
+        // Tiles leave the rows and terms over that fill no tile to dot products.
+        if (!tiles || args->n % RUN_ROWS != 0 || args->k % BLOCK_TERMS != 0) prepare(&work, (float *)memory);
+#if PRODUCT_X86
         if (tiles) {
-            work.packed = (uint16_t *)(memory + ((x_bytes + 63) & ~(size_t)63));
-            pack(&work, (uint16_t *)(memory + ((x_bytes + 63) & ~(size_t)63)));
+            uint16_t *packed = (uint16_t *)(memory + ((x_bytes + 63) & ~(size_t)63));
+            for (size_t i = 0; i < panels; i++) {
+                const int64_t row = (int64_t)i * PANEL_COLUMNS;
+                bfloat16_kernels_amx.pack_b((uint16_t *)((char *)packed + i * panel_bytes), args->x + row * args->ldx,
+                                            args->ldx, true, VITRAIL_FLOAT32, (int)least(PANEL_COLUMNS, args->m - row),
+                                            blocks * BLOCK_TERMS, blocks);
+            }
+            work.packed = packed;
         }
+#endif
     }
     const int64_t parts = least(work.runs, 8 * (int64_t)vitrail_pool_threads(pool));
     vitrail_pool_run_dynamic(pool, matvec_part, &work, (int)parts);

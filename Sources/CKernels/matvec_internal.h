@@ -47,11 +47,12 @@ void quantized_int4_avx2(const uint8_t *group, int64_t blocks, const quantized_r
 void quantized_int8_vnni(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out);
 void quantized_int4_vnni(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out);
 
-/// Rows of bfloat16 weights times up to 16 columns: `x` packed as [k / 32][16 pairs][16 columns][2], zeros beyond;
-/// out[column * 16 + row]. Reads 16 rows of weights, `blocks` * 32 terms of each.
+/// Sixteen rows of bfloat16 weights, `blocks` * 32 terms of each, by up to 32 columns: `x` is a panel of a packed
+/// right operand (see product_bfloat16.h); out[column * 16 + row].
 void matvec_amx_start(void);
 void matvec_amx_stop(void);
-void matvec_amx(const uint16_t *weights, int64_t ldw, const uint16_t *x, int64_t blocks, float *out);
+void matvec_amx(const uint16_t *weights, int64_t ldw, const uint16_t *x, int64_t blocks, int columns,
+                float *out);
 #endif
 
 float float_from_half(uint16_t value);
