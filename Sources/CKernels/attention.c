@@ -22,7 +22,7 @@ static void plan_units(const vitrail_attention_layout *layout, int splits, bool 
     ptrdiff_t partial = 0;
     for (ptrdiff_t s = 0; s < layout->segments; s++) {
         ptrdiff_t blocks = blocks_of(layout, s);
-        ptrdiff_t floats = attention_round(layout->key_counts[s], ATTENTION_KEYS) * attention_width(layout) * 2;
+        ptrdiff_t floats = attention_padded(layout->key_counts[s]) * attention_width(layout) * 2;
         for (ptrdiff_t head = 0; head < layout->key_value_heads; head++) {
             for (int split = 0; split < splits; split++, units++) {
                 *units = (attention_unit){
@@ -49,12 +49,21 @@ static int splits_for(vitrail_pool *pool, const vitrail_attention_layout *layout
     return (int)(splits < blocks ? splits : blocks < 1 ? 1 : blocks);
 }
 
+/// Runs of units that threads take one after the other: at least four a thread, so that a slow one is made up for.
+static int runs_for(vitrail_pool *pool, ptrdiff_t units) {
+    ptrdiff_t threads = pool ? vitrail_pool_threads(pool) : 1;
+    ptrdiff_t length = threads == 1 ? units : units / (4 * threads);
+    return (int)(length > 1 ? (units + length - 1) / length : units);
+}
+
 /// Few queries a segment: chunks of keys side by side, joined afterwards.
 static void decode(vitrail_pool *pool, attention_args *args) {
     const vitrail_attention_layout *layout = args->layout;
     ptrdiff_t pairs = layout->segments * layout->key_value_heads, group = layout->query_heads / layout->key_value_heads;
-    ptrdiff_t unit_count = 0, partial = 0, keys = 0;
+    ptrdiff_t unit_count = 0, partial = 0, keys = 0, longest = 0;
     for (ptrdiff_t s = 0; s < layout->segments; s++) {
+        ptrdiff_t queries = layout->query_offsets[s + 1] - layout->query_offsets[s];
+        longest = queries > longest ? queries : longest;
         ptrdiff_t chunks = (layout->key_counts[s] + ATTENTION_DECODE_KEYS - 1) / ATTENTION_DECODE_KEYS;
         unit_count += (chunks < 1 ? 1 : chunks) * layout->key_value_heads;
         keys += layout->key_counts[s];
@@ -77,7 +86,7 @@ static void decode(vitrail_pool *pool, attention_args *args) {
     ptrdiff_t threads = pool ? vitrail_pool_threads(pool) : 1;
     args->units = units;
     args->first_units = first_units;
-    args->scratch_stride = ATTENTION_DECODE_KEYS + attention_width(layout);
+    args->scratch_stride = attention_decode_scratch(layout, longest * group);
     args->scratch = vitrail_scratch(pool, sizeof(float) * (size_t)(threads * args->scratch_stride));
     args->partials = vitrail_scratch(pool, sizeof(float) * (size_t)(partial + 1));
     // A short cache is not worth the other threads.
@@ -116,7 +125,7 @@ void vitrail_attention(
     args.units = units;
     args.scratch_stride = attention_scratch(layout, keys, false);
     args.scratch = vitrail_scratch(pool, sizeof(float) * (size_t)(threads * args.scratch_stride));
-    vitrail_pool_run_dynamic(pool, vitrail_kernels()->attention, &args, (int)args.unit_count);
+    vitrail_pool_run_dynamic(pool, vitrail_kernels()->attention, &args, runs_for(pool, args.unit_count));
     vitrail_pool_return(pool, args.scratch);
     vitrail_pool_return(pool, units);
 }
@@ -150,11 +159,11 @@ void vitrail_attention_gradient(
     args.scratch = vitrail_scratch(pool, sizeof(float) * (size_t)(threads * args.scratch_stride));
     if (args.splits > 1) {
         const attention_unit *last = &units[args.unit_count - 1];
-        ptrdiff_t padded = attention_round(layout->key_counts[last->segment], ATTENTION_KEYS);
+        ptrdiff_t padded = attention_padded(layout->key_counts[last->segment]);
         partial = last->partial + 2 * padded * attention_width(layout);
         args.partials = vitrail_scratch(pool, sizeof(float) * (size_t)partial);
     }
-    vitrail_pool_run_dynamic(pool, vitrail_kernels()->attention_gradient, &args, (int)args.unit_count);
+    vitrail_pool_run_dynamic(pool, vitrail_kernels()->attention_gradient, &args, runs_for(pool, args.unit_count));
     if (args.splits > 1) {
         vitrail_pool_run(pool, vitrail_kernels()->attention_gradient_combine, &args, (int)pairs);
         vitrail_pool_return(pool, args.partials);

@@ -1,7 +1,8 @@
 // How attention divides into units of work; included by kernel_table.h.
 
-/// Query rows and keys of one block: multiples of every tile's height, and of the key panels' width.
-enum { ATTENTION_ROWS = 48, ATTENTION_KEYS = 96, ATTENTION_PANEL = 32 };
+/// Query rows of one block, a multiple of every tile's height, and keys, a multiple of a panel's width; floats from one row of
+/// scores to the next, with room for the last tile of keys.
+enum { ATTENTION_ROWS = 48, ATTENTION_KEYS = 128, ATTENTION_STRIDE = 144, ATTENTION_PANEL = 32 };
 /// Segments with at most this many queries stream their keys instead of packing them.
 enum { ATTENTION_DECODE_ROWS = 4, ATTENTION_DECODE_KEYS = 256 };
 
@@ -35,12 +36,23 @@ static inline ptrdiff_t attention_width(const vitrail_attention_layout *layout) 
     return attention_round(layout->width, 16);
 }
 
+/// Rows that packed keys take: whole panels, and a whole tile after the last key.
+static inline ptrdiff_t attention_padded(ptrdiff_t keys) {
+    return attention_round(keys, ATTENTION_PANEL) + 16;
+}
+
 /// Floats of scratch that a thread needs for units with at most `keys` keys.
 static inline ptrdiff_t attention_scratch(const vitrail_attention_layout *layout, ptrdiff_t keys, bool gradient) {
-    ptrdiff_t width = attention_width(layout), padded = attention_round(keys, ATTENTION_KEYS);
-    ptrdiff_t block = ATTENTION_ROWS * ATTENTION_KEYS, rows = ATTENTION_ROWS * width;
-    return gradient ? 5 * padded * width + 2 * block + 5 * rows + 2 * ATTENTION_ROWS
-                    : 2 * padded * width + block + 2 * rows + 2 * ATTENTION_ROWS;
+    ptrdiff_t width = attention_width(layout), padded = attention_padded(keys);
+    ptrdiff_t block = ATTENTION_ROWS * ATTENTION_STRIDE, rows = ATTENTION_ROWS * width;
+    // Packing tiles writes up to 16 floats beyond their end.
+    return gradient ? 5 * padded * width + 2 * block + 5 * rows + 32 : 2 * padded * width + block + 2 * rows + 16;
+}
+
+/// Floats of scratch that a thread needs to decode `rows` query rows: the rows, and a tile's height of scores and values.
+static inline ptrdiff_t attention_decode_scratch(const vitrail_attention_layout *layout, ptrdiff_t rows) {
+    ptrdiff_t width = attention_width(layout);
+    return (attention_round(rows, 12) + 12) * width + 12 * ATTENTION_STRIDE;
 }
 
 /// Floats of one decoding partial: a row's maximum, sum and weighted values.

@@ -32,42 +32,82 @@ INLINE void tile(
         for (int j = 0; j < C; j++) store16(c + r * ldc + 16 * j, sums[r][j]);
 }
 
-/// scores[rows, ATTENTION_KEYS] = a · keys for `keys` columns (rounded up to a panel), a in tiles, keys in panels.
+/// How far into a block of keys its rows see: row r the first seen[r] of `keys`, never less than the row before.
+typedef struct attention_block {
+    ptrdiff_t rows, keys;
+    ptrdiff_t seen[ATTENTION_ROWS];
+} attention_block;
+
+/// The keys that some row of the tile from `row` on sees.
+INLINE ptrdiff_t seen_by_tile(const attention_block *block, ptrdiff_t row, ptrdiff_t height) {
+    ptrdiff_t last = row + height < block->rows ? row + height : block->rows;
+    return block->seen[last - 1];
+}
+
+/// scores[rows, keys] = a · keys where a row sees something, a in tiles, keys in panels.
 INLINE void multiply_panels(
-    ptrdiff_t rows, ptrdiff_t keys, ptrdiff_t width, const float *tiles, const float *panels, float *scores) {
-    for (ptrdiff_t p = 0; p < keys; p += ATTENTION_PANEL) {
+    const attention_block *block, ptrdiff_t width, const float *tiles, const float *panels, float *scores) {
+    for (ptrdiff_t p = 0; p < block->keys; p += ATTENTION_PANEL) {
         const float *panel = panels + p * width;
-        for (ptrdiff_t r = 0; r < rows; r += TILE_ROWS) {
+        for (ptrdiff_t r = 0; r < block->rows; r += TILE_ROWS) {
+            const float *a = tiles + r * width;
+            float *c = scores + r * ATTENTION_STRIDE + p;
+            ptrdiff_t seen = seen_by_tile(block, r, TILE_ROWS) - p;
+            if (seen <= 0) continue;
 #ifdef VITRAIL_WIDE
-            tile(12, 2, false, width, tiles + r * width, 1, 12, panel, 32, scores + r * 96 + p, 96);
+            if (seen > 16) {
+                tile(12, 2, false, width, a, 1, 12, panel, ATTENTION_PANEL, c, ATTENTION_STRIDE);
+            } else {
+                tile(12, 1, false, width, a, 1, 12, panel, ATTENTION_PANEL, c, ATTENTION_STRIDE);
+            }
 #else
-            tile(6, 1, false, width, tiles + r * width, 1, 6, panel, 32, scores + r * 96 + p, 96);
-            tile(6, 1, false, width, tiles + r * width, 1, 6, panel + 16, 32, scores + r * 96 + p + 16, 96);
+            tile(6, 1, false, width, a, 1, 6, panel, ATTENTION_PANEL, c, ATTENTION_STRIDE);
+            if (seen > 16) tile(6, 1, false, width, a, 1, 6, panel + 16, ATTENTION_PANEL, c + 16, ATTENTION_STRIDE);
 #endif
         }
     }
 }
 
-/// c[rows, width] += a · b, where element (r, k) of a stands at r · row + k · step: a product with scores, or with their transpose.
-INLINE void multiply_scores(
-    ptrdiff_t rows, ptrdiff_t depth, ptrdiff_t width, const float *a, const ptrdiff_t row, const ptrdiff_t step,
-    const float *b, float *c) {
+/// Rows of c [R, width] += a · b, all columns: element (r, k) of a stands at r · row + k · step.
+INLINE void multiply_strip(
+    ptrdiff_t depth, ptrdiff_t width, const float *a, const ptrdiff_t row, const ptrdiff_t step, const float *b,
+    ptrdiff_t ldb, float *c) {
     ptrdiff_t column = 0;
 #ifdef VITRAIL_WIDE
-    for (; column + 64 <= width; column += 64)
-        for (ptrdiff_t r = 0; r < rows; r += 6)
-            tile(6, 4, true, depth, a + r * row, row, step, b + column, width, c + r * width + column, width);
+    for (; column + 64 <= width; column += 64) {
+        tile(6, 4, true, depth, a, row, step, b + column, ldb, c + column, width);
+        tile(6, 4, true, depth, a + 6 * row, row, step, b + column, ldb, c + 6 * width + column, width);
+    }
     for (; column + 32 <= width; column += 32)
-        for (ptrdiff_t r = 0; r < rows; r += 12)
-            tile(12, 2, true, depth, a + r * row, row, step, b + column, width, c + r * width + column, width);
+        tile(12, 2, true, depth, a, row, step, b + column, ldb, c + column, width);
     for (; column < width; column += 16)
-        for (ptrdiff_t r = 0; r < rows; r += 12)
-            tile(12, 1, true, depth, a + r * row, row, step, b + column, width, c + r * width + column, width);
+        tile(12, 1, true, depth, a, row, step, b + column, ldb, c + column, width);
 #else
     for (; column < width; column += 16)
-        for (ptrdiff_t r = 0; r < rows; r += 6)
-            tile(6, 1, true, depth, a + r * row, row, step, b + column, width, c + r * width + column, width);
+        tile(6, 1, true, depth, a, row, step, b + column, ldb, c + column, width);
 #endif
+}
+
+/// c[rows, width] += scores · b, b [keys, width] with rows `ldb` apart.
+INLINE void multiply_scores(
+    const attention_block *block, ptrdiff_t width, const float *scores, const float *b, ptrdiff_t ldb, float *c) {
+    for (ptrdiff_t r = 0; r < block->rows; r += TILE_ROWS) {
+        ptrdiff_t seen = seen_by_tile(block, r, TILE_ROWS);
+        if (seen > 0)
+            multiply_strip(seen, width, scores + r * ATTENTION_STRIDE, ATTENTION_STRIDE, 1, b, ldb, c + r * width);
+    }
+}
+
+/// c[keys, width] += scoresᵀ · b, b [rows, width]: for every tile of keys only the rows that see one of them.
+INLINE void multiply_transposed(
+    const attention_block *block, ptrdiff_t width, const float *scores, const float *b, float *c) {
+    ptrdiff_t first = 0;
+    for (ptrdiff_t k = 0; k < block->keys; k += TILE_ROWS) {
+        while (first < block->rows && block->seen[first] <= k) first++;
+        multiply_strip(
+            block->rows - first, width, scores + first * ATTENTION_STRIDE + k, 1, ATTENTION_STRIDE, b + first * width,
+            width, c + k * width);
+    }
 }
 
 /// Rows of a head as [rows, width] with zeros beyond the head's width, times `factor`.
@@ -79,39 +119,39 @@ INLINE void pack_rows(
     }
 }
 
-/// Packed rows as tiles [rows / TILE_ROWS][width][TILE_ROWS]; rows beyond `rows` up to a whole tile are zero.
-INLINE void pack_tiles(const float *packed, ptrdiff_t rows, ptrdiff_t width, float *tiles) {
-    for (ptrdiff_t r = 0; r < rows; r += TILE_ROWS, tiles += TILE_ROWS * width) {
-        ptrdiff_t present = rows - r < TILE_ROWS ? rows - r : TILE_ROWS;
-        if (present < TILE_ROWS) memset(tiles, 0, sizeof(float) * (size_t)(TILE_ROWS * width));
-        for (ptrdiff_t i = 0; i < present; i++)
-            for (ptrdiff_t c = 0; c < width; c++) tiles[c * TILE_ROWS + i] = packed[(r + i) * width + c];
+/// One round of a 16 × 16 transposition: rows `step` apart exchange half of every group of 2 · step columns.
+#define EXCHANGE(step, ...)                                                                                            \
+    for (int i = 0; i < 16; i++) {                                                                                     \
+        if (i & step) continue;                                                                                        \
+        v16f a = rows[i], b = rows[i + step];                                                                          \
+        rows[i] = __builtin_shufflevector(a, b, __VA_ARGS__);                                                          \
+        rows[i + step] = EXCHANGE_HIGH_##step;                                                                         \
     }
+#define EXCHANGE_HIGH_8 __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)
+#define EXCHANGE_HIGH_4 __builtin_shufflevector(a, b, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31)
+#define EXCHANGE_HIGH_2 __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
+#define EXCHANGE_HIGH_1 __builtin_shufflevector(a, b, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31)
+
+/// 16 rows of 16 columns, turned.
+INLINE void transpose16(v16f rows[16]) {
+    EXCHANGE(8, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)
+    EXCHANGE(4, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27)
+    EXCHANGE(2, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
+    EXCHANGE(1, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30)
 }
 
-/// 16 rows of 16 columns, turned: four rounds of exchanging halves.
-INLINE void transpose16(v16f rows[16]) {
-    for (int step = 8; step >= 1; step >>= 1) {
-        for (int i = 0; i < 16; i++) {
-            if (i & step) continue;
-            v16f a = rows[i], b = rows[i + step];
-            switch (step) {
-            case 8:
-                rows[i] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);
-                rows[i + 8] = __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
-                break;
-            case 4:
-                rows[i] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27);
-                rows[i + 4] = __builtin_shufflevector(a, b, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31);
-                break;
-            case 2:
-                rows[i] = __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
-                rows[i + 2] = __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
-                break;
-            default:
-                rows[i] = __builtin_shufflevector(a, b, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30);
-                rows[i + 1] = __builtin_shufflevector(a, b, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
-            }
+/// Packed rows as tiles [rows / TILE_ROWS][width][TILE_ROWS]; rows beyond `rows` up to a whole tile are zero. Writes up to 16
+/// floats beyond the last tile.
+INLINE void pack_tiles(const float *packed, ptrdiff_t rows, ptrdiff_t width, float *tiles) {
+    for (ptrdiff_t r = 0; r < rows; r += TILE_ROWS) {
+        ptrdiff_t present = rows - r < TILE_ROWS ? rows - r : TILE_ROWS;
+        for (ptrdiff_t c = 0; c < width; c += 16, tiles += 16 * TILE_ROWS) {
+            v16f lines[16] = {0};
+            for (int i = 0; i < TILE_ROWS; i++)
+                lines[i] = i < present ? load16(packed + (r + i) * width + c) : (v16f)0.0f;
+            transpose16(lines);
+            // Every store's end is overwritten by the next one.
+            for (int i = 0; i < 16; i++) store16(tiles + i * TILE_ROWS, lines[i]);
         }
     }
 }
@@ -124,7 +164,12 @@ INLINE void pack_panels(
         float *panel = panels + k / ATTENTION_PANEL * ATTENTION_PANEL * width + k % ATTENTION_PANEL;
         EACH16(c, n, 0, used) {
             v16f rows[16];
-            for (int i = 0; i < 16; i++) rows[i] = k + i < keys ? load_n(source + (k + i) * stride + c, n) : (v16f)0.0f;
+            if (n >= 16 && k + 16 <= keys) {
+                for (int i = 0; i < 16; i++) rows[i] = load16(source + (k + i) * stride + c);
+            } else {
+                for (int i = 0; i < 16; i++)
+                    rows[i] = k + i < keys ? load_n(source + (k + i) * stride + c, n) : (v16f)0.0f;
+            }
             transpose16(rows);
             for (int i = 0; i < 16; i++) store16(panel + (c + i) * ATTENTION_PANEL, rows[i]);
         }

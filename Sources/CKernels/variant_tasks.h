@@ -11,4 +11,8 @@
 
 #include "attention_tiles.h"
 
+#include "attention_softmax.h"
+
 #include "attention_tasks.h"
+
+#include "attention_decode_tasks.h"

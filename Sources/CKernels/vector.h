@@ -59,21 +59,20 @@ INLINE v16f keep_n(v16f v, ptrdiff_t n, float other) {
     return lane < (v16i)(int32_t)n ? v : (v16f)other;
 }
 
-/// 2^x for x <= 127; below −126 zero. Relative error under 2e-7.
+/// 2^x for x < 127.5 with a relative error under 2e-7; below −126.5 zero. NaN stays NaN.
 INLINE v16f exp2_16(v16f x) {
     const v16f magic = 12582912.0f;  // 1.5 · 2^23: adding it rounds to an integer in the low bits
-    v16f shifted = x + magic;
-    v16f f = x - (shifted - magic);
-    v16f p = 1.53458118e-4f;
-    p = p * f + 1.33999312e-3f;
-    p = p * f + 9.61848896e-3f;
-    p = p * f + 5.55032878e-2f;
-    p = p * f + 2.40226469e-1f;
-    p = p * f + 6.93147206e-1f;
-    p = p * f + 1.0f;
-    v16i power = ((v16i)shifted + 127) << 23;
-    v16f result = p * (v16f)power;
-    return x < -126.0f ? (v16f)0.0f : result;
+    v16f y = x < -127.0f ? (v16f)-127.0f : x;
+    v16f shifted = y + magic;
+    v16f f = y - (shifted - magic);
+    v16f p = 1.32764099e-3f;
+    p = p * f + 9.67554084e-3f;
+    p = p * f + 5.55071347e-2f;
+    p = p * f + 2.40221197e-1f;
+    p = p * f + 6.93146967e-1f;
+    p = p * f + 1.00000007f;
+    v16i power = ((v16i)shifted + 127) << 23;  // zero for n = −127
+    return p * (v16f)power;
 }
 
 /// e^x with a relative error under 2e-7; zero below −87.3, limited to e^88 above; NaN stays NaN.
