@@ -23,6 +23,12 @@ final class LineFile {
         if buffer.count >= Self.bufferSize { try drain() }
     }
 
+    /// Adds lines that end themselves.
+    func append(_ lines: String) throws {
+        buffer.append(contentsOf: lines.utf8)
+        if buffer.count >= Self.bufferSize { try drain() }
+    }
+
     private func drain() throws {
         let full = buffer
         try full.withUnsafeBytes { try file?.write($0) }

@@ -34,7 +34,7 @@ public struct Mixture: Sendable, Equatable {
         case proportional(cap: Int)
         /// Shares ∝ min(records, cap)^(1/temperature), with as many samples in all as proportional mixing has
         /// (mT5's and T5's temperature mixing; 1 is proportional, large values approach equal shares).
-        case temperature(Double, cap: Int?)
+        case temperature(Double, cap: Int? = nil)
     }
 
     /// The data sets.

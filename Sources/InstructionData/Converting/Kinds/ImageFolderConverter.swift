@@ -3,6 +3,7 @@ import Basics
 /// Pictures in folders, one folder a class; the folder's name is the answer (`_` read as a space).
 struct ImageFolderConverter: DatasetConverter {
     static let kind = "image-folder"
+    static let aliases = ["folder"]
     static let summary =
         "pictures in a folder or tar archive, a class a subfolder; --split picks a folder inside"
 
