@@ -113,6 +113,8 @@ struct JSONParseTests {
         #expect(throws: JSONError.self) { try JSON.parse(String(repeating: "{\"a\":[", count: 2_000_000)) }
         #expect(throws: JSONError.self) { try JSON.parse("[[[]]]", limits: JSONLimits(depth: 2)) }
         #expect(throws: JSONError.self) { try JSON.parse("[1,2,3]", limits: JSONLimits(bytes: 6)) }
+        #expect(throws: JSONError.self) { try JSON.parse("[1,2,3]", limits: JSONLimits(values: 3)) }
+        #expect(try JSON.parse("[1,2,3]", limits: JSONLimits(values: 4)).array?.count == 3)
     }
 
     @Test func byteOrderMarkIsSkipped() throws {

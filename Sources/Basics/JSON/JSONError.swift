@@ -40,10 +40,13 @@ public struct JSONLimits: Sendable {
     public var depth: Int
     /// The largest text in bytes.
     public var bytes: Int
+    /// The most values, those within arrays and objects included: a value of two bytes of text takes 16 times that.
+    public var values: Int
 
-    /// Limits with the defaults of every reader: 512 levels, 2 GiB.
-    public init(depth: Int = 512, bytes: Int = 1 << 31) {
+    /// Limits with the defaults of every reader: 512 levels, 2 GiB, as many values as that holds.
+    public init(depth: Int = 512, bytes: Int = 1 << 31, values: Int = .max) {
         self.depth = depth
         self.bytes = bytes
+        self.values = values
     }
 }

@@ -5,6 +5,7 @@ struct JSONParser {
     let limits: JSONLimits
     var position = 0
     var depth = 0
+    var values = 0
 
     init(_ bytes: UnsafeRawBufferPointer, source: String, limits: JSONLimits) {
         self.bytes = bytes
@@ -47,6 +48,8 @@ struct JSONParser {
 
     mutating func parseValue() throws(JSONError) -> JSON {
         guard position < bytes.count else { throw endOfText() }
+        values += 1
+        guard values <= limits.values else { throw failure("the text holds more than \(limits.values) values") }
         switch bytes[position] {
         case UInt8(ascii: "\""): return .string(try parseString())
         case UInt8(ascii: "{"): return try parseObject()

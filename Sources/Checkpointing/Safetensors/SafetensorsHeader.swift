@@ -10,8 +10,10 @@ struct SafetensorsHeader {
     var entries: [TensorEntry] = []
     var metadata: [String: String] = [:]
 
-    /// The longest header accepted: about 250,000 tensors; parsing it takes a few hundred megabytes at most.
+    /// The longest header accepted, about 250,000 tensors.
     static let maximumLength = 32 << 20
+    /// The most JSON values in a header, eight a tensor, which bounds the memory that a hostile one costs.
+    static let maximumValues = 2 << 20
 
     private let path: String
 
@@ -67,7 +69,7 @@ struct SafetensorsHeader {
     private func parse(_ bytes: UnsafeRawBufferPointer) throws(CheckpointError) -> JSONObject {
         let value: JSON
         do throws(JSONError) {
-            value = try JSON.parse(bytes, source: "header", limits: JSONLimits(depth: 8))
+            value = try JSON.parse(bytes, source: "header", limits: JSONLimits(depth: 8, values: Self.maximumValues))
         } catch {
             throw failure(.header, "the header is not valid JSON: \(error.problem)", fix: CheckpointError.copyAgain)
         }
