@@ -79,7 +79,7 @@ struct BPEModel: Sendable {
         self.cutsAtBlanks = cutsAtBlanks
     }
 
-    private static func byteTokens(_ vocabulary: Vocabulary) -> [Int32] {
+    static func byteTokens(_ vocabulary: Vocabulary) -> [Int32] {
         let digits = Array("0123456789ABCDEF")
         return (0..<256).map { vocabulary.ids["<0x\(digits[$0 >> 4])\(digits[$0 & 15])>"] ?? -1 }
     }

@@ -13,7 +13,7 @@ struct PairTable: Sendable {
     }
 
     private var slots: [Slot]
-    private let mask: Int
+    private var mask: Int
     private(set) var count = 0
 
     fileprivate static let empty = UInt64.max
@@ -38,11 +38,23 @@ struct PairTable: Sendable {
 
     /// Adds a merge; a later one for the same pair takes the place of the earlier.
     mutating func insert(_ left: Int32, _ right: Int32, _ merge: Merge) {
+        if count * 2 > mask { grow() }
         let key = Self.key(left, right)
         var index = Self.hash(key) & mask
         while slots[index].key != Self.empty, slots[index].key != key { index = (index + 1) & mask }
         if slots[index].key == Self.empty { count += 1 }
         slots[index] = Slot(key: key, merge: merge)
+    }
+
+    private mutating func grow() {
+        let old = slots
+        mask = 2 * mask + 1
+        slots = Array(repeating: Slot(key: Self.empty, merge: Merge(rank: 0, id: 0)), count: mask + 1)
+        for slot in old where slot.key != Self.empty {
+            var index = Self.hash(slot.key) & mask
+            while slots[index].key != Self.empty { index = (index + 1) & mask }
+            slots[index] = slot
+        }
     }
 
     /// Lends the table for lookups without bounds checks.

@@ -33,14 +33,14 @@ indirect enum PreTokenizer: Sendable {
         case .digits(let individual):
             Self.split(&list, individual ? .isolated : .contiguous) { $0 & CharacterClass.number.rawValue != 0 }
         case .punctuation(let behavior):
-            Self.splitByCodePoint(&list, behavior, BertRules.isPunctuation)
+            Self.splitByCodePoint(&list, behavior, BertCharacters.isPunctuation)
         case .whitespace:
             SplitPattern.words.split(&list, .removed, invert: true)
         case .whitespaceSplit:
             Self.split(&list, .removed) { $0 & CharacterClass.space.rawValue != 0 }
         case .bert:
             Self.split(&list, .removed) { $0 & CharacterClass.space.rawValue != 0 }
-            Self.splitByCodePoint(&list, .isolated, BertRules.isPunctuation)
+            Self.splitByCodePoint(&list, .isolated, BertCharacters.isPunctuation)
         case .metaspace(let metaspace):
             metaspace.apply(&list, at: position)
         }

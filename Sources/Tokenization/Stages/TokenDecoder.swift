@@ -87,8 +87,9 @@ indirect enum TokenDecoder: Sendable {
     private static func decode(_ tokens: [[UInt8]], _ metaspace: Metaspace) -> [[UInt8]] {
         let toSpace = Normalizer.replace(.literal(metaspace.replacement), [0x20])
         return tokens.enumerated().map { index, token in
-            let dropsFirst = index == 0 && metaspace.prepend != .never && token.starts(with: metaspace.replacement)
-            return toSpace.apply(dropsFirst ? Array(token.dropFirst(metaspace.replacement.count)) : token, at: .start)
+            // The library drops every blank of the first token, not only the one in front.
+            let drops = index == 0 && metaspace.prepend != .never
+            return (drops ? Normalizer.replace(.literal(metaspace.replacement), []) : toSpace).apply(token, at: .start)
         }
     }
 

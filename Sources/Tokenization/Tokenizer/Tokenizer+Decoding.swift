@@ -7,14 +7,18 @@ extension Tokenizer {
     public func decode(
         _ ids: some Sequence<Int32>, skipSpecialTokens: Bool = true, cleansUpSpaces: Bool? = nil
     ) -> String {
-        let kept = ids.filter { !(skipSpecialTokens && addedTokens.specialIDs.contains($0)) }
-        let tokens = kept.compactMap { vocabulary.token($0).map { Array($0.utf8) } }
-        let text: String
-        if let decoder {
-            text = String(decoding: decoder.apply(tokens).flatMap { $0 }, as: UTF8.self)
-        } else {
-            text = tokens.map { String(decoding: $0, as: UTF8.self) }.joined(separator: " ")
-        }
+        let text = decode(tokens: keptTokens(ids, skipSpecialTokens))
         return cleansUpSpaces ?? configuration.cleansUpSpaces ? SpaceCleanup.apply(text) : text
+    }
+
+    private func keptTokens(_ ids: some Sequence<Int32>, _ skipSpecialTokens: Bool) -> [String] {
+        let kept = ids.filter { !(skipSpecialTokens && addedTokens.specialIDs.contains($0)) }
+        return kept.compactMap(vocabulary.token)
+    }
+
+    /// The text of token strings.
+    package func decode(tokens: [String]) -> String {
+        guard let decoder else { return tokens.joined(separator: " ") }
+        return String(decoding: decoder.apply(tokens.map { Array($0.utf8) }).flatMap { $0 }, as: UTF8.self)
     }
 }

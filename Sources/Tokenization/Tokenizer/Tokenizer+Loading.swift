@@ -3,27 +3,38 @@ import Basics
 extension Tokenizer {
     /// Loads the tokenizer of a model folder.
     ///
-    /// - Parameter folder: a folder with `tokenizer.json`, usually beside `tokenizer_config.json`.
+    /// - Parameter folder: a folder with `tokenizer.json` or else a SentencePiece `tokenizer.model`, usually beside
+    ///   `tokenizer_config.json`.
     /// - Throws: `TokenizerProblem` naming the file and the place in it, or a file or JSON error.
     public convenience init(folder: String) throws {
-        let path = Paths.join(folder, "tokenizer.json")
-        guard Files.exists(path) else {
-            throw TokenizerProblem(
-                folder, "", "has no tokenizer.json", fix: "give the folder of a model, or of `vitrail tokenizer train`")
-        }
         var configuration = TokenizerConfiguration()
         var extra: [AddedToken] = []
+        var settings = JSON.null
         let configPath = Paths.join(folder, "tokenizer_config.json")
         if Files.exists(configPath) {
-            let json = try JSON.read(configPath)
-            configuration = try TokenizerConfiguration(json, source: configPath)
-            extra = try Self.addedTokensDecoder(json, source: configPath)
+            settings = try JSON.read(configPath)
+            configuration = try TokenizerConfiguration(settings, source: configPath)
+            extra = try Self.addedTokensDecoder(settings, source: configPath)
         }
         let mapPath = Paths.join(folder, "special_tokens_map.json")
         if Files.exists(mapPath) { try configuration.complete(from: try JSON.read(mapPath), source: mapPath) }
         let templatePath = Paths.join(folder, "chat_template.jinja")
         if Files.exists(templatePath) { configuration.chatTemplates["default"] = try Files.readText(templatePath) }
-        try self.init(json: try JSON.read(path), source: path, configuration: configuration, extraTokens: extra)
+
+        let path = Paths.join(folder, "tokenizer.json")
+        let modelPath = Paths.join(folder, "tokenizer.model")
+        if Files.exists(path) {
+            try self.init(json: try JSON.read(path), source: path, configuration: configuration, extraTokens: extra)
+        } else if Files.exists(modelPath) {
+            let file = try SentencePieceFile(try Files.read(modelPath), source: modelPath)
+            try self.init(
+                sentencePiece: file, source: modelPath, configuration: configuration, settings: settings,
+                extraTokens: extra)
+        } else {
+            throw TokenizerProblem(
+                folder, "", "has neither tokenizer.json nor tokenizer.model",
+                fix: "give the folder of a model, or of `vitrail tokenizer train`")
+        }
     }
 
     /// Makes a tokenizer from the text of a `tokenizer.json`.
@@ -42,33 +53,21 @@ extension Tokenizer {
         guard let modelReader = try reader.reader("model") else { throw reader.failure("model", "is missing") }
         let normalizer = try reader.reader("normalizer").map(Normalizer.init)
         var preTokenizer = try reader.reader("pre_tokenizer").map(PreTokenizer.init)
-        var vocabulary: Vocabulary
-        let model: TokenModel
-        let type = try TokenModel.type(modelReader)
-        switch type {
-        case "BPE":
-            vocabulary = try Vocabulary(modelReader, "vocab")
-            let byteStage = preTokenizer?.leavingBytes()
-            if let byteStage, byteStage.isByteLevel { preTokenizer = byteStage.stage }
-            model = .bpe(
-                try BPEModel(modelReader, vocabulary: vocabulary, usesBytes: byteStage?.isByteLevel ?? false))
-        default:
-            throw modelReader.unsupported(type, "model")
-        }
+        let byteStage = preTokenizer?.leavingBytes()
+        let isByteLevel = try byteStage?.isByteLevel == true && (TokenModel.type(modelReader)) == "BPE"
+        if isByteLevel { preTokenizer = byteStage?.stage }
         var added = try AddedTokens.read(reader)
         added += extraTokens.filter { extra in !added.contains { $0.id == extra.id || $0.content == extra.content } }
-        for token in added {
-            if let other = vocabulary.token(token.id), other != token.content {
-                throw reader.failure(
-                    "added_tokens", "\"\(token.content)\" has the id \(token.id) of \"\(other)\"",
-                    fix: "the file is damaged: get it again")
-            }
-            vocabulary.insert(token.content, token.id)
+        let special = Set(added.filter(\.isSpecial).map(\.id))
+        let (model, base) = try TokenModel.read(modelReader, usesBytes: isByteLevel, special: special)
+        let vocabulary = try base.adding(added, source: source)
+        let around = try reader.reader("post_processor").map { try PostProcessor($0) } ?? PostProcessor()
+        if let id = (around.prefix + around.suffix).first(where: { vocabulary.token($0) == nil }) {
+            throw reader.failure("post_processor", "the id \(id) is not in the vocabulary")
         }
         self.init(
             vocabulary: vocabulary, addedTokens: AddedTokens(added, normalizer: normalizer), normalizer: normalizer,
-            preTokenizer: preTokenizer, model: model,
-            postProcessor: try reader.reader("post_processor").map { try PostProcessor($0) } ?? PostProcessor(),
+            preTokenizer: preTokenizer, model: model, postProcessor: around,
             decoder: try reader.reader("decoder").map(TokenDecoder.init), configuration: configuration)
     }
 

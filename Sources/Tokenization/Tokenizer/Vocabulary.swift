@@ -18,7 +18,8 @@ struct Vocabulary: Sendable {
         ids.reserveCapacity(object.count)
         for (token, value) in object {
             guard let id = value.int else { throw reader.failure(key, "the id of \"\(token)\" is not a whole number") }
-            guard (0...Self.largestID).contains(id) else {
+            // A vocabulary may have a few holes, but one of millions would be a damaged file.
+            guard id >= 0, id < 2 * object.count + 65_536, id <= Self.largestID else {
                 throw reader.failure(key, "the id \(id) of \"\(token)\" is out of range")
             }
             if let other = self.token(Int32(id)) {
@@ -38,5 +39,27 @@ struct Vocabulary: Sendable {
         while tokens.count <= Int(id) { tokens.append(nil) }
         tokens[Int(id)] = token
         ids[token] = id
+    }
+
+    /// The vocabulary with added tokens.
+    ///
+    /// - Throws: `TokenizerProblem` when an id is taken by another token or far beyond the others.
+    func adding(_ tokens: [AddedToken], source: String) throws -> Vocabulary {
+        var result = self
+        let limit = count + tokens.count + 65_536
+        for token in tokens {
+            if let other = result.token(token.id), other != token.content {
+                throw TokenizerProblem(
+                    source, "added_tokens", "\"\(token.content)\" has the id \(token.id) of \"\(other)\"",
+                    fix: "the file is damaged: get it again")
+            }
+            guard Int(token.id) < limit else {
+                throw TokenizerProblem(
+                    source, "added_tokens",
+                    "\"\(token.content)\" has the id \(token.id), far beyond the vocabulary of \(count)")
+            }
+            result.insert(token.content, token.id)
+        }
+        return result
     }
 }
