@@ -1,0 +1,156 @@
+import ArgumentParser
+import Basics
+import Tokenization
+
+/// `vitrail tokenizer`.
+struct TokenizerCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tokenizer", abstract: "Train a tokenizer, and see what one makes of text.",
+        subcommands: [TokenizerTrainCommand.self, TokenizerEncodeCommand.self, TokenizerDecodeCommand.self])
+}
+
+/// `vitrail tokenizer train`.
+struct TokenizerTrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train", abstract: "Learn a byte-level BPE vocabulary from text files, in Hugging Face's tokenizer.json form.",
+        discussion: """
+            EXAMPLES
+              vitrail tokenizer train data/shapes/train/corpus.txt --vocabulary 640 --output Models/own/tokenizer
+            """)
+
+    @Argument(help: "Text files; of JSONL files the \"text\" of each line.", completion: .file())
+    var files: [String]
+
+    @Option(help: ArgumentHelp("Tokens in all, special ones and the 256 bytes included.", valueName: "n"))
+    var vocabulary = 1_024
+
+    @Option(help: ArgumentHelp("Pairs must occur this often to be merged.", valueName: "n"))
+    var minFrequency = 2
+
+    @Option(help: ArgumentHelp("Special tokens, in the order of their ids.", valueName: "list"))
+    var special = "<unk>,<s>,</s>,<image>"
+
+    @Option(help: ArgumentHelp("Folder to write.", valueName: "folder"))
+    var output: String
+
+    func validate() throws {
+        guard vocabulary >= 257 else { throw ValidationError("--vocabulary must be at least 257: 256 bytes and one token.") }
+    }
+
+    func run() throws {
+        let names = special.split(separator: ",").map(String.init)
+        var trainer = BPETrainer(vocabularySize: vocabulary, minFrequency: minFrequency, specialTokens: names)
+        for file in files {
+            guard Paths.fileExtension(file) == "jsonl" else {
+                try trainer.add(file: file)
+                continue
+            }
+            for (number, line) in try Files.readText(file, limit: .max).split(separator: "\n").enumerated() {
+                guard let text = try JSON.parse(String(line), source: "\(file):\(number + 1)")["text"]?.string else {
+                    throw UserError("\(file):\(number + 1): no \"text\"", fix: "each line is an object with a \"text\"")
+                }
+                trainer.add(text)
+            }
+        }
+        func name(_ token: String) -> String? { names.contains(token) ? token : nil }
+        try Files.createDirectory(output)
+        let roles = TokenizerFiles.Roles(bos: name("<s>"), eos: name("</s>"), pad: name("<pad>"), unk: name("<unk>"))
+        try TokenizerFiles(training: trainer, roles: roles).write(to: output)
+        let size = try Tokenizer(folder: output).vocabularySize
+        Console.error("\(Formatting.count(size)) tokens → \(output)")
+    }
+}
+
+/// `vitrail tokenizer encode`.
+struct TokenizerEncodeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "encode", abstract: "Text to token ids; a line in, a line out.",
+        discussion: """
+            EXAMPLES
+              vitrail tokenizer encode Models/pebble "a red circle"
+              vitrail tokenizer encode Models/pebble --input lines.jsonl --json
+            """)
+
+    @Argument(help: "Folder with tokenizer.json.", completion: .directory)
+    var folder: String
+
+    @Argument(help: "Text; without it, --input.")
+    var text: String?
+
+    @Option(help: ArgumentHelp("JSONL with \"text\" in each line.", valueName: "file"))
+    var input: String?
+
+    @Flag(help: "Add the tokenizer's own special tokens, and read special tokens in the text as such.")
+    var special = false
+
+    @Flag(help: "Print {\"ids\": …} a line.")
+    var json = false
+
+    func validate() throws {
+        if (text == nil) == (input == nil) { throw ValidationError("Give either a text, or --input.") }
+    }
+
+    func run() throws {
+        let tokenizer = try Tokenizer(folder: folder)
+        func show(_ text: String) {
+            let ids = tokenizer.encode(text, addSpecialTokens: special, allowSpecial: special)
+            let list = ids.map(String.init)
+            Console.out(json ? "{\"ids\": [\(list.joined(separator: ", "))]}" : list.joined(separator: " "))
+        }
+        if let text { show(text) }
+        guard let input else { return }
+        for (number, line) in try Files.readText(input, limit: .max).split(separator: "\n").enumerated() {
+            guard let text = try JSON.parse(String(line), source: "\(input):\(number + 1)")["text"]?.string else {
+                throw UserError("\(input):\(number + 1): no \"text\"", fix: "each line is an object with a \"text\"")
+            }
+            show(text)
+        }
+    }
+}
+
+/// `vitrail tokenizer decode`.
+struct TokenizerDecodeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "decode", abstract: "Token ids to text; a line in, a line out.",
+        discussion: """
+            EXAMPLES
+              vitrail tokenizer decode Models/pebble 270 301 288
+              vitrail tokenizer decode Models/pebble --input ids.jsonl --json
+            """)
+
+    @Argument(help: "Folder with tokenizer.json.", completion: .directory)
+    var folder: String
+
+    @Argument(help: "Token ids; without them, --input.")
+    var ids: [Int32] = []
+
+    @Option(help: ArgumentHelp("JSONL with \"ids\" in each line.", valueName: "file"))
+    var input: String?
+
+    @Flag(help: "Show special tokens.")
+    var special = false
+
+    @Flag(help: "Print {\"text\": …} a line.")
+    var json = false
+
+    func validate() throws {
+        if ids.isEmpty == (input == nil) { throw ValidationError("Give either ids, or --input.") }
+    }
+
+    func run() throws {
+        let tokenizer = try Tokenizer(folder: folder)
+        func show(_ ids: [Int32]) {
+            let text = tokenizer.decode(ids, skipSpecialTokens: !special)
+            Console.out(json ? JSON.object(["text": .string(text)]).serialized() : text)
+        }
+        if !ids.isEmpty { show(ids) }
+        guard let input else { return }
+        for (number, line) in try Files.readText(input, limit: .max).split(separator: "\n").enumerated() {
+            let place = "\(input):\(number + 1)"
+            guard let values = try JSON.parse(String(line), source: place)["ids"]?.array?.map(\.int), !values.contains(nil) else {
+                throw UserError("\(place): no \"ids\"", fix: "each line is an object with \"ids\", a list of numbers")
+            }
+            show(values.map { Int32(clamping: $0!) })
+        }
+    }
+}
