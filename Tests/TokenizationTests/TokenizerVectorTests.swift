@@ -15,7 +15,8 @@ import Tokenization
             let text = try #require(vector["text"]?.string)
             let plain = vector["plain"]?.ids ?? []
             // The library finds `</s>` as a piece of a unigram vocabulary even where special tokens are to be text.
-            let slipped = kind == "unigram" && plain.contains(where: { $0 != tokenizer.unkID && tokenizer.isSpecial($0) })
+            let slipped =
+                kind == "unigram" && plain.contains(where: { $0 != tokenizer.unkID && tokenizer.isSpecial($0) })
             if slipped {
                 #expect(!tokenizer.encode(text).contains { $0 != tokenizer.unkID && tokenizer.isSpecial($0) })
             } else {

@@ -76,8 +76,13 @@ struct CodePointSet: Sendable, Equatable {
     static let space = CodePointSet(CharacterClass.whiteSpace)
     static let digit = CodePointSet([], categories: [.nd])
     /// Alphabetic, marks, decimal digits and connectors (Unicode TR18; the circled letters are Other_Alphabetic).
+    ///
+    /// Oniguruma also counts the six Latin-1 superscripts and fractions.
     static let word = CodePointSet(
-        [0x24B6...0x24E9, 0x1F130...0x1F149, 0x1F150...0x1F169, 0x1F170...0x1F189],
+        [
+            0xB2...0xB3, 0xB9...0xB9, 0xBC...0xBE, 0x24B6...0x24E9, 0x1F130...0x1F149, 0x1F150...0x1F169,
+            0x1F170...0x1F189,
+        ],
         categories: [.lu, .ll, .lt, .lm, .lo, .mn, .mc, .me, .nd, .nl, .pc])
 }
 

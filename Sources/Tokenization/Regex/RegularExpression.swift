@@ -43,8 +43,10 @@ struct RegularExpression: Sendable {
     }
 
     static func isWord(_ codePoint: UInt32) -> Bool {
-        // Rust's \w has the two join controls, Oniguruma's has not; this is for the `Whitespace` stage.
-        CodePointSet.word.contains(codePoint) || codePoint == 0x200C || codePoint == 0x200D
+        // Rust's \w, for the `Whitespace` stage: with the two join controls, without Oniguruma's Latin-1 numbers.
+        if codePoint == 0x200C || codePoint == 0x200D { return true }
+        return CodePointSet.word.contains(codePoint) && !(0xB2...0xBE).contains(codePoint)
+            || codePoint == 0xB5 || codePoint == 0xBA
     }
 
     /// Calls `body` with each match, left to right; empty matches are left out.

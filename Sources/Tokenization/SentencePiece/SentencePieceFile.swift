@@ -74,7 +74,8 @@ struct SentencePieceFile: Sendable {
             if field == 3 {
                 guard let known = ModelType(rawValue: number) else {
                     throw TokenizerProblem(
-                        source, "trainer_spec.model_type", "only unigram (1) and BPE (2) models are supported, not \(number)")
+                        source, "trainer_spec.model_type",
+                        "only unigram (1) and BPE (2) models are supported, not \(number)")
                 }
                 type = known
             }

@@ -13,7 +13,8 @@ extension Normalizer {
         case "Lowercase": self = .lowercase
         case "Strip":
             self = .strip(
-                left: try reader.bool("strip_left", default: true), right: try reader.bool("strip_right", default: true))
+                left: try reader.bool("strip_left", default: true), right: try reader.bool("strip_right", default: true)
+            )
         case "StripAccents": self = .stripAccents
         case "BertNormalizer": self = .bert(try BertNormalizer(reader))
         case "Precompiled":
