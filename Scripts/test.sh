@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# Installs what is missing, builds, and runs every test. Release mode: kernels without optimisation are fifty times slower.
+set -euo pipefail
+source "$(dirname "$0")/setup.sh"
+swift build -c release --build-tests
+swift test -c release --skip-build "$@"
