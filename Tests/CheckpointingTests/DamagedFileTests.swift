@@ -68,13 +68,14 @@ struct Damage: CustomTestStringConvertible, Sendable {
         for length in [0, 1, 20] {
             damages.append(
                 Damage(
-                    "length \(length)", .header, length < 2 ? "too few for one" : "the header is not valid JSON",
+                    "length \(length)", .header, length < 2 ? "too few for one" : "the header cannot be read",
                     SafetensorsBytes(header: valid.header, data: valid.data, announcedLength: UInt64(length))))
         }
         for (header, message) in [
-            ("[]", "does not start with"), ("{", "too few for one"), ("{} x", "not valid JSON"),
-            ("{\"a\":}", "not valid JSON"),
+            ("[]", "does not start with"), ("{", "too few for one"), ("{} x", "the header cannot be read"),
+            ("{\"a\":}", "the header cannot be read"),
             ("{\"a\":" + String(repeating: "[", count: 100_000), "nest deeper than 8 levels"),
+            ("{\"a\":[" + String(repeating: "0,", count: 2_100_000) + "0]}", "holds more than 2097152 values"),
             ("{\"a\":1}", "is described by an integer"), ("{\"a\":null}", "is described by null"),
             ("{\"__metadata__\":3}", "\"__metadata__\" is an integer"),
             ("{\"__metadata__\":{\"x\":[]}}", "holds an array under \"x\""),

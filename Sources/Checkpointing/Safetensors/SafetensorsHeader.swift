@@ -71,7 +71,7 @@ struct SafetensorsHeader {
         do throws(JSONError) {
             value = try JSON.parse(bytes, source: "header", limits: JSONLimits(depth: 8, values: Self.maximumValues))
         } catch {
-            throw failure(.header, "the header is not valid JSON: \(error.problem)", fix: CheckpointError.copyAgain)
+            throw failure(.header, "the header cannot be read: \(error.problem)", fix: CheckpointError.copyAgain)
         }
         guard case .object(let object) = value else {
             throw failure(.header, "the header is \(value.kind), not an object")
