@@ -200,20 +200,28 @@ static void gated_activation_gradient_task(void *context, int part, int parts) {
 
 static void dropout_task(void *context, int part, int parts) {
     const elementwise_args *a = context;
-    const float *x = a->a;
-    float *destination = a->destination, factor = 1.0f / (1.0f - a->factor);
+    const v8u rising = {1, 2, 3, 4, 5, 6, 7, 8};
+    float factor = 1.0f / (1.0f - a->factor);
     // uniform < rate on 24-bit fractions, compared as integers
     uint64_t limit = (uint64_t)__builtin_ceil((double)a->factor * 16777216.0);
-    bool accumulate = a->accumulate;
     ptrdiff_t begin, end;
     vitrail_share(a->count, 16, part, parts, &begin, &end);
-#pragma clang loop vectorize(assume_safety)
-    for (ptrdiff_t i = begin; i < end; i++) {
-        uint64_t z = a->seed + ((uint64_t)i + 1) * 0x9E3779B97F4A7C15u;
-        z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
-        z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
-        z ^= z >> 31;
-        float kept = (z >> 40) >= limit ? x[i] * factor : 0.0f;
-        destination[i] = accumulate ? destination[i] + kept : kept;
+    EACH16(i, n, begin, end) {
+        v8u z[2] = {(uint64_t)i + rising, (uint64_t)i + 8 + rising};
+        v16f kept;
+        for (int half = 0; half < 2; half++) {
+            z[half] = a->seed + z[half] * 0x9E3779B97F4A7C15u;
+            z[half] = (z[half] ^ (z[half] >> 30)) * 0xBF58476D1CE4E5B9u;
+            z[half] = (z[half] ^ (z[half] >> 27)) * 0x94D049BB133111EBu;
+            z[half] = (z[half] ^ (z[half] >> 31)) >> 40;
+        }
+        v8f zero = 0.0f, scale = factor;
+        kept.lo = __builtin_convertvector(z[0] >= limit, v8i) ? scale : zero;
+        kept.hi = __builtin_convertvector(z[1] >= limit, v8i) ? scale : zero;
+        // A select, not a product: what is dropped is zero even where x is not a number.
+        v16f x = load_n(a->a + i, n);
+        v16f result = kept > 0.0f ? x * factor : (v16f)0.0f;
+        if (a->accumulate) result += load_n(a->destination + i, n);
+        store_n(a->destination + i, result, n);
     }
 }

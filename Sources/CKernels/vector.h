@@ -11,6 +11,8 @@
 typedef float v16f __attribute__((ext_vector_type(16)));
 typedef float v8f __attribute__((ext_vector_type(8)));
 typedef float v4f __attribute__((ext_vector_type(4)));
+typedef int32_t v8i __attribute__((ext_vector_type(8)));
+typedef uint64_t v8u __attribute__((ext_vector_type(8)));
 typedef double v8d __attribute__((ext_vector_type(8)));
 typedef int32_t v16i __attribute__((ext_vector_type(16)));
 
@@ -65,12 +67,13 @@ INLINE v16f exp2_16(v16f x) {
     v16f y = x < -127.0f ? (v16f)-127.0f : x;
     v16f shifted = y + magic;
     v16f f = y - (shifted - magic);
-    v16f p = 1.32764099e-3f;
-    p = p * f + 9.67554084e-3f;
-    p = p * f + 5.55071347e-2f;
-    p = p * f + 2.40221197e-1f;
-    p = p * f + 6.93146967e-1f;
-    p = p * f + 1.00000007f;
+    v16f p = 1.53458118e-4f;
+    p = p * f + 1.33999312e-3f;
+    p = p * f + 9.61848896e-3f;
+    p = p * f + 5.55032878e-2f;
+    p = p * f + 2.40226469e-1f;
+    p = p * f + 6.93147206e-1f;
+    p = p * f + 1.0f;  // exactly 1 at 0, so that a row with one key has exactly that key's value
     v16i power = ((v16i)shifted + 127) << 23;  // zero for n = −127
     return p * (v16f)power;
 }
