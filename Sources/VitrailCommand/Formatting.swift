@@ -34,7 +34,7 @@ enum Formatting {
         if size >= 0.1 { return decimal(value, 3) }
         var exponent = 0
         var mantissa = value
-        while abs(mantissa) < 1 {
+        while abs(mantissa) < 0.9995 {
             mantissa *= 10
             exponent -= 1
         }

@@ -107,6 +107,10 @@ public struct StageRecipe: Sendable {
     public var template: String?
     /// Whether the questions of a conversation change places each epoch.
     public var shufflesTurns: Bool
+    /// Whether pictures are mirrored at random.
+    public var flipsPictures: Bool
+    /// Largest random shift of pictures, in pixels.
+    public var shiftsPictures: Int
     /// Whether activations are computed again in the backward pass.
     public var recomputesActivations: Bool
     /// What happens to a broken record.

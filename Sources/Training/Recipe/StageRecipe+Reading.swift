@@ -35,6 +35,8 @@ extension StageRecipe {
         maximumTokens = reader.int("max_tokens", minimum: 2) ?? 2_048
         template = reader.string("template")
         shufflesTurns = reader.bool("shuffle_turns") ?? false
+        let augmentation = reader.mapping("augment") { ($0.bool("flip") ?? false, $0.int("shift") ?? 0) } ?? (false, 0)
+        (flipsPictures, shiftsPictures) = augmentation
         recomputesActivations = reader.bool("recompute_activations") ?? false
         onError = reader.string("on_error") ?? "skip"
         let policies = ["fail", "skip", "replace"]

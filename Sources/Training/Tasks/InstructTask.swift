@@ -15,12 +15,16 @@ final class InstructTask: StageTask {
     private let model: VisionLanguageModel
     private let collator: Collator
     private let accumulate: Int
+    private let augmentation: PictureAugmentation
+    private let seed: UInt64
     private let loader: SampleLoader
     private let batcher: TokenBudgetBatcher
 
     init(_ stage: StageRecipe, _ context: StageContext, from position: Int) throws {
         model = context.bundle.model
         accumulate = stage.accumulate
+        augmentation = PictureAugmentation(flips: stage.flipsPictures, shift: stage.shiftsPictures)
+        seed = context.seed
         let data = try StageData(stage, context)
         collator = data.collator
         stepsPerEpoch = Double(data.order.samplesPerEpoch) / Double(stage.batchSize)
@@ -46,7 +50,10 @@ final class InstructTask: StageTask {
         guard let batch = try batcher.next() else { return nil }
         position = batch.nextPosition
         var loss = StepLoss(sum: 0, weight: 0, tokens: 0, pictures: 0)
-        for part in Collator.divided(batch.samples, into: accumulate) {
+        let samples = batch.samples.map {
+            augmentation.applied(to: $0, seed: seed, height: collator.height, width: collator.width)
+        }
+        for part in Collator.divided(samples, into: accumulate) {
             let packed = collator.pack(part)
             let sum = model.loss(packed)
             sum.backward()
