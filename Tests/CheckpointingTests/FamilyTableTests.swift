@@ -84,6 +84,9 @@ struct FamilyTableTests {
         #expect(clip.reasonToIgnore("vision_model.embeddings.position_ids") == "a constant of old versions")
         #expect(clip.reasonToIgnore("vision_model.embeddings.position_ids.more") == nil)
         #expect(clip.reasonToIgnore("vision_model.encoder.layers.0.mlp.fc1.weight") == nil)
+        let llava = KeyTable.llava(patchSize: 14)
+        #expect(llava.reasonToIgnore("vision_tower.head.mlp.fc1.weight")?.hasPrefix("the pooling head") == true)
+        #expect(llava.reasonToIgnore("model.vision_tower.vision_model.head.probe") != nil)
         let llama = KeyTable.llama
         #expect(llama.reasonToIgnore("model.layers.31.self_attn.rotary_emb.inv_freq") != nil)
         #expect(llama.reasonToIgnore("model.layers.x.self_attn.rotary_emb.inv_freq") == nil)

@@ -23,6 +23,11 @@ extension KeyTable {
                     ("vision_tower.", "vision_tower.vision_model."),
                     ("model.multi_modal_projector.", "multi_modal_projector."),
                     ("model.image_newline", "image_newline"),
+                ],
+                ignored: [
+                    IgnoredKey(
+                        "vision_tower.vision_model.head.**",
+                        because: "the pooling head's result never reaches the projector")
                 ])
     }
 
