@@ -1,5 +1,6 @@
 // Copies and conversions between storage forms. The loops are in convert_tasks.h.
 #include "kernel_table.h"
+#include "vitrail_matvec.h"
 
 #include <string.h>
 
@@ -41,4 +42,58 @@ void vitrail_convert(
     convert_args args = {.source = source, .destination = destination, .count = count};
     vitrail_task task = source_type == VITRAIL_DTYPE_FLOAT32 ? narrow[destination_type] : widen[source_type];
     if (count > 0) vitrail_pool_run(pool, task, &args, vitrail_parts(pool, count, VITRAIL_GRAIN));
+}
+
+typedef struct regroup_args {
+    const uint8_t *blocks;
+    uint8_t *destination;
+    ptrdiff_t rows, columns, group_bytes;
+    bool is_int4;
+} regroup_args;
+
+/// Groups of 16 rows: scales [blocks][16], then codes [blocks][quads][16 rows][4 terms]; rows that do not exist are zero.
+static void regroup_task(void *context, int part, int parts) {
+    const regroup_args *args = context;
+    const ptrdiff_t blocks = args->columns / 32, source_bytes = args->is_int4 ? 18 : 34;
+    const ptrdiff_t code_bytes = args->is_int4 ? 256 : 512;
+    ptrdiff_t begin, end;
+    vitrail_share((args->rows + 15) / 16, 1, part, parts, &begin, &end);
+    for (ptrdiff_t group = begin; group < end; group++) {
+        // The codes stand at the group's end, the scales before them are rounded up to whole cache lines.
+        uint8_t *scales = args->destination + group * args->group_bytes;
+        uint8_t *codes = scales + args->group_bytes - blocks * code_bytes;
+        for (ptrdiff_t i = 0; i < 16; i++) {
+            ptrdiff_t row = group * 16 + i;
+            for (ptrdiff_t b = 0; b < blocks; b++) {
+                static const uint8_t none[34];
+                const uint8_t *block = row < args->rows ? args->blocks + (row * blocks + b) * source_bytes : none;
+                uint8_t *target = codes + b * code_bytes;
+                memcpy(scales + (b * 16 + i) * 2, block, 2);
+                for (ptrdiff_t j = 0; j < 32; j++) {
+                    if (!args->is_int4) {
+                        // Signed codes become unsigned ones with offset 128.
+                        target[(j / 4 * 16 + i) * 4 + j % 4] = (uint8_t)(block[2 + j] + 128);
+                    } else if (j < 16) {
+                        // Both forms keep terms j and j + 16 in one byte, the lower one in the low half.
+                        target[(j / 4 * 16 + i) * 4 + j % 4] = block[2 + j];
+                    }
+                }
+            }
+        }
+    }
+}
+
+void vitrail_regroup_blocks(
+    vitrail_pool *pool, const void *blocks, vitrail_dtype dtype, ptrdiff_t rows, ptrdiff_t columns,
+    void *destination) {
+    regroup_args args = {
+        .blocks = blocks,
+        .destination = destination,
+        .rows = rows,
+        .columns = columns,
+        .is_int4 = dtype == VITRAIL_DTYPE_INT4_BLOCKS,
+    };
+    args.group_bytes =
+        (ptrdiff_t)vitrail_quantized_bytes(args.is_int4 ? VITRAIL_WEIGHTS_INT4 : VITRAIL_WEIGHTS_INT8, 16, columns);
+    vitrail_pool_run(pool, regroup_task, &args, vitrail_parts(pool, (rows + 15) / 16, 4));
 }

@@ -19,8 +19,12 @@ public final class CPUBackend: Backend {
     /// Number of threads that kernels run on, the caller's included.
     public let threads: Int
 
+    /// Name of the vector instructions in use, such as "avx512-bf16".
+    public var instructionSet: String { InstructionSet.name }
+
     let pool: OpaquePointer?
     let memory: BlockCache
+    var regroupedWeights = RegroupedWeights()
 
     /// A back end with threads and memory of its own.
     ///
@@ -28,6 +32,7 @@ public final class CPUBackend: Backend {
     /// - Parameter products: how factors are rounded.
     public init(threads: Int? = nil, products: ProductPrecision = .float32) {
         precondition(threads.map { $0 > 0 } ?? true, "a back end runs on one thread or more")
+        InstructionSet.applyEnvironment
         self.products = products
         pool = vitrail_pool_create(Int32(clamping: threads ?? 0), false)
         self.threads = Int(vitrail_pool_threads(pool))

@@ -61,6 +61,10 @@ void vitrail_copy(vitrail_pool *pool, void *destination, const void *source, ptr
 void vitrail_convert(
     vitrail_pool *pool, const void *source, vitrail_dtype source_type, void *destination,
     vitrail_dtype destination_type, ptrdiff_t count);
+/// Block-form weights [rows, columns] (columns a multiple of 32) in the order of `vitrail_matvec`, codes and scales unchanged.
+void vitrail_regroup_blocks(
+    vitrail_pool *pool, const void *blocks, vitrail_dtype dtype, ptrdiff_t rows, ptrdiff_t columns,
+    void *destination);
 /// destination = a + b; may be the same memory.
 void vitrail_add(vitrail_pool *pool, const float *a, const float *b, float *destination, ptrdiff_t count);
 /// destination = factor · source (+ destination); may be the same memory.

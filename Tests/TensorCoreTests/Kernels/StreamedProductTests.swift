@@ -1,0 +1,62 @@
+import CPUBackend
+import ReferenceBackend
+import TensorCore
+import TestSupport
+import Testing
+
+/// Few rows by narrow weights in bfloat16 precision, where rows are rounded to the weights' own coarseness.
+@Suite struct StreamedProductTests {
+    /// Rounding a row to bfloat16, or to eight bits a block of 32, errs by less than 1/250 of its largest element; over sums
+    /// with random signs that stays below a hundredth of the largest result. A code in the wrong place is off by the whole scale.
+    static let tolerance = Tolerance.ofScale(0.01)
+
+    @Test(arguments: [DType.bfloat16, .int8Blocks, .int4Blocks], [1, 3, 16, 17])
+    func likeTheReference(_ dtype: DType, _ rows: Int) {
+        for threads in [1, 4] {
+            for (inner, outputs) in [(32, 1), (64, 33), (96, 40), (576, 130)] {
+                let backend = CPUBackend(threads: threads, products: .bfloat16)
+                expectClose(
+                    Self.product(rows, inner, outputs, dtype, on: backend),
+                    Self.product(rows, inner, outputs, dtype, on: ReferenceBackend()), Self.tolerance,
+                    "\(dtype) \(rows)×\(inner)×\(outputs)")
+            }
+        }
+    }
+
+    @Test(arguments: [DType.int8Blocks, .int4Blocks])
+    func weightsWrittenAnew(_ dtype: DType) {
+        let backend = CPUBackend(threads: 2, products: .bfloat16)
+        var numbers = NumberStream(seed: 7)
+        let x = numbers.tensor([2, 64], on: backend)
+        let weight = numbers.tensor([20, 64], dtype, on: backend)
+        let y = backend.empty([2, 20])
+        backend.product(
+            x.matrix, transposeA: false, weight.matrix, transposeB: true, alpha: 1, bias: nil, into: y.matrix,
+            accumulate: false)
+        let before = y.floats
+        backend.convert(numbers.tensor([20, 64], on: backend), into: weight)
+        backend.product(
+            x.matrix, transposeA: false, weight.matrix, transposeB: true, alpha: 1, bias: nil, into: y.matrix,
+            accumulate: false)
+        #expect(y.floats != before)
+        let wide = Tensor(weight.floats, shape: [20, 64], on: backend)
+        let expected = backend.empty([2, 20])
+        backend.product(
+            x.matrix, transposeA: false, wide.matrix, transposeB: true, alpha: 1, bias: nil, into: expected.matrix,
+            accumulate: false)
+        expectClose(y.floats, expected.floats, Self.tolerance, "after a second conversion")
+    }
+
+    private static func product(
+        _ rows: Int, _ inner: Int, _ outputs: Int, _ dtype: DType, on backend: any Backend
+    ) -> [Float] {
+        var numbers = NumberStream(seed: UInt64(rows + inner))
+        let x = numbers.window(rows, inner, on: backend)
+        let weight = numbers.tensor([outputs, inner], dtype, on: backend)
+        let y = numbers.window(rows, outputs, on: backend)
+        backend.product(
+            x, transposeA: false, weight.matrix, transposeB: true, alpha: 1,
+            bias: numbers.tensor([outputs], on: backend), into: y, accumulate: true)
+        return y.surroundings
+    }
+}
