@@ -126,7 +126,8 @@ struct KeyTableTests {
                 "unexpected: \"h.0.prj.weight\"", "unexpected: \"h.1.proj.weight\"",
                 "shape: \"conv.weight\" is [2, 3, 4, 1], patches.weight needs [2, 3, 2, 2]",
             ])
-        #expect(error.fix == "config.json and the weights must come from the same model; compare with: vitrail inspect")
+        #expect(
+            error.fix == "config.json and the weights must come from the same model: check that the folder holds both")
     }
 
     @Test func longListsAreCut() throws {

@@ -55,6 +55,6 @@ struct KeyDifferences {
         if missing.isEmpty, unexpected.isEmpty {
             return "config.json describes another size of model than the weights: take both from the same place"
         }
-        return "config.json and the weights must come from the same model; compare with: vitrail inspect"
+        return "config.json and the weights must come from the same model: check that the folder holds both"
     }
 }

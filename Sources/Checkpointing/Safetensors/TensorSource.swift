@@ -38,7 +38,10 @@ extension TensorSource {
             let nearest = Suggestion.phrase(for: name, among: names)
             throw CheckpointError(
                 .missingTensor, path, tensor: name, "there is no such tensor\(nearest)",
-                fix: "list the tensors with: vitrail inspect \(ForeignFile.quoted(path))")
+                fix: entries.isEmpty
+                    ? "name another file; this one holds no tensors at all"
+                    : "it holds \(entries.count) tensors, such as \(CheckpointError.shortened(entries[0].name)): check that "
+                        + "it is the checkpoint you mean")
         }
         return (file, entry)
     }
