@@ -20,6 +20,27 @@ extension NumberStream {
         let around = tensor([rows + 2, columns + 5], scale: scale, on: backend)
         return around.matrix.rows(1..<rows + 1).columns(3..<columns + 3)
     }
+
+    /// A window to be written: fresh numbers to add to, or NaN, which shows when a kernel reads what it should overwrite.
+    public mutating func target(
+        _ rows: Int, _ columns: Int, accumulate: Bool = false, on backend: any Backend
+    ) -> Matrix {
+        let target = window(rows, columns, on: backend)
+        guard !accumulate else { return target }
+        var values = target.surroundings
+        for row in 0..<rows {
+            for column in 0..<columns { values[target.offset + row * target.rowStride + column] = .nan }
+        }
+        values.withUnsafeBytes { backend.upload($0, to: target.tensor) }
+        return target
+    }
+
+    /// A tensor to be written: fresh numbers to add to, or NaN.
+    public mutating func target(_ shape: Shape, accumulate: Bool = false, on backend: any Backend) -> Tensor {
+        let target = tensor(shape, on: backend)
+        if !accumulate { backend.fill(target, .nan) }
+        return target
+    }
 }
 
 extension Matrix {

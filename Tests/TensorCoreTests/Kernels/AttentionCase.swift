@@ -47,6 +47,17 @@ struct AttentionCase: Sendable, CustomTestStringConvertible {
             AttentionSegments(
                 queryOffsets: [0, 1, 2], keyStarts: [0, 50], keyCounts: [50, 49], isCausal: false)),
         AttentionCase(
+            "decoding, one query a sequence", HeadLayout(queryHeads: 8, keyValueHeads: 2, width: 64),
+            AttentionSegments(
+                queryOffsets: [0, 1, 2, 3, 4, 5], keyStarts: [64, 65, 82, 382, 0],
+                keyCounts: [1, 17, 300, 1025, 64], isCausal: true)),
+        AttentionCase(
+            "wide heads", HeadLayout(queryHeads: 2, keyValueHeads: 1, width: 128),
+            AttentionSegments(offsets: [0, 33, 80], isCausal: true)),
+        AttentionCase(
+            "very wide heads", HeadLayout(queryHeads: 1, keyValueHeads: 1, width: 256),
+            AttentionSegments(offsets: [0, 9, 20], isCausal: false)),
+        AttentionCase(
             "long causal", HeadLayout(queryHeads: 2, keyValueHeads: 1, width: 64),
             AttentionSegments(offsets: [0, 301, 317], isCausal: true)),
         AttentionCase(

@@ -12,17 +12,17 @@ import Testing
                 let query = numbers.window(rows, q, scale: scale, on: backend)
                 let keyValue = numbers.window(arrangement.keyRows, 2 * kv, scale: scale, on: backend)
                 let (key, value) = (keyValue.columns(0..<kv), keyValue.columns(kv..<2 * kv))
-                let output = numbers.window(rows, q, on: backend)
+                let output = numbers.target(rows, q, on: backend)
                 let logSumExp = backend.zeros([rows, heads.queryHeads])
                 backend.attention(
                     query: query, key: key, value: value, heads: heads, segments: segments, into: output,
                     logSumExp: logSumExp)
-                let again = numbers.window(rows, q, on: backend)
+                let again = numbers.target(rows, q, on: backend)
                 backend.attention(
                     query: query, key: key, value: value, heads: heads, segments: segments, into: again, logSumExp: nil)
                 let upstream = numbers.window(rows, q, on: backend)
-                let dq = numbers.window(rows, q, on: backend)
-                let dkv = numbers.window(arrangement.keyRows, 2 * kv, on: backend)
+                let dq = numbers.target(rows, q, on: backend)
+                let dkv = numbers.target(arrangement.keyRows, 2 * kv, on: backend)
                 backend.attentionGradient(
                     query: query, key: key, value: value, output: output, logSumExp: logSumExp, gradient: upstream,
                     heads: heads, segments: segments, intoQuery: dq, key: dkv.columns(0..<kv),

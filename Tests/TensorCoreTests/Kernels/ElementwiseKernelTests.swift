@@ -13,10 +13,10 @@ import Testing
             backend.add(a, b, into: sum)
             results.append(("add", sum.floats, .exact))
             for accumulate in [false, true] {
-                let scaled = numbers.tensor([count], on: backend)
+                let scaled = numbers.target([count], accumulate: accumulate, on: backend)
                 backend.scale(a, by: 0.3, into: scaled, accumulate: accumulate)
                 results.append(("scale, accumulate \(accumulate)", scaled.floats, .ofScale(2e-7)))
-                let product = numbers.tensor([count], on: backend)
+                let product = numbers.target([count], accumulate: accumulate, on: backend)
                 backend.multiply(a, b, into: product, accumulate: accumulate)
                 results.append(("multiply, accumulate \(accumulate)", product.floats, .ofScale(2e-7)))
             }
@@ -39,11 +39,11 @@ import Testing
             let vector = numbers.tensor([columns], on: backend)
             var results: [KernelResult] = []
             for accumulate in [false, true] {
-                let scaled = numbers.window(rows, columns, on: backend)
+                let scaled = numbers.target(rows, columns, accumulate: accumulate, on: backend)
                 backend.scaleColumns(a, by: vector, into: scaled, accumulate: accumulate)
                 results.append(("scaleColumns, accumulate \(accumulate)", scaled.surroundings, .ofScale(2e-7)))
                 for other in [nil, b] {
-                    let sums = numbers.tensor([columns], on: backend)
+                    let sums = numbers.target([columns], accumulate: accumulate, on: backend)
                     backend.sumRows(a, other, into: sums, accumulate: accumulate)
                     let name = "sumRows of \(other == nil ? "one" : "two"), accumulate \(accumulate)"
                     results.append((name, sums.floats, .forward))
@@ -70,7 +70,7 @@ import Testing
                 let modest = zip(x.floats, y.floats).filter { $0.0.magnitude <= 8 }.map { $0.1 }
                 results.append(("value of modest arguments", modest, .absolute(2e-6)))
                 for accumulate in [false, true] {
-                    let dx = numbers.tensor([count], on: backend)
+                    let dx = numbers.target([count], accumulate: accumulate, on: backend)
                     backend.activationGradient(function, x, gradient: upstream, into: dx, accumulate: accumulate)
                     results.append(("gradient, accumulate \(accumulate)", dx.floats, .absolute(3e-6)))
                 }
@@ -86,11 +86,11 @@ import Testing
             expectLikeReference(backend, "\(function) \(shape)") { backend, numbers in
                 let x = numbers.window(rows, 2 * columns, scale: 4, on: backend)
                 let upstream = numbers.window(rows, columns, on: backend)
-                let y = numbers.window(rows, columns, on: backend)
+                let y = numbers.target(rows, columns, on: backend)
                 backend.gatedActivation(function, x, into: y)
                 var results: [KernelResult] = [("value", y.surroundings, .forward)]
                 for accumulate in [false, true] {
-                    let dx = numbers.window(rows, 2 * columns, on: backend)
+                    let dx = numbers.target(rows, 2 * columns, accumulate: accumulate, on: backend)
                     backend.gatedActivationGradient(function, x, gradient: upstream, into: dx, accumulate: accumulate)
                     results.append(("gradient, accumulate \(accumulate)", dx.surroundings, .gradient))
                 }
@@ -106,7 +106,7 @@ import Testing
                 let x = numbers.tensor([count], on: backend)
                 var results: [KernelResult] = []
                 for accumulate in [false, true] {
-                    let y = numbers.tensor([count], on: backend)
+                    let y = numbers.target([count], accumulate: accumulate, on: backend)
                     backend.dropout(x, rate: rate, seed: seed, into: y, accumulate: accumulate)
                     results.append(("accumulate \(accumulate)", y.floats, .ofScale(3e-7)))
                 }

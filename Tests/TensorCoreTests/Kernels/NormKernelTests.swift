@@ -10,20 +10,22 @@ import Testing
             expectLikeReference(backend, "\(shape), accumulate \(accumulate)") { backend, numbers in
                 let x = numbers.window(rows, columns, scale: 4, on: backend)
                 let (weight, bias) = (numbers.tensor([columns], on: backend), numbers.tensor([columns], on: backend))
-                let y = numbers.window(rows, columns, on: backend)
+                let y = numbers.target(rows, columns, on: backend)
                 let statistics = backend.empty([rows, 2])
                 backend.layerNorm(x, weight: weight, bias: bias, epsilon: 1e-5, into: y, statistics: statistics)
                 let dy = numbers.window(rows, columns, on: backend)
-                let dx = numbers.window(rows, columns, on: backend)
-                let (dw, db) = (numbers.tensor([columns], on: backend), numbers.tensor([columns], on: backend))
+                let dx = numbers.target(rows, columns, accumulate: accumulate, on: backend)
+                let dw = numbers.target([columns], accumulate: accumulate, on: backend)
+                let db = numbers.target([columns], accumulate: accumulate, on: backend)
                 backend.layerNormGradient(
                     x, weight: weight, statistics: statistics, gradient: dy, into: (dx, accumulate),
                     weightGradient: (dw, accumulate), biasGradient: (db, accumulate))
-                let alone = numbers.window(rows, columns, on: backend)
+                let alone = numbers.target(rows, columns, accumulate: accumulate, on: backend)
                 backend.layerNormGradient(
                     x, weight: weight, statistics: statistics, gradient: dy, into: (alone, accumulate),
                     weightGradient: nil, biasGradient: nil)
-                let (onlyWeight, onlyBias) = (numbers.tensor([columns], on: backend), backend.zeros([columns]))
+                let onlyWeight = numbers.target([columns], accumulate: accumulate, on: backend)
+                let onlyBias = numbers.target([columns], accumulate: accumulate, on: backend)
                 backend.layerNormGradient(
                     x, weight: weight, statistics: statistics, gradient: dy, into: nil,
                     weightGradient: (onlyWeight, accumulate), biasGradient: nil)
@@ -61,20 +63,20 @@ import Testing
             expectLikeReference(backend, "\(shape), accumulate \(accumulate)") { backend, numbers in
                 let x = numbers.window(rows, columns, scale: 4, on: backend)
                 let weight = numbers.tensor([columns], on: backend)
-                let y = numbers.window(rows, columns, on: backend)
+                let y = numbers.target(rows, columns, on: backend)
                 let statistics = backend.empty([rows])
                 backend.rmsNorm(x, weight: weight, epsilon: 1e-5, into: y, statistics: statistics)
                 let dy = numbers.window(rows, columns, on: backend)
-                let dx = numbers.window(rows, columns, on: backend)
-                let dw = numbers.tensor([columns], on: backend)
+                let dx = numbers.target(rows, columns, accumulate: accumulate, on: backend)
+                let dw = numbers.target([columns], accumulate: accumulate, on: backend)
                 backend.rmsNormGradient(
                     x, weight: weight, statistics: statistics, gradient: dy, into: (dx, accumulate),
                     weightGradient: (dw, accumulate))
-                let alone = numbers.window(rows, columns, on: backend)
+                let alone = numbers.target(rows, columns, accumulate: accumulate, on: backend)
                 backend.rmsNormGradient(
                     x, weight: weight, statistics: statistics, gradient: dy, into: (alone, accumulate),
                     weightGradient: nil)
-                let onlyWeight = numbers.tensor([columns], on: backend)
+                let onlyWeight = numbers.target([columns], accumulate: accumulate, on: backend)
                 backend.rmsNormGradient(
                     x, weight: weight, statistics: statistics, gradient: dy, into: nil,
                     weightGradient: (onlyWeight, accumulate))
@@ -93,11 +95,11 @@ import Testing
         for (accumulate, scale) in [(false, Float(1)), (true, 1), (false, 0)] {
             expectLikeReference(backend, "\(shape), accumulate \(accumulate), scale \(scale)") { backend, numbers in
                 let x = numbers.window(rows, columns, scale: scale, on: backend)
-                let y = numbers.window(rows, columns, on: backend)
+                let y = numbers.target(rows, columns, on: backend)
                 let norms = backend.empty([rows])
                 backend.normalizeRows(x, epsilon: 1e-3, into: y, norms: norms)
                 let dy = numbers.window(rows, columns, on: backend)
-                let dx = numbers.window(rows, columns, on: backend)
+                let dx = numbers.target(rows, columns, accumulate: accumulate, on: backend)
                 backend.normalizeRowsGradient(
                     normalized: y, norms: norms, gradient: dy, epsilon: 1e-3, into: dx, accumulate: accumulate)
                 return [

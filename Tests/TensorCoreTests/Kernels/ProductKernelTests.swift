@@ -12,7 +12,8 @@ struct ProductShape: Sendable, CustomTestStringConvertible {
     static let all = [
         ProductShape(1, 1, 1), ProductShape(1, 64, 33), ProductShape(2, 7, 3), ProductShape(0, 16, 4),
         ProductShape(16, 32, 16), ProductShape(5, 31, 17), ProductShape(37, 129, 61), ProductShape(130, 96, 67),
-        ProductShape(300, 40, 259),
+        ProductShape(300, 40, 259), ProductShape(67, 1031, 203), ProductShape(1, 1536, 515), ProductShape(3, 2080, 130),
+        ProductShape(1201, 24, 9),
     ]
 }
 
@@ -30,11 +31,11 @@ struct ProductShape: Sendable, CustomTestStringConvertible {
                     let b = numbers.window(
                         transposeB ? shape.columns : shape.inner, transposeB ? shape.inner : shape.columns, on: backend)
                     let bias = accumulate ? nil : numbers.tensor([shape.columns], on: backend)
-                    let c = numbers.window(shape.rows, shape.columns, on: backend)
+                    let c = numbers.target(shape.rows, shape.columns, accumulate: accumulate, on: backend)
                     backend.product(
                         a, transposeA: transposeA, b, transposeB: transposeB, alpha: 0.7, bias: bias, into: c,
                         accumulate: accumulate)
-                    let plain = numbers.window(shape.rows, shape.columns, on: backend)
+                    let plain = numbers.target(shape.rows, shape.columns, accumulate: accumulate, on: backend)
                     backend.product(
                         a, transposeA: transposeA, b, transposeB: transposeB, alpha: 1,
                         bias: accumulate ? numbers.tensor([shape.columns], on: backend) : nil, into: plain,
@@ -55,14 +56,14 @@ struct ProductShape: Sendable, CustomTestStringConvertible {
                     let x = numbers.window(shape.rows, inner, on: backend)
                     let weight = numbers.tensor([shape.columns, inner], dtype, on: backend)
                     let bias = numbers.tensor([shape.columns], on: backend)
-                    let y = numbers.window(shape.rows, shape.columns, on: backend)
+                    let y = numbers.target(shape.rows, shape.columns, accumulate: accumulate, on: backend)
                     backend.product(
                         x, transposeA: false, weight.matrix, transposeB: true, alpha: 1, bias: bias, into: y,
                         accumulate: accumulate)
                     var results: [KernelResult] = [("y = x Wᵀ", y.surroundings, .forward)]
                     // The gradient towards x reads the same weight untransposed.
                     if dtype.blockLength == 1 {
-                        let dx = numbers.window(shape.rows, inner, on: backend)
+                        let dx = numbers.target(shape.rows, inner, accumulate: accumulate, on: backend)
                         let dy = numbers.window(shape.rows, shape.columns, on: backend)
                         backend.product(
                             dy, transposeA: false, weight.matrix, transposeB: false, alpha: 1, bias: nil, into: dx,

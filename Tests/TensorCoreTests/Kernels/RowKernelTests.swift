@@ -14,7 +14,7 @@ import Testing
             let source = numbers.window(rows, columns, on: backend)
             var results: [KernelResult] = []
             for accumulate in [false, true] {
-                let gathered = numbers.window(rows, columns, on: backend)
+                let gathered = numbers.target(rows, columns, accumulate: accumulate, on: backend)
                 backend.gatherRows(table, indices: indices, into: gathered, accumulate: accumulate)
                 results.append(("gather, accumulate \(accumulate)", gathered.surroundings, .ofScale(2e-7)))
             }
@@ -38,7 +38,7 @@ import Testing
                 let indices = Tensor([8, 0, -1, 3, 3], on: backend)
                 var results: [KernelResult] = []
                 for accumulate in [false, true] {
-                    let gathered = numbers.window(5, columns, on: backend)
+                    let gathered = numbers.target(5, columns, accumulate: accumulate, on: backend)
                     backend.gatherRows(table.matrix, indices: indices, into: gathered, accumulate: accumulate)
                     results.append(("accumulate \(accumulate)", gathered.surroundings, .ofScale(2e-7)))
                 }
@@ -52,12 +52,12 @@ import Testing
         expectLikeReference(backend, "\(columns) columns") { backend, numbers in
             let offsets = Tensor([0, 1, 1, 6, 23, 24], on: backend)  // a single row, none, and uneven ones
             let x = numbers.window(24, columns, on: backend)
-            let y = numbers.window(5, columns, on: backend)
+            let y = numbers.target(5, columns, on: backend)
             backend.meanRows(x, offsets: offsets, into: y)
             var results: [KernelResult] = [("means", y.surroundings, .forward)]
             let dy = numbers.window(5, columns, on: backend)
             for accumulate in [false, true] {
-                let dx = numbers.window(24, columns, on: backend)
+                let dx = numbers.target(24, columns, accumulate: accumulate, on: backend)
                 backend.meanRowsGradient(dy, offsets: offsets, into: dx, accumulate: accumulate)
                 results.append(("gradient, accumulate \(accumulate)", dx.surroundings, .forward))
             }
@@ -72,12 +72,12 @@ import Testing
                 backend, numbers in
                 let pictures = numbers.tensor([images, channels, down * patch, across * patch], on: backend)
                 let (rows, columns) = (images * down * across, channels * patch * patch)
-                let cut = numbers.window(rows, columns, on: backend)
+                let cut = numbers.target(rows, columns, on: backend)
                 backend.patches(pictures, patchSize: patch, into: cut)
                 var results: [KernelResult] = [("patches", cut.surroundings, .exact)]
                 let upstream = numbers.window(rows, columns, on: backend)
                 for accumulate in [false, true] {
-                    let gradient = numbers.tensor(pictures.shape, on: backend)
+                    let gradient = numbers.target(pictures.shape, accumulate: accumulate, on: backend)
                     backend.patchesGradient(upstream, patchSize: patch, into: gradient, accumulate: accumulate)
                     results.append(("gradient, accumulate \(accumulate)", gradient.floats, .exact))
                 }
