@@ -36,7 +36,7 @@ struct ScenePainter: Sendable {
         return canvas
     }
 
-    /// Faint strokes and specks, too weak to be taken for a shape.
+    /// Strokes and specks a pixel wide, too thin to be taken for a shape.
     private func clutter(_ canvas: inout [Double], generator: inout RandomGenerator) {
         for _ in 0..<generator.below(7) {
             let strength = (generator.uniform() < 0.5 ? -1 : 1) * (8 + generator.uniform() * 8)
