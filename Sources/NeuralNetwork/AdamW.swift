@@ -32,6 +32,7 @@ public final class AdamW: Optimizer {
     public let beta2: Double
     /// Added to the root of the second moment.
     public let epsilon: Double
+    /// Updates done.
     public var stepCount = 0
 
     private struct Slot {
@@ -60,10 +61,12 @@ public final class AdamW: Optimizer {
         }
     }
 
+    /// Moments by parameter.
     public var state: [(name: String, tensor: Tensor)] {
         slots.flatMap { [("\($0.path).firstMoment", $0.firstMoment), ("\($0.path).secondMoment", $0.secondMoment)] }
     }
 
+    /// One update.
     public func step(_ rates: [GroupRate], gradientScale: Double) {
         stepCount += 1
         let slices = slots.compactMap { slot -> AdamWSlice? in

@@ -54,6 +54,7 @@ public final class Attention: Module {
         makeAdjacent([query.bias, key.bias, value.bias])
     }
 
+    /// Parameters by path.
     public var parameters: ParameterTree {
         [
             "query": query, "key": key, "value": value, "output": output, "queryNorm": queryNorm, "keyNorm": keyNorm,

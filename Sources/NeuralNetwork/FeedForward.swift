@@ -26,8 +26,10 @@ public final class MLP: Layer {
             activation: activation)
     }
 
+    /// Parameters by path.
     public var parameters: ParameterTree { ["first": first, "second": second] }
 
+    /// Applies the layer to the last axis.
     public func callAsFunction(_ x: Tensor) -> Tensor {
         second(TensorCore.activation(activation, first(x)))
     }
@@ -56,8 +58,10 @@ public final class GatedMLP: Layer {
         makeAdjacent([gate.bias, up.bias])
     }
 
+    /// Parameters by path.
     public var parameters: ParameterTree { ["gate": gate, "up": up, "down": down] }
 
+    /// Applies the layer to the last axis.
     public func callAsFunction(_ x: Tensor) -> Tensor {
         down(gatedActivation(activation, Linear.together([gate, up], x)))
     }

@@ -38,6 +38,7 @@ public final class Linear: Layer {
     /// Columns of the result.
     public var outputs: Int { weight.shape[0] }
 
+    /// Parameters by path.
     public var parameters: ParameterTree {
         var tree: ParameterTree = ["weight": weight, "bias": bias]
         if let adapter { tree.append(adapter.parameters, under: "adapter") }
@@ -50,6 +51,7 @@ public final class Linear: Layer {
         bias = Parameter(weight.value.backend.zeros([outputs]), decays: false)
     }
 
+    /// Applies the layer to the last axis.
     public func callAsFunction(_ x: Tensor) -> Tensor { Self.together([self], x) }
 
     /// Several maps of one input, results side by side; one product when no adapter stands between.

@@ -13,8 +13,10 @@ public final class LayerNorm: Layer {
         self.epsilon = epsilon
     }
 
+    /// Parameters by path.
     public var parameters: ParameterTree { ["weight": weight, "bias": bias] }
 
+    /// Applies the layer to the last axis.
     public func callAsFunction(_ x: Tensor) -> Tensor {
         layerNorm(x, weight: weight.tensor, bias: bias.tensor, epsilon: epsilon)
     }
@@ -31,8 +33,10 @@ public final class RMSNorm: Layer {
         self.epsilon = epsilon
     }
 
+    /// Parameters by path.
     public var parameters: ParameterTree { ["weight": weight] }
 
+    /// Applies the layer to the last axis.
     public func callAsFunction(_ x: Tensor) -> Tensor {
         rmsNorm(x, weight: weight.tensor, epsilon: epsilon)
     }

@@ -61,14 +61,17 @@ public struct ParameterTree: ExpressibleByDictionaryLiteral {
 }
 
 extension ParameterTree: ParameterNode {
+    /// Parameters by path.
     public var parameters: ParameterTree { self }
 }
 
 extension Parameter: ParameterNode {
+    /// Parameters by path.
     public var parameters: ParameterTree { ParameterTree([("", self)]) }
 }
 
 extension Array: ParameterNode where Element: ParameterNode {
+    /// Parameters by path.
     public var parameters: ParameterTree {
         var tree = ParameterTree()
         for (index, element) in enumerated() { tree.append(element.parameters, under: String(index)) }

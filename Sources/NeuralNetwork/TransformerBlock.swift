@@ -15,6 +15,7 @@ public final class TransformerBlock<Norm: Layer, FeedForward: Layer>: Module {
         self.feedForward = feedForward
     }
 
+    /// Parameters by path.
     public var parameters: ParameterTree {
         ["norm1": norm1, "attention": attention, "norm2": norm2, "feedForward": feedForward]
     }

@@ -61,12 +61,15 @@ enum QuestionFile {
     static func read(_ path: String, images folder: String?) throws -> [AnswerItem] {
         let base = folder ?? Paths.parent(path)
         var items: [AnswerItem] = []
-        for (number, line) in try Files.readText(path, limit: .max).split(separator: "\n", omittingEmptySubsequences: false)
-            .enumerated() where !line.allSatisfy(\.isWhitespace)
-        {
+        for (number, line) in try Files.readText(path, limit: .max).split(
+            separator: "\n", omittingEmptySubsequences: false
+        )
+        .enumerated() where !line.allSatisfy(\.isWhitespace) {
             items.append(try item(String(line), source: "\(path):\(number + 1)", index: items.count, base: base))
         }
-        guard !items.isEmpty else { throw UserError("\(path): no questions", fix: "a line is {\"image\": …, \"question\": …}") }
+        guard !items.isEmpty else {
+            throw UserError("\(path): no questions", fix: "a line is {\"image\": …, \"question\": …}")
+        }
         return items
     }
 
@@ -75,7 +78,8 @@ enum QuestionFile {
         guard let question = json["question"]?.string else {
             throw UserError("\(source): no \"question\"", fix: "a line is {\"image\": …, \"question\": …}")
         }
-        let names = json["image"]?.string.map { [$0] } ?? (json["image"] ?? json["images"])?.array?.compactMap(\.string) ?? []
+        let names =
+            json["image"]?.string.map { [$0] } ?? (json["image"] ?? json["images"])?.array?.compactMap(\.string) ?? []
         let id = json["id"].map { $0.string ?? $0.serialized() } ?? String(index)
         let answers = json["answers"] ?? json["references"] ?? json["answer"]
         return AnswerItem(

@@ -90,7 +90,9 @@ struct AnswerJob {
                 object[field] = .string(answer.text)
                 object["tokens"] = .int(answer.tokenCount)
                 object["finish"] = .string(answer.reason.rawValue)
-                if !loaded.item.references.isEmpty { object["references"] = .array(loaded.item.references.map { .string($0) }) }
+                if !loaded.item.references.isEmpty {
+                    object["references"] = .array(loaded.item.references.map { .string($0) })
+                }
                 if let kind = loaded.item.kind { object["kind"] = .string(kind) }
                 if file == nil, !json, !streams {
                     let many = loaded.item.images.first.map { "\($0.description): " } ?? ""

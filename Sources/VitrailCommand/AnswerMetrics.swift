@@ -25,7 +25,9 @@ enum AnswerMetrics {
         for (place, index) in order.enumerated() {
             // The next question in the shuffled order that is about another picture gives its own.
             var next = 1
-            while next < order.count, items[order[(place + next) % order.count]].images == items[index].images { next += 1 }
+            while next < order.count, items[order[(place + next) % order.count]].images == items[index].images {
+                next += 1
+            }
             result[index].images = items[order[(place + next) % order.count]].images
         }
         return result

@@ -7,7 +7,8 @@ import VisionLanguage
 /// `vitrail bench`.
 struct BenchCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "bench", abstract: "Measure this machine: training steps now; kernels, decoding and pictures beside them.",
+        commandName: "bench",
+        abstract: "Measure this machine: training steps now; kernels, decoding and pictures beside them.",
         subcommands: [BenchStepCommand.self])
 }
 

@@ -56,7 +56,8 @@ struct CaptionCommand: ParsableCommand {
 /// What `caption` and `answer` share: open, run, report, exit code.
 enum InferenceRun {
     static func run(
-        _ items: [AnswerItem], model: String, output: String?, field: String, json: Bool, _ generation: GenerationOptions,
+        _ items: [AnswerItem], model: String, output: String?, field: String, json: Bool,
+        _ generation: GenerationOptions,
         _ runtime: RuntimeOptions, noun: String
     ) throws {
         let bundle = try ModelBundle.open(model, on: runtime.backend())

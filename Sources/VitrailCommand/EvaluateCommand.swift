@@ -26,16 +26,22 @@ struct EvaluateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Folder that picture paths are relative to.", valueName: "folder"))
     var images: String?
 
-    @Option(help: ArgumentHelp("Answers made elsewhere: JSONL with \"prediction\" and \"references\".", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Answers made elsewhere: JSONL with \"prediction\" and \"references\".", valueName: "file"))
     var predictions: String?
 
-    @Option(help: ArgumentHelp("Metrics, separated by commas: \(MetricRegistry.all.map(\.name).joined(separator: ", ")).", valueName: "names"))
+    @Option(
+        help: ArgumentHelp(
+            "Metrics, separated by commas: \(MetricRegistry.all.map(\.name).joined(separator: ", ")).",
+            valueName: "names"))
     var metrics = "exact"
 
-    @Option(help: ArgumentHelp("Raw predictions go to this JSONL file; a second call goes on with it.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp("Raw predictions go to this JSONL file; a second call goes on with it.", valueName: "file"))
     var output: String?
 
-    @Option(help: ArgumentHelp("Give each question another question's picture, drawn from this seed.", valueName: "seed"))
+    @Option(
+        help: ArgumentHelp("Give each question another question's picture, drawn from this seed.", valueName: "seed"))
     var shuffleImages: UInt64?
 
     @Option(help: ArgumentHelp("Only the first n questions.", valueName: "n"))
@@ -80,7 +86,8 @@ struct EvaluateCommand: ParsableCommand {
         let file = output ?? Paths.join(folder!, "predictions.jsonl")
         var options = generation
         options.batch = max(options.batch, 64)
-        let outcome = try AnswerJob(bundle: bundle, options: options, output: file, field: "prediction", json: false).run(items)
+        let outcome = try AnswerJob(bundle: bundle, options: options, output: file, field: "prediction", json: false)
+            .run(items)
         if Interruption.isRequested { throw ExitCode(ExitStatus.interrupted) }
         guard outcome.failed == 0 else {
             throw UserError(
@@ -101,10 +108,13 @@ enum MetricTable {
                 "\(Formatting.decimal(100 * $0.low, 2)) – \(Formatting.decimal(100 * $0.high, 2))"
             }
             rows.append([
-                report.metric, Formatting.decimal(100 * report.score, 2), interval ?? "–", Formatting.count(report.count),
+                report.metric, Formatting.decimal(100 * report.score, 2), interval ?? "–",
+                Formatting.count(report.count),
             ])
             for kind in report.kinds {
-                rows.append(["  " + kind.name, Formatting.decimal(100 * kind.score, 2), "", Formatting.count(kind.count)])
+                rows.append([
+                    "  " + kind.name, Formatting.decimal(100 * kind.score, 2), "", Formatting.count(kind.count),
+                ])
             }
         }
         Console.table(rows, to: Console.out)

@@ -22,7 +22,8 @@ enum Formatting {
         let sign = value < 0 && whole != 0 ? "-" : ""
         guard places > 0 else { return sign + String(whole) }
         let fraction = String(whole % Int(scale))
-        return sign + String(whole / Int(scale)) + "." + String(repeating: "0", count: places - fraction.count) + fraction
+        return sign + String(whole / Int(scale)) + "." + String(repeating: "0", count: places - fraction.count)
+            + fraction
     }
 
     /// Three significant digits or so: 1.2e-05, 0.00123, 12.3.

@@ -12,10 +12,14 @@ struct GenerationOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Draw among the k likeliest tokens; 0 for all (typical: 20 to 100).", valueName: "k"))
     var topK = 0
 
-    @Option(help: ArgumentHelp("Draw among the likeliest tokens that together reach p; 1 for all (typical: 0.9).", valueName: "p"))
+    @Option(
+        help: ArgumentHelp(
+            "Draw among the likeliest tokens that together reach p; 1 for all (typical: 0.9).", valueName: "p"))
     var topP = 1.0
 
-    @Option(help: ArgumentHelp("Leave out tokens below this share of the likeliest; 0 for none (typical: 0.05).", valueName: "p"))
+    @Option(
+        help: ArgumentHelp(
+            "Leave out tokens below this share of the likeliest; 0 for none (typical: 0.05).", valueName: "p"))
     var minP = 0.0
 
     @Option(help: ArgumentHelp("Make tokens that occurred less likely; 1 for none (typical: 1.1).", valueName: "r"))
@@ -27,7 +31,8 @@ struct GenerationOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Seed of the draws.", valueName: "n"))
     var seed: UInt64 = 0
 
-    @Option(name: .customLong("stop"), help: ArgumentHelp("Text that ends an answer; may be repeated.", valueName: "text"))
+    @Option(
+        name: .customLong("stop"), help: ArgumentHelp("Text that ends an answer; may be repeated.", valueName: "text"))
     var stopStrings: [String] = []
 
     @Option(help: "Chat template instead of the model's own: plain, vicuna_v1, chatml, llama_2, llama_3.")

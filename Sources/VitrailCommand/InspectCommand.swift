@@ -5,7 +5,8 @@ import Imaging
 /// `vitrail inspect`.
 struct InspectCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "inspect", abstract: "Say what a file is: format, size, orientation and pixel digest of a picture.",
+        commandName: "inspect",
+        abstract: "Say what a file is: format, size, orientation and pixel digest of a picture.",
         discussion: """
             EXAMPLES
               vitrail inspect photo.jpg

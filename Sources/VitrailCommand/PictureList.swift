@@ -15,7 +15,8 @@ enum PictureList {
     static func read(_ path: String, images folder: String?) throws -> [ImageReference] {
         let text = try Files.readText(path)
         let base = folder ?? Paths.parent(path)
-        return try text.split(separator: "\n", omittingEmptySubsequences: false).enumerated().compactMap { number, line in
+        return try text.split(separator: "\n", omittingEmptySubsequences: false).enumerated().compactMap {
+            number, line in
             let line = line.hasSuffix("\r") ? line.dropLast() : line
             guard !line.isEmpty else { return nil }
             guard line.first == "{" else { return ImageReference(String(line)).resolved(under: base) }
@@ -31,7 +32,8 @@ enum PictureList {
         if Files.isDirectory(argument) {
             let found = try search(argument)
             guard !found.isEmpty else {
-                throw UserError("\(argument): no PNG or JPEG files in this folder", fix: "name another folder, or the files")
+                throw UserError(
+                    "\(argument): no PNG or JPEG files in this folder", fix: "name another folder, or the files")
             }
             return found
         }
@@ -45,7 +47,8 @@ enum PictureList {
         if case .member = reference { return [reference] }
         let matches = try Files.expandGlob(argument)
         guard !matches.isEmpty else {
-            throw UserError("\(argument): no such file or folder", fix: "check the path; patterns such as 'photos/*.jpg' work too")
+            throw UserError(
+                "\(argument): no such file or folder", fix: "check the path; patterns such as 'photos/*.jpg' work too")
         }
         return try matches.flatMap { try Files.isDirectory($0) ? search($0) : [.file($0)] }
     }

@@ -12,7 +12,8 @@ struct TokenizerCommand: ParsableCommand {
 /// `vitrail tokenizer train`.
 struct TokenizerTrainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "train", abstract: "Learn a byte-level BPE vocabulary from text files, in Hugging Face's tokenizer.json form.",
+        commandName: "train",
+        abstract: "Learn a byte-level BPE vocabulary from text files, in Hugging Face's tokenizer.json form.",
         discussion: """
             EXAMPLES
               vitrail tokenizer train data/shapes/train/corpus.txt --vocabulary 640 --output Models/own/tokenizer
@@ -34,7 +35,9 @@ struct TokenizerTrainCommand: ParsableCommand {
     var output: String
 
     func validate() throws {
-        guard vocabulary >= 257 else { throw ValidationError("--vocabulary must be at least 257: 256 bytes and one token.") }
+        guard vocabulary >= 257 else {
+            throw ValidationError("--vocabulary must be at least 257: 256 bytes and one token.")
+        }
     }
 
     func run() throws {
@@ -147,7 +150,9 @@ struct TokenizerDecodeCommand: ParsableCommand {
         guard let input else { return }
         for (number, line) in try Files.readText(input, limit: .max).split(separator: "\n").enumerated() {
             let place = "\(input):\(number + 1)"
-            guard let values = try JSON.parse(String(line), source: place)["ids"]?.array?.map(\.int), !values.contains(nil) else {
+            guard let values = try JSON.parse(String(line), source: place)["ids"]?.array?.map(\.int),
+                !values.contains(nil)
+            else {
                 throw UserError("\(place): no \"ids\"", fix: "each line is an object with \"ids\", a list of numbers")
             }
             show(values.map { Int32(clamping: $0!) })

@@ -7,7 +7,8 @@ import VisionLanguage
 /// `vitrail train`.
 struct TrainCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "train", abstract: "Run the stages of a recipe: projector first, then everything, or any other list.",
+        commandName: "train",
+        abstract: "Run the stages of a recipe: projector first, then everything, or any other list.",
         discussion: """
             EXAMPLES
               vitrail train Models/pebble/recipe.yaml
@@ -19,10 +20,13 @@ struct TrainCommand: ParsableCommand {
     @Argument(help: "The recipe, a YAML file.", completion: .file(extensions: ["yaml", "yml"]))
     var recipe: String
 
-    @Option(name: .customLong("set"), help: ArgumentHelp("Change a value of the recipe; may be repeated.", valueName: "key=value"))
+    @Option(
+        name: .customLong("set"),
+        help: ArgumentHelp("Change a value of the recipe; may be repeated.", valueName: "key=value"))
     var overrides: [String] = []
 
-    @Option(help: ArgumentHelp("Where the run's files go (default: runs/<recipe's folder or name>).", valueName: "folder"))
+    @Option(
+        help: ArgumentHelp("Where the run's files go (default: runs/<recipe's folder or name>).", valueName: "folder"))
     var output: String?
 
     @Flag(help: "Continue the run in the output folder from its last checkpoint.")
@@ -49,7 +53,8 @@ struct TrainCommand: ParsableCommand {
             threads: recipe.threads, precision: recipe.precision == .float32 ? .float32 : .bfloat16)
         let point = resume ? try ResumePoint.find(in: folder, recipe: recipe) : nil
         if resume {
-            Console.error(point.map { "Continuing from \($0.description)." } ?? "No checkpoint yet; starting from the beginning.")
+            Console.error(
+                point.map { "Continuing from \($0.description)." } ?? "No checkpoint yet; starting from the beginning.")
         }
         let bundle = try point.map { try ModelBundle.open($0.path, on: backend) } ?? recipe.makeModel(on: backend)
         let progress = TrainingProgress(recipe, json: json)
@@ -67,7 +72,8 @@ struct TrainCommand: ParsableCommand {
         Interruption.listen()
         switch try trainer.run(resuming: point) {
         case .finished:
-            try TrainingReport.write(folder: folder, bundle: bundle, recipe: recipe, samples: AnswerMetrics.samples(recipe, bundle))
+            try TrainingReport.write(
+                folder: folder, bundle: bundle, recipe: recipe, samples: AnswerMetrics.samples(recipe, bundle))
             Console.error("Model:  \(folder.final)\nReport: \(folder.report)")
         case .interrupted(let checkpoint):
             Console.error("Stopped after a whole step; saved \(checkpoint).\nGo on with: \(again) --resume")

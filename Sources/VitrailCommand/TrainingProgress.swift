@@ -38,15 +38,18 @@ final class TrainingProgress {
         case .stageFinished(let summary):
             let totals = summary.totals
             var text = "  \(summary.steps) steps in \(Formatting.duration(totals.seconds)), loss "
-            text += "\(Formatting.decimal(totals.firstLoss ?? .nan, 4)) → \(Formatting.decimal(totals.lastLoss ?? .nan, 4)), "
+            text +=
+                "\(Formatting.decimal(totals.firstLoss ?? .nan, 4)) → \(Formatting.decimal(totals.lastLoss ?? .nan, 4)), "
             text += "\(Formatting.count(Int(Double(totals.tokens) / max(totals.seconds, 1e-9)))) tokens/s, "
-            text += "waiting for data \(Formatting.decimal(100 * totals.waitSeconds / max(totals.seconds, 1e-9), 1)) %, "
+            text +=
+                "waiting for data \(Formatting.decimal(100 * totals.waitSeconds / max(totals.seconds, 1e-9), 1)) %, "
             text += "peak memory \(Formatting.bytes(summary.peakMemory))"
             Console.error(text)
             let counts = totals.counts
             if counts.rejected > 0 {
                 Console.error(
-                    Console.colored("  \(counts.rejected) broken records left out or replaced; see rejections.jsonl", .yellow))
+                    Console.colored(
+                        "  \(counts.rejected) broken records left out or replaced; see rejections.jsonl", .yellow))
             }
             if counts.truncated > 0 {
                 Console.error("  \(counts.truncated) samples cut to max_tokens, \(counts.cutTokens) tokens in all")
@@ -76,7 +79,8 @@ final class TrainingProgress {
         let done = report.step - firstStep
         let left = elapsed / Double(max(done, 1)) * Double(report.totalSteps - report.step)
         let wait = 100 * report.waitSeconds / max(report.seconds, 1e-9)
-        var text = "loss \(Formatting.decimal(smoothed!, 4))  \(Formatting.count(Int(report.tokensPerSecond))) tokens/s  "
+        var text =
+            "loss \(Formatting.decimal(smoothed!, 4))  \(Formatting.count(Int(report.tokensPerSecond))) tokens/s  "
         text += "wait \(Formatting.decimal(wait, 0)) %  left \(Formatting.duration(left))"
         if Console.isTerminal {
             let width = 24

@@ -15,7 +15,8 @@ import Testing
 
     @Test(arguments: [
         ([Float(1), 2], [Float(1), 2.04], Tolerance.absolute(0.05)), ([0.01, 2], [0.02, 2], .ofScale(0.01)),
-        ([Float.nan, -Float.infinity], [Float.nan, -Float.infinity], .exact), ([], [], .exact), ([0], [-0.0], .absolute(0)),
+        ([Float.nan, -Float.infinity], [Float.nan, -Float.infinity], .exact), ([], [], .exact),
+        ([0], [-0.0], .absolute(0)),
     ])
     func closeValuesPass(_ actual: [Float], _ expected: [Float], _ tolerance: Tolerance) {
         expectClose(actual, expected, tolerance)

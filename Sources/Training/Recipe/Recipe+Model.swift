@@ -12,7 +12,8 @@ extension Recipe {
             let name = parts.template ?? ChatTemplateName.vicuna.rawValue
             guard let template = ChatTemplateName(rawValue: name) else {
                 let names = ChatTemplateName.allCases.map(\.rawValue)
-                throw UserError("\(source): unknown template \"\(name)\"", fix: "one of \(names.joined(separator: ", "))")
+                throw UserError(
+                    "\(source): unknown template \"\(name)\"", fix: "one of \(names.joined(separator: ", "))")
             }
             let projector: ProjectorConfiguration =
                 switch parts.projector {

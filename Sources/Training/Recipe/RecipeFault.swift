@@ -19,6 +19,7 @@ public struct RecipeError: Problem {
     /// All faults, in the order of the file.
     public let faults: [RecipeFault]
 
+    /// What went wrong, and where.
     public var problem: String {
         let lines = faults.map { fault in
             let place = fault.line.map { "\(source):\($0)" } ?? source
@@ -27,6 +28,7 @@ public struct RecipeError: Problem {
         return lines.joined(separator: "\n")
     }
 
+    /// What to do about it.
     public var fix: String? {
         let fixes = faults.compactMap { fault in fault.fix.map { faults.count == 1 ? $0 : "\(fault.path): \($0)" } }
         return fixes.isEmpty ? nil : fixes.joined(separator: "\n")

@@ -46,18 +46,23 @@ struct LineChart {
             let place = y(value)
             parts.append(
                 "<line x1=\"\(left)\" x2=\"\(width - right)\" y1=\"\(place)\" y2=\"\(place)\" class=\"grid\"/>"
-                    + "<text x=\"\(left - 6)\" y=\"\(place + 4)\" class=\"tick\" text-anchor=\"end\">\(label(value))</text>")
+                    + "<text x=\"\(left - 6)\" y=\"\(place + 4)\" class=\"tick\" text-anchor=\"end\">\(label(value))</text>"
+            )
             let at = firstX + (lastX - firstX) * Double(tick) / 4
             parts.append(
-                "<text x=\"\(x(at))\" y=\"\(height - bottom + 16)\" class=\"tick\" text-anchor=\"middle\">\(Int(at))</text>")
+                "<text x=\"\(x(at))\" y=\"\(height - bottom + 16)\" class=\"tick\" text-anchor=\"middle\">\(Int(at))</text>"
+            )
         }
         for (index, curve) in series.enumerated() {
             let path = thinned(curve.points).filter { $0.y.isFinite && (!isLogarithmic || $0.y > 0) }.map {
                 "\(short(x($0.x))),\(short(y(scale($0.y))))"
             }
-            parts.append("<polyline points=\"\(path.joined(separator: " "))\" stroke=\"\(curve.color)\" class=\"curve\"/>")
+            parts.append(
+                "<polyline points=\"\(path.joined(separator: " "))\" stroke=\"\(curve.color)\" class=\"curve\"/>")
             let place = width - right - 120 * Double(series.count - index)
-            parts.append("<text x=\"\(place)\" y=\"16\" fill=\"\(curve.color)\" class=\"legend\">\(HTML.escaped(curve.name))</text>")
+            parts.append(
+                "<text x=\"\(place)\" y=\"16\" fill=\"\(curve.color)\" class=\"legend\">\(HTML.escaped(curve.name))</text>"
+            )
         }
         parts.append("</svg>")
         return parts.joined(separator: "\n")

@@ -23,7 +23,9 @@ public enum TrainingReport {
 
     private static func lines(_ path: String) throws -> [JSON] {
         guard Files.exists(path) else { return [] }
-        return try Files.readText(path, limit: .max).split(separator: "\n").map { try JSON.parse(String($0), source: path) }
+        return try Files.readText(path, limit: .max).split(separator: "\n").map {
+            try JSON.parse(String($0), source: path)
+        }
     }
 
     private static func stageTable(_ stages: [JSON]) -> String {
@@ -36,8 +38,12 @@ public enum TrainingReport {
             ("tokens/s", { number($0["tokens_per_second"], 0) }),
             ("data wait", { number($0["data_wait_share"].map { .number(100 * ($0.double ?? 0)) }, 1) + " %" }),
             ("time", { number($0["wall_seconds"], 1) + " s" }),
-            ("peak memory", { number($0["peak_memory_bytes"].map { .number(($0.double ?? 0) / 1_048_576) }, 0) + " MiB" }),
-            ("left out", { "\($0["records_rejected"]?.int ?? 0)" }), ("cut", { "\($0["samples_truncated"]?.int ?? 0)" }),
+            (
+                "peak memory",
+                { number($0["peak_memory_bytes"].map { .number(($0.double ?? 0) / 1_048_576) }, 0) + " MiB" }
+            ),
+            ("left out", { "\($0["records_rejected"]?.int ?? 0)" }),
+            ("cut", { "\($0["samples_truncated"]?.int ?? 0)" }),
         ]
         let head = columns.map { "<th>\($0.0)</th>" }.joined()
         let rows = stages.map { stage in "<tr>" + columns.map { "<td>\($0.1(stage))</td>" }.joined() + "</tr>" }
@@ -54,7 +60,8 @@ public enum TrainingReport {
         }
         func series(_ rows: [JSON], _ key: String) -> [LineChart.Series] {
             recipe.stages.enumerated().compactMap { index, stage in
-                let points = rows.filter { $0["stage"]?.string == stage.name }.compactMap { row -> (x: Double, y: Double)? in
+                let points = rows.filter { $0["stage"]?.string == stage.name }.compactMap {
+                    row -> (x: Double, y: Double)? in
                     guard let step = row["step"]?.double, let value = row[key]?.double else { return nil }
                     return (starts[stage.name]! + step, value)
                 }
@@ -65,7 +72,8 @@ public enum TrainingReport {
         var charts = [
             LineChart(title: "Loss by step", series: series(steps, "loss"), isLogarithmic: true),
             LineChart(title: "Learning rate", series: series(steps, "learning_rate")),
-            LineChart(title: "Gradient norm before clipping", series: series(steps, "gradient_norm"), isLogarithmic: true),
+            LineChart(
+                title: "Gradient norm before clipping", series: series(steps, "gradient_norm"), isLogarithmic: true),
             LineChart(title: "Tokens a second", series: series(steps, "tokens_per_second")),
         ]
         let known: Set<String> = ["stage", "step", "seconds", "best"]
@@ -82,17 +90,22 @@ public enum TrainingReport {
         let cards = samples.map { sample in
             let kind = sample.isPNG ? "png" : "jpeg"
             let mark = sample.isRight.map { $0 ? "right" : "wrong" } ?? ""
-            let references = sample.references.isEmpty ? "" : "<p class=\"reference\">\(HTML.escaped(sample.references.joined(separator: " / ")))</p>"
-            return "<div class=\"card \(mark)\"><img alt=\"\" src=\"data:image/\(kind);base64,\(HTML.base64(sample.picture))\">"
+            let references =
+                sample.references.isEmpty
+                ? "" : "<p class=\"reference\">\(HTML.escaped(sample.references.joined(separator: " / ")))</p>"
+            return
+                "<div class=\"card \(mark)\"><img alt=\"\" src=\"data:image/\(kind);base64,\(HTML.base64(sample.picture))\">"
                 + "<p class=\"question\">\(HTML.escaped(sample.question))</p><p class=\"answer\">\(HTML.escaped(sample.answer))</p>\(references)</div>"
         }
-        return "<h2>Held-out pictures</h2><p>Question, the model's answer, the reference.</p><div class=\"gallery\">\(cards.joined())</div>"
+        return
+            "<h2>Held-out pictures</h2><p>Question, the model's answer, the reference.</p><div class=\"gallery\">\(cards.joined())</div>"
     }
 
     private static func rejections(_ rows: [JSON]) -> String {
         guard !rows.isEmpty else { return "<h2>Records left out</h2><p>None.</p>" }
         let items = rows.prefix(200).map { "<li>\(HTML.escaped($0["reason"]?.string ?? $0.serialized()))</li>" }
-        return "<h2>Records left out</h2><p>\(rows.count) in all\(rows.count > 200 ? ", the first 200 here" : "").</p><ul>\(items.joined())</ul>"
+        return
+            "<h2>Records left out</h2><p>\(rows.count) in all\(rows.count > 200 ? ", the first 200 here" : "").</p><ul>\(items.joined())</ul>"
     }
 
     private static func number(_ value: JSON?, _ places: Int) -> String {

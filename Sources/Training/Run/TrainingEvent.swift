@@ -29,17 +29,22 @@ public struct StageOutline: Sendable {
     public var name: String
     /// Its index, and how many there are.
     public var index: Int
+    /// Stages of the recipe.
     public var stageCount: Int
     /// Optimizer steps, and those done before a resume.
     public var totalSteps: Int
+    /// Steps done before a resume.
     public var doneSteps: Int
     /// A row a part.
     public var parts: [Part]
 
     /// One part of the model.
     public struct Part: Sendable {
+        /// Its name.
         public var name: String
+        /// Parameters by path.
         public var parameters: Int
+        /// Weights that are trained.
         public var trainable: Int
         /// Peak learning rate; nil when frozen.
         public var learningRate: Double?
@@ -48,19 +53,29 @@ public struct StageOutline: Sendable {
 
 /// Figures of one optimizer step.
 public struct StepReport: Sendable {
+    /// The stage's name.
     public var stage: String
     /// Counted from 1.
     public var step: Int
+    /// Optimizer steps in all.
     public var totalSteps: Int
+    /// Passes over the data so far.
     public var epoch: Double
+    /// Mean loss over supervised tokens.
     public var loss: Double
+    /// Peak of the learning rate at this step.
     public var learningRate: Double
     /// Before clipping.
     public var gradientNorm: Double
+    /// Tokens computed, visual ones included.
     public var tokens: Int
+    /// What the loss is averaged over: supervised tokens.
     public var supervised: Int
+    /// Pictures seen.
     public var pictures: Int
+    /// Seconds it took.
     public var seconds: Double
+    /// Seconds of these spent waiting for data.
     public var waitSeconds: Double
 
     /// Tokens a second of this step.
@@ -79,12 +94,15 @@ public struct StepReport: Sendable {
 
 /// Results of an evaluation during training.
 public struct EvaluationReport: Sendable {
+    /// The stage's name.
     public var stage: String
+    /// The step, counted from 1.
     public var step: Int
     /// Mean loss over supervised tokens.
     public var loss: Double?
     /// Metrics by name.
     public var metrics: [(name: String, value: Double)]
+    /// Seconds it took.
     public var seconds: Double
     /// Whether it is the best so far.
     public var isBest: Bool
@@ -101,15 +119,25 @@ public struct EvaluationReport: Sendable {
 
 /// Figures of a finished stage.
 public struct StageSummary: Sendable {
+    /// Its name.
     public var name: String
+    /// What it learned from.
     public var objective: String
+    /// Optimizer steps done.
     public var steps: Int
+    /// Weights that are trained.
     public var trainable: Int
+    /// Parameters by path.
     public var parameters: Int
+    /// Sums over the steps.
     public var totals: StageTotals
+    /// Largest resident size of the process so far, in bytes.
     public var peakMemory: Int
+    /// Best evaluation; the negative loss where only that is measured.
     public var best: Double?
+    /// Step of the best evaluation.
     public var bestStep: Int?
+    /// Data files and their SHA-256.
     public var dataDigests: [(path: String, digest: String)]
 
     var json: JSON {

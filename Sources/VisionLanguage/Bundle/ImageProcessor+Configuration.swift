@@ -17,7 +17,8 @@ extension ImageProcessor {
     var configuration: JSON {
         var object: JSONObject = [
             "image_processor_type": .string(centerCrop == nil ? "SiglipImageProcessor" : "CLIPImageProcessor"),
-            "do_resize": .bool(resize != nil), "resample": .int(filter.rawValue), "do_rescale": .bool(rescaleFactor != nil),
+            "do_resize": .bool(resize != nil), "resample": .int(filter.rawValue),
+            "do_rescale": .bool(rescaleFactor != nil),
             "do_normalize": .bool(normalization != nil), "do_convert_rgb": true,
         ]
         switch resize {
@@ -42,7 +43,9 @@ extension ImageProcessor {
     init(configuration json: JSON, source: String) throws {
         let reader = ConfigurationReader(json: json, source: source)
         let name = try reader.string("image_processor_type") ?? "CLIPImageProcessor"
-        let known = ["CLIPImageProcessor", "CLIPImageProcessorFast", "SiglipImageProcessor", "SiglipImageProcessorFast"]
+        let known = [
+            "CLIPImageProcessor", "CLIPImageProcessorFast", "SiglipImageProcessor", "SiglipImageProcessorFast",
+        ]
         guard known.contains(name) else { throw reader.unsupported("image_processor_type", "\"\(name)\"") }
         let number = try reader.int("resample", 3)
         guard let filter = ResampleFilter(rawValue: number) else { throw reader.unsupported("resample", "\(number)") }
@@ -67,7 +70,9 @@ extension ImageProcessor {
             func three(_ key: String, _ fallback: [Double]) throws -> [Double] {
                 guard let values = json[key]?.array else { return fallback }
                 let numbers = values.compactMap(\.double)
-                guard numbers.count == 3, values.count == 3 else { throw reader.unsupported(key, json[key]!.serialized()) }
+                guard numbers.count == 3, values.count == 3 else {
+                    throw reader.unsupported(key, json[key]!.serialized())
+                }
                 return numbers
             }
             let fallback: Normalization = name.hasPrefix("CLIP") ? .clip : .half

@@ -1,10 +1,16 @@
-import Basics
+package import Basics
 import TensorCore
 
 /// Reads a `config.json` with the peer's defaults; anything this code cannot do is an error that names it.
-struct ConfigurationReader {
+package struct ConfigurationReader {
     let json: JSON
     let source: String
+
+    /// A reader of a parsed file.
+    package init(json: JSON, source: String) {
+        self.json = json
+        self.source = source
+    }
 
     /// A value that may be missing; a wrong type is an error.
     func int(_ key: String, _ fallback: Int) throws -> Int {
@@ -15,7 +21,8 @@ struct ConfigurationReader {
 
     func required(_ key: String) throws -> Int {
         guard present(key) != nil else {
-            throw UserError("\(source): \"\(key)\" is missing", fix: "take the configuration from the model's publisher")
+            throw UserError(
+                "\(source): \"\(key)\" is missing", fix: "take the configuration from the model's publisher")
         }
         return try int(key, 0)
     }
@@ -54,7 +61,9 @@ struct ConfigurationReader {
     }
 
     func unsupported(_ key: String, _ value: String) -> UserError {
-        UserError("\(source): \"\(key)\": \(value) is not supported", fix: "use a model of a supported family (see the README)")
+        UserError(
+            "\(source): \"\(key)\": \(value) is not supported",
+            fix: "use a model of a supported family (see the README)")
     }
 
     func activation(_ key: String, _ fallback: Activation) throws -> Activation {

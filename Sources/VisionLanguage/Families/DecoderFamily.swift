@@ -3,7 +3,7 @@ import NeuralNetwork
 import TensorCore
 
 /// The decoder families: which defaults a missing key has, and which flags the architecture sets.
-enum DecoderFamily: String, CaseIterable {
+package enum DecoderFamily: String, CaseIterable {
     case llama
     case mistral
     case qwen2
@@ -31,7 +31,7 @@ enum DecoderFamily: String, CaseIterable {
     }
 
     /// Reads a text configuration with the defaults of the family's class in `transformers`.
-    static func read(_ reader: ConfigurationReader) throws -> DecoderConfiguration {
+    package static func read(_ reader: ConfigurationReader) throws -> DecoderConfiguration {
         let name = try reader.string("model_type") ?? "llama"
         guard let family = DecoderFamily(rawValue: name) else { throw reader.unsupported("model_type", "\"\(name)\"") }
         return try family.configuration(reader)
@@ -68,7 +68,8 @@ enum DecoderFamily: String, CaseIterable {
         guard width > 0, width % 2 == 0 else { throw reader.unsupported("head_dim", "\(width)") }
         try checkWindow(reader, layers: layers)
         let attentionBias = try reader.bool("attention_bias", false)
-        let positions = try reader.int("max_position_embeddings", self == .mistral ? 131_072 : self == .llama ? 2_048 : 32_768)
+        let positions = try reader.int(
+            "max_position_embeddings", self == .mistral ? 131_072 : self == .llama ? 2_048 : 32_768)
         let rope = try RotaryReader.read(reader, headWidth: width, positions: positions)
         return DecoderConfiguration(
             hiddenSize: hidden, intermediateSize: try reader.int("intermediate_size", intermediate), layers: layers,
@@ -107,7 +108,8 @@ enum DecoderFamily: String, CaseIterable {
             "max_position_embeddings": .int(configuration.maximumPositions),
             "tie_word_embeddings": .bool(configuration.tiesWordEmbeddings),
             "attention_bias": .bool(configuration.hasQueryKeyValueBias && self != .qwen2),
-            "mlp_bias": .bool(configuration.hasFeedForwardBias), "hidden_act": .string(configuration.activation.huggingFaceName),
+            "mlp_bias": .bool(configuration.hasFeedForwardBias),
+            "hidden_act": .string(configuration.activation.huggingFaceName),
             "torch_dtype": "float32",
         ]
         if let padding = configuration.paddingTokenID { object["pad_token_id"] = .integer(Int64(padding)) }

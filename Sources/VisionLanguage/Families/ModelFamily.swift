@@ -1,16 +1,16 @@
 import Basics
-import Checkpointing
+package import Checkpointing
 import TensorCore
 
 /// What a model folder is: the configuration read from `config.json`, and the keys of its weights.
-struct ModelFamily {
-    let configuration: ModelConfiguration
-    let table: KeyTable
+package struct ModelFamily {
+    package let configuration: ModelConfiguration
+    package let table: KeyTable
     /// The placeholder's id, for models with a tower.
     let imageTokenID: Int32?
 
     /// Reads `config.json`. A decoder alone, a LLaVA in Hugging Face's layout, or this project's own combination of parts.
-    static func read(_ folder: String) throws -> ModelFamily {
+    package static func read(_ folder: String) throws -> ModelFamily {
         let path = Paths.join(folder, "config.json")
         guard Files.exists(path) else {
             throw UserError(
@@ -127,7 +127,9 @@ struct ModelFamily {
         if !isLlava {
             object["projector_type"] = .string(configuration.projector.name)
             object["vision_feature_post_norm"] = .bool(configuration.features.appliesPostNorm)
-            if case .pixelShuffle(let factor) = configuration.projector { object["pixel_shuffle_factor"] = .int(factor) }
+            if case .pixelShuffle(let factor) = configuration.projector {
+                object["pixel_shuffle_factor"] = .int(factor)
+            }
         }
         return .object(object)
     }

@@ -7,7 +7,8 @@ enum RotaryReader {
         _ reader: ConfigurationReader, headWidth: Int, positions: Int
     ) throws -> (theta: Double, scaling: RotaryScaling) {
         let part = try reader.part("rope_parameters") ?? reader.part("rope_scaling")
-        let theta = try part?.double("rope_theta", try reader.double("rope_theta", 10_000))
+        let theta =
+            try part?.double("rope_theta", try reader.double("rope_theta", 10_000))
             ?? reader.double("rope_theta", 10_000)
         guard theta > 0 else { throw reader.unsupported("rope_theta", "\(theta)") }
         if let share = try? reader.double("partial_rotary_factor", 1), share != 1 {

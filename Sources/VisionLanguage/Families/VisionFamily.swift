@@ -2,7 +2,7 @@ import Basics
 import TensorCore
 
 /// The vision families: CLIP's and SigLIP's defaults over one tower.
-enum VisionFamily: String, CaseIterable {
+package enum VisionFamily: String, CaseIterable {
     case clip = "clip_vision_model"
     case siglip = "siglip_vision_model"
 
@@ -13,9 +13,11 @@ enum VisionFamily: String, CaseIterable {
     init(_ configuration: VisionConfiguration) { self = configuration.hasClassToken ? .clip : .siglip }
 
     /// Reads a vision configuration with the defaults of the family's class in `transformers`.
-    static func read(_ reader: ConfigurationReader) throws -> VisionConfiguration {
+    package static func read(_ reader: ConfigurationReader) throws -> VisionConfiguration {
         let name = try reader.string("model_type") ?? rawClip
-        guard let family = VisionFamily(rawValue: name == "siglip" ? "siglip_vision_model" : name == "clip" ? rawClip : name)
+        guard
+            let family = VisionFamily(
+                rawValue: name == "siglip" ? "siglip_vision_model" : name == "clip" ? rawClip : name)
         else { throw reader.unsupported("model_type", "\"\(name)\"") }
         let hidden = try reader.int("hidden_size", 768)
         let heads = try reader.int("num_attention_heads", 12)
@@ -45,7 +47,8 @@ enum VisionFamily: String, CaseIterable {
             "hidden_size": .int(configuration.hiddenSize), "intermediate_size": .int(configuration.intermediateSize),
             "num_hidden_layers": .int(configuration.layers), "num_attention_heads": .int(configuration.attentionHeads),
             "image_size": .int(configuration.imageSize), "patch_size": .int(configuration.patchSize),
-            "num_channels": .int(configuration.channels), "hidden_act": .string(configuration.activation.huggingFaceName),
+            "num_channels": .int(configuration.channels),
+            "hidden_act": .string(configuration.activation.huggingFaceName),
             "layer_norm_eps": .number(Double("\(configuration.normEpsilon)") ?? Double(configuration.normEpsilon)),
             "torch_dtype": "float32",
         ]

@@ -33,6 +33,7 @@ public final class AttentionPooling: Module {
         makeAdjacent([query.bias, key.bias, value.bias])
     }
 
+    /// Parameters by path.
     public var parameters: ParameterTree {
         [
             "probe": probe, "query": query, "key": key, "value": value, "output": output, "norm": norm,

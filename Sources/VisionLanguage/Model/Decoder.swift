@@ -44,6 +44,7 @@ public final class Decoder: Module {
             ? nil : Linear(inputs: hidden, outputs: configuration.vocabularySize, hasBias: false, initializer)
     }
 
+    /// Parameters by path.
     public var parameters: ParameterTree {
         ["embedding": embedding, "layers": blocks, "norm": norm, "head": head]
     }

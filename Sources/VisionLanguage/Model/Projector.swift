@@ -27,6 +27,7 @@ public final class Projector: Module {
         }
     }
 
+    /// Parameters by path.
     public var parameters: ParameterTree {
         var tree = ParameterTree()
         if let single { tree.append(single.parameters, under: "") }

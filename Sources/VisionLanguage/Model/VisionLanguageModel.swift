@@ -57,6 +57,7 @@ public final class VisionLanguageModel: Module {
         language = Decoder(configuration.language, initializer)
     }
 
+    /// Parameters by path.
     public var parameters: ParameterTree {
         ["vision": vision, "projector": projector, "language": language]
     }

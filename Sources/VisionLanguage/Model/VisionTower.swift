@@ -52,6 +52,7 @@ public final class VisionTower: Module {
         head = configuration.hasPoolingHead ? AttentionPooling(configuration, initializer) : nil
     }
 
+    /// Parameters by path.
     public var parameters: ParameterTree {
         [
             "patchEmbedding": patchEmbedding, "classToken": classToken, "positions": positions, "preNorm": preNorm,

@@ -1,0 +1,138 @@
+import Basics
+import Checkpointing
+import NeuralNetwork
+import TensorCore
+import TestSupport
+import Testing
+import VisionLanguage
+
+private let goldenModels = Fixtures.golden("llava-") + Fixtures.golden("nanovlm-")
+
+/// Whole models against PyTorch and transformers: logits, loss, every gradient, forty steps of two-stage training, captions.
+@Suite("Golden models", .enabled(if: !goldenModels.isEmpty))
+struct GoldenModelTests {
+    private let backend = TestBackend.cpu.make()
+
+    @Test(arguments: goldenModels)
+    func forwardAndGradients(folder: String) throws {
+        let golden = try GoldenModel(folder, on: backend)
+        let batch = try golden.packed(golden.batches[0])
+        let features = GradientRecording.disabled { golden.model.visualTokens(batch.pictures[0]) }
+        expectClose(
+            features.floats, try golden.io.floats("image_features"),
+            .absolute(golden.tolerance("io", "image_features")),
+            "image features")
+        let hidden = GradientRecording.disabled { golden.model.hiddenStates(batch) }
+        try compareLogits(golden, batch, golden.model.language.logits(hidden).floats)
+        let loss = golden.model.loss(batch, scale: 1 / Float(batch.supervisedCount))
+        loss.backward()
+        expectClose(
+            [loss.scalar], try golden.io.floats("loss"), .absolute(golden.tolerance("io", "loss")), "loss")
+
+        let gradients = try TensorFile(Paths.join(folder, "grads.safetensors"))
+        var compared = 0
+        for (path, parameter) in golden.model.parameters.entries {
+            guard let key = golden.table.key(ofParameter: path) else {
+                Issue.record("no key for \(path)")
+                continue
+            }
+            let other = [
+                key, key.replacing("vision_tower.", with: "vision_tower.vision_model."),
+                key.replacing("vision_model.", with: ""),
+            ]
+            guard let name = other.first(where: gradients.contains) else {
+                // Layers beyond the feature layer get no gradient in either.
+                #expect(parameter.gradient == nil, "\(path) has a gradient, \(key) has none")
+                continue
+            }
+            let gradient = try #require(parameter.gradient, "\(path) has no gradient")
+            expectClose(
+                gradient.floats, try gradients.floats(name), .absolute(golden.tolerance("grads", name)), "\(path)")
+            compared += 1
+        }
+        #expect(compared == gradients.entries.count)
+    }
+
+    /// Padded rows of the fixture have no counterpart in a packed batch; the others follow each other.
+    private func compareLogits(_ golden: GoldenModel, _ batch: PackedBatch, _ logits: [Float]) throws {
+        let shape = try golden.io.entry("logits").shape
+        let expected = try golden.io.floats("logits")
+        for (sequence, index) in golden.batches[0].enumerated() {
+            let count = golden.samples[index].ids.count * shape[2]
+            let start = Int(batch.offsets[sequence]) * shape[2]
+            let other = sequence * shape[1] * shape[2]
+            expectClose(
+                Array(logits[start..<start + count]), Array(expected[other..<other + count]),
+                .absolute(golden.tolerance("io", "logits")), "logits of sequence \(sequence)")
+        }
+    }
+
+    @Test(arguments: goldenModels)
+    func twoStageTraining(folder: String) throws {
+        let golden = try GoldenModel(folder, on: backend)
+        let training = try JSON.read(Paths.join(folder, "training.json"))
+        let lossTolerance = try #require(training["tolerance"]?["loss"]?.double)
+        let normTolerance = try #require(training["tolerance"]?["grad_norm_relative"]?.double)
+        let steps = try #require(training["steps"]?.array)
+        var next = 0
+        for stage in try #require(training["stages"]?.array) {
+            let parts = (stage["train"]?.array ?? []).compactMap(\.string)
+            for entry in golden.model.parameters.entries {
+                entry.parameter.isTrainable = parts.contains { entry.path.hasPrefix($0 + ".") }
+            }
+            let trainable = golden.model.parameters.trainable
+            let gradients = GradientBuffer(trainable.entries.map(\.parameter), on: backend)
+            let optimizer = AdamW([trainable])
+            let count = stage["steps"]?.int ?? 0
+            let schedule = Schedule(
+                peak: stage["lr"]?.double ?? 0, warmup: stage["warmup_ratio"]?.double ?? 0, totalSteps: count,
+                decay: .cosine)
+            for step in 0..<count {
+                let expected = steps[next]
+                next += 1
+                gradients.clear()
+                let batch = try golden.packed(golden.batches[expected["batch"]?.int ?? 0])
+                let loss = golden.model.loss(batch)
+                loss.backward()
+                let weight = Double(batch.supervisedCount)
+                let norm = gradients.norm / weight
+                let rate = schedule.rate(at: step)
+                #expect(abs(rate - (expected["lr"]?.double ?? -1)) <= 1e-12, "rate of step \(step)")
+                #expect(
+                    abs(Double(loss.scalar) / weight - (expected["loss"]?.double ?? 0)) <= lossTolerance,
+                    "loss of step \(step): \(Double(loss.scalar) / weight), expected \(expected["loss"]?.double ?? 0)")
+                let reference = expected["grad_norm"]?.double ?? 0
+                // Ten times the fixture's own rounding: the norm after 20 steps carries that of the weights too.
+                #expect(abs(norm - reference) <= 10 * normTolerance * reference, "gradient norm of step \(step)")
+                let clip = GradientBuffer.clipFactor(norm: norm, limit: stage["clip"]?.double)
+                optimizer.step([GroupRate(learningRate: rate, weightDecay: 0)], gradientScale: clip / weight)
+            }
+        }
+        #expect(next == steps.count)
+    }
+
+    @Test(arguments: goldenModels)
+    func greedyCaptions(folder: String) throws {
+        let golden = try GoldenModel(folder, on: backend)
+        let json = try JSON.read(Paths.join(folder, "captions.json"))
+        let prompt = try #require(json["input_ids"]?.array).map { Int32($0.int ?? 0) }
+        let ids = prompt.map { Int($0) == golden.imageToken ? -1 : $0 }
+        let rows = prompt.indices.filter { Int(prompt[$0]) == golden.imageToken }.map { Int32($0) }
+        let captions = try #require(json["captions"]?["before"]?.object)
+        let prompts = try captions.keys.map { name in
+            let side = try golden.io.entry("pixel_values.\(name)").shape[2]
+            let pixels = try golden.io.floats("pixel_values.\(name)")
+            return Prompt(
+                ids: ids,
+                pictures: [PictureGroup(height: side, width: side, count: 1, pixels: pixels, rows: rows)])
+        }
+        let settings = GenerationSettings(maximumNewTokens: json["max_new_tokens"]?.int ?? 1)
+        let together = Generator(golden.model).generate(prompts, settings)
+        for (index, caption) in captions.enumerated() {
+            let expected = (caption.value["tokens"]?.array ?? []).map { Int32($0.int ?? 0) }
+            let found = Array(together[index].ids.prefix(expected.count))
+            #expect(found == expected, "\(caption.key)")
+            #expect(Generator(golden.model).generate([prompts[index]], settings)[0] == together[index], "alone")
+        }
+    }
+}
