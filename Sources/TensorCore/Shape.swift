@@ -31,6 +31,6 @@ public struct Shape: Hashable, Sendable, ExpressibleByArrayLiteral, CustomString
     /// The product of all extents but the last: the rows when a tensor is read as a matrix.
     public var rows: Int { dimensions.dropLast().reduce(1, *) }
 
-    /// See the type above.
+    /// The extents in brackets.
     public var description: String { "\(dimensions)" }
 }

@@ -37,18 +37,18 @@ extension ModelBundle {
     public func fill(vision: Part?, language: Part) throws {
         let tree = model.parameters
         if case .folder(let folder)? = vision, let shape = model.configuration.vision {
-            var table = VisionFamily.table(shape)
+            var table = KeyTable.vision(channels: shape.channels, patchSize: shape.patchSize)
             table.aliases += [
-                (from: "vision_tower.vision_model.", to: ""), (from: "vision_tower.", to: ""),
-                (from: "model.vision_tower.", to: ""),
+                ("vision_tower.vision_model.", "vision_model."), ("vision_tower.", "vision_model."),
+                ("model.vision_tower.", "vision_model."),
             ]
-            table.ignored += ["head.**", "text_model.**", "language_model.**", "multi_modal_projector.**"]
+            table.ignored += ["vision_model.head.**", "text_model.**", "language_model.**", "multi_modal_projector.**"]
                 .map { IgnoredKey($0, because: "only the tower is taken") }
             try tree.part("vision").load(from: TensorFolder(folder), table: table)
         }
         if case .folder(let folder) = language {
-            var table = DecoderFamily.table(ties: model.configuration.language.tiesWordEmbeddings)
-            table.aliases += [(from: "language_model.", to: ""), (from: "model.language_model.", to: "model.")]
+            var table = KeyTable.llama
+            table.aliases += [("language_model.", ""), ("model.language_model.", "model.")]
             table.ignored += ["vision_tower.**", "multi_modal_projector.**"]
                 .map { IgnoredKey($0, because: "only the decoder is taken") }
             try tree.part("language").load(from: TensorFolder(folder), table: table)

@@ -26,7 +26,7 @@ package struct ModelFamily {
                 configuration: ModelConfiguration(
                     vision: nil, features: VisionFeatures(appliesPostNorm: false), projector: .linear,
                     language: language),
-                table: DecoderFamily.table(ties: language.tiesWordEmbeddings).prefixed(key: "", path: "language."),
+                table: .llama.prefixed(key: "", path: "language."),
                 imageTokenID: nil)
         default: throw reader.unsupported("model_type", "\"\(name)\"")
         }
@@ -77,34 +77,10 @@ package struct ModelFamily {
         }
     }
 
-    /// Keys of a tower, a projector and a decoder, as LLaVA's Hugging Face layout names them.
+    /// Keys of a decoder alone, or of a tower, a projector and a decoder as LLaVA's Hugging Face layout names them.
     static func table(_ configuration: ModelConfiguration) -> KeyTable {
-        let decoder = DecoderFamily.table(ties: configuration.language.tiesWordEmbeddings)
-            .prefixed(key: "language_model.", path: "language.")
-        guard let vision = configuration.vision else {
-            return DecoderFamily.table(ties: configuration.language.tiesWordEmbeddings)
-                .prefixed(key: "", path: "language.")
-        }
-        let tower = VisionFamily.table(vision).prefixed(key: "vision_tower.", path: "vision.")
-        let projector =
-            switch configuration.projector {
-            case .mlp2xGelu:
-                KeyTable([
-                    KeyRule("multi_modal_projector.linear_1", "projector.first"),
-                    KeyRule("multi_modal_projector.linear_2", "projector.second"),
-                ])
-            case .linear, .pixelShuffle: KeyTable([KeyRule("multi_modal_projector.linear", "projector")])
-            }
-        var all = tower + projector + decoder
-        all.aliases += [
-            (from: "model.language_model.", to: "language_model.model."),
-            (from: "model.vision_tower.vision_model.", to: "vision_tower."),
-            (from: "model.vision_tower.", to: "vision_tower."),
-            (from: "model.multi_modal_projector.", to: "multi_modal_projector."),
-            (from: "lm_head.", to: "language_model.lm_head."),
-        ]
-        all.ignored.append(IgnoredKey("vision_tower.head.**", because: "the pooling head is not used by the projector"))
-        return all
+        guard let vision = configuration.vision else { return .llama.prefixed(key: "", path: "language.") }
+        return .llava(channels: vision.channels, patchSize: vision.patchSize)
     }
 
     /// `config.json` of a model, as `transformers` reads it where it knows the combination.
