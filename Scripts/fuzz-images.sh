@@ -9,7 +9,7 @@ count=${1:-100000} seed=${2:-1} processes=${3:-2}
 swift build -c release --sanitize=address --scratch-path .build-asan --product ImageFuzzer
 fuzzer=$PWD/.build-asan/release/ImageFuzzer
 
-folders=(Tests/ImagingTests/Fixtures)
+folders=(Tests/ImagingTests/Fixtures/pictures)
 for data in "${VITRAIL_DATA:-../shared/data}" ../../shared/data; do
     if [ -d "$data/image-conformance" ]; then
         folders+=("$data/image-conformance")

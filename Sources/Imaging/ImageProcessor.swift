@@ -90,4 +90,11 @@ public struct ImageProcessor: Equatable, Sendable {
         processor.padding = .mean
         return processor
     }
+
+    /// nanoVLM: cut into tiles of `tile` pixels, values from 0 to 1 without normalisation.
+    public static func nanoVLM(tile: Int, maximumSide: Int, upscales: Bool = false) -> ImageProcessor {
+        ImageProcessor(
+            resize: nil, normalization: nil,
+            tiling: .dynamic(tile: tile, maximumSide: maximumSide, upscales: upscales))
+    }
 }

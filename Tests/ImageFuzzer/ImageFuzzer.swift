@@ -17,7 +17,16 @@ enum ImageFuzzer {
     static let secondsPerInput = 10.0
     static let megabytes = 3_000
 
-    static func main() throws {
+    static func main() {
+        do {
+            try run()
+        } catch {
+            print("error: \(error)")
+            exit(1)
+        }
+    }
+
+    private static func run() throws {
         let arguments = CommandLine.arguments
         guard arguments.count >= 3, let count = Int(arguments[1]), let seed = UInt64(arguments[2]) else {
             print("usage: ImageFuzzer COUNT SEED [FOLDER …]")
