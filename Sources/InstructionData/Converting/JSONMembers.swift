@@ -7,6 +7,7 @@ import Basics
 struct JSONMembers {
     private let bytes: UnsafeRawBufferPointer
     private let path: String
+    private let lines = LineIndex()
     private let ranges: [String: Range<Int>]
     /// The members' names in file order.
     let names: [String]
@@ -92,7 +93,7 @@ struct JSONMembers {
     }
 
     /// 1-based line where an element begins.
-    func line(of range: Range<Int>) -> Int { RecordIndex.line(of: range.lowerBound, in: bytes) }
+    func line(of range: Range<Int>) -> Int { lines.line(of: range.lowerBound, in: bytes) }
 
     private static func endOfString(_ bytes: UnsafeRawBufferPointer, from start: Int) -> Int? {
         var position = start + 1

@@ -31,6 +31,7 @@ public final class InstructionDataset: Sendable {
     private let file: MappedFile
     private let index: RecordIndex
     private let reader: RecordReader
+    private let lines = LineIndex()
 
     /// Maps and indexes a file; nothing is parsed yet.
     /// - Throws: a `Problem` when the file can't be read, holds no record, or is a list that is not closed.
@@ -94,7 +95,7 @@ public final class InstructionDataset: Sendable {
     }
 
     /// 1-based line where a record begins; counted on demand, since only messages need it.
-    public func line(at position: Int) -> Int { RecordIndex.line(of: index[position].lowerBound, in: file.bytes) }
+    public func line(at position: Int) -> Int { lines.line(of: index[position].lowerBound, in: file.bytes) }
 
     /// Bytes of a record in the file, a cheap measure of its length.
     public func byteCount(at position: Int) -> Int { index[position].count }

@@ -1,0 +1,166 @@
+public import Basics
+import Tokenization
+
+/// What a data set holds, in numbers: turns, lengths, answers, pictures, repetitions.
+public struct DatasetStatistics: Sendable {
+    /// Quantities whose spread is told.
+    public enum Quantity: String, CaseIterable, Sendable {
+        case exchanges = "questions a record"
+        case pictures = "pictures a record"
+        case questionWords = "words a question"
+        case answerWords = "words an answer"
+        case answerTokens = "tokens an answer"
+        case recordTokens = "tokens of text a record"
+    }
+
+    /// The data file.
+    public var path = ""
+    /// Records that were read.
+    public private(set) var records = 0
+    /// Records that are broken.
+    public private(set) var broken = 0
+    /// Records whose turns and pictures occur before.
+    public private(set) var repeated = 0
+    /// How often each value of a quantity occurs.
+    public private(set) var counts: [Quantity: [Int: Int]] = [:]
+    /// How often each answer occurs (the first million different ones).
+    public private(set) var answers: [String: Int] = [:]
+    /// How often each first line of a question occurs (the first million different ones).
+    public private(set) var questions: [String: Int] = [:]
+
+    /// Texts and values beyond this many different ones are not counted apart.
+    private static let distinctLimit = 1_000_000
+
+    private struct Part: Sendable {
+        var values: [(Quantity, Int)] = []
+        var answers: [String] = []
+        var questions: [String] = []
+        var hashes: [UInt64] = []
+        var broken = 0
+    }
+
+    /// Reads a whole data set on several threads.
+    /// - Parameters:
+    ///   - countTokens: how many tokens a text has for a model; nil leaves token counts out.
+    ///   - progress: called with the records so far.
+    public init(
+        _ dataset: InstructionDataset, workers: Int = Parallel.processors,
+        countTokens: (@Sendable (String) -> Int)? = nil, progress: ((Int) -> Void)? = nil
+    ) throws {
+        path = dataset.path
+        var hashes: Set<UInt64> = []
+        let chunk = 256
+        let round = chunk * max(1, workers) * 8
+        for start in stride(from: 0, to: dataset.count, by: round) {
+            let end = min(dataset.count, start + round)
+            let chunks = stride(from: start, to: end, by: chunk).map { $0..<min(end, $0 + chunk) }
+            for part in try Parallel.map(chunks, workers: workers, { Self.part(dataset, $0, countTokens) }) {
+                add(part, hashes: &hashes)
+            }
+            progress?(end)
+        }
+    }
+
+    private static func part(
+        _ dataset: InstructionDataset, _ positions: Range<Int>, _ countTokens: (@Sendable (String) -> Int)?
+    ) -> Part {
+        var part = Part()
+        for position in positions {
+            guard let record = try? dataset.record(at: position) else {
+                part.broken += 1
+                continue
+            }
+            let dialogue = record.conversation.dialogue
+            part.values.append((.exchanges, dialogue.count / 2))
+            part.values.append((.pictures, record.images.count))
+            var tokens = 0
+            for turn in dialogue {
+                let text = turn.content.replacing(utf8: "<image>", with: "").trimmed
+                let words = text.utf8.split { $0 == 32 || (9...13).contains($0) }.count
+                let own = countTokens?(text) ?? 0
+                tokens += own
+                if turn.role == .user {
+                    part.values.append((.questionWords, words))
+                    part.questions.append(String(text.split(separator: "\n").first ?? ""))
+                } else {
+                    part.values.append((.answerWords, words))
+                    if countTokens != nil { part.values.append((.answerTokens, own)) }
+                    part.answers.append(text)
+                }
+            }
+            if countTokens != nil { part.values.append((.recordTokens, tokens)) }
+            part.hashes.append(Self.hash(record))
+        }
+        return part
+    }
+
+    private mutating func add(_ part: Part, hashes: inout Set<UInt64>) {
+        records += part.hashes.count
+        broken += part.broken
+        for (quantity, value) in part.values { counts[quantity, default: [:]][value, default: 0] += 1 }
+        for answer in part.answers where answers.count < Self.distinctLimit || answers[answer] != nil {
+            answers[answer, default: 0] += 1
+        }
+        for question in part.questions where questions.count < Self.distinctLimit || questions[question] != nil {
+            questions[question, default: 0] += 1
+        }
+        for hash in part.hashes where !hashes.insert(hash).inserted { repeated += 1 }
+    }
+
+    /// FNV-1a over turns and pictures.
+    private static func hash(_ record: InstructionRecord) -> UInt64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        func add(_ text: String) {
+            for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }
+            hash = (hash ^ 0xFF) &* 0x100_0000_01B3
+        }
+        for image in record.images { add(image.description) }
+        for turn in record.conversation.turns { add(turn.content) }
+        return hash
+    }
+
+    // MARK: - Reading the numbers
+
+    /// Mean, median, 95th percentile and maximum of a quantity; nil when there is none.
+    public func spread(of quantity: Quantity) -> (mean: Double, median: Int, high: Int, maximum: Int)? {
+        guard let counted = counts[quantity] else { return nil }
+        let total = counted.values.reduce(0, +)
+        guard total > 0 else { return nil }
+        let sorted = counted.sorted { $0.key < $1.key }
+        func percentile(_ share: Double) -> Int {
+            var left = Int((Double(total) * share).rounded(.up))
+            for (value, count) in sorted {
+                left -= count
+                if left <= 0 { return value }
+            }
+            return sorted[sorted.count - 1].key
+        }
+        let sum = counted.reduce(0.0) { $0 + Double($1.key) * Double($1.value) }
+        return (sum / Double(total), percentile(0.5), percentile(0.95), sorted[sorted.count - 1].key)
+    }
+
+    /// The most frequent texts, the first in byte order of equals.
+    public static func top(_ counted: [String: Int], _ count: Int) -> [(text: String, count: Int)] {
+        counted.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.prefix(count).map { ($0.key, $0.value) }
+    }
+
+    /// The numbers as JSON.
+    public var json: JSON {
+        var spreads = JSONObject()
+        for quantity in Quantity.allCases {
+            guard let spread = spread(of: quantity) else { continue }
+            spreads[quantity.rawValue] = [
+                "mean": .number(spread.mean), "median": .int(spread.median), "p95": .int(spread.high),
+                "max": .int(spread.maximum),
+            ]
+        }
+        func texts(_ counted: [String: Int]) -> JSON {
+            .array(Self.top(counted, 20).map { ["text": .string($0.text), "count": .int($0.count)] })
+        }
+        return [
+            "data": .string(path), "records": .int(records), "broken": .int(broken), "repeated": .int(repeated),
+            "spreads": .object(spreads), "different_answers": .int(answers.count),
+            "different_questions": .int(questions.count), "answers": texts(answers), "questions": texts(questions),
+        ]
+    }
+}

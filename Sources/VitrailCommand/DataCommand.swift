@@ -1,0 +1,132 @@
+import ArgumentParser
+import Basics
+import Imaging
+import InstructionData
+import Tokenization
+
+/// `vitrail data`.
+struct DataCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "data", abstract: "Check and measure instruction data.",
+        subcommands: [DataValidateCommand.self, DataStatsCommand.self])
+}
+
+/// Which records a command reads.
+struct DataOptions: ParsableArguments {
+    @Argument(help: "LLaVA or OpenAI-messages JSON or JSONL; or a folder with records.jsonl.", completion: .file())
+    var data: String
+
+    @Option(help: ArgumentHelp("The folder that picture paths are relative to.", valueName: "folder"))
+    var images: String?
+
+    @Flag(help: "Repair what can be repaired, and count the repairs.")
+    var lenient = false
+
+    @Option(help: ArgumentHelp("Threads (default: all processors).", valueName: "n"))
+    var threads: Int?
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    var workers: Int { max(1, threads ?? Parallel.processors) }
+
+    func open() throws -> InstructionDataset {
+        let path = Files.isDirectory(data) ? Paths.join(data, "records.jsonl") : data
+        return try InstructionDataset(path, options: .init(imageFolder: images, lenient: lenient), workers: workers)
+    }
+}
+
+/// `vitrail data validate`.
+struct DataValidateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "validate", abstract: "Read every record and decode every picture; exit 1 when anything is wrong.",
+        discussion: """
+            EXAMPLES
+              vitrail data validate data/shapes/train
+              vitrail data validate mix.json --images images --no-pictures --json
+            """)
+
+    @OptionGroup var options: DataOptions
+
+    @Flag(inversion: .prefixedNo, help: "Decode the pictures too.")
+    var pictures = true
+
+    @Option(help: ArgumentHelp("Faults that are told word for word.", valueName: "n"))
+    var show = 20
+
+    func run() throws {
+        let dataset = try options.open()
+        var validation = DatasetValidation()
+        if pictures { validation.checkPicture = { _ = try ImageDecoder.decode($0, source: $1) } }
+        validation.keptFaults = max(0, show)
+        let report = try validation.run(dataset, workers: options.workers) {
+            Console.status("\(Formatting.count($0)) of \(Formatting.count(dataset.count)) records")
+        }
+        if options.json { Console.out(report.json.serialized()) } else { tell(report) }
+        if report.faultCount > 0 { throw ExitCode(ExitStatus.failed) }
+    }
+
+    private func tell(_ report: DatasetValidation.Report) {
+        for fault in report.first {
+            Console.out("\(report.path):\(fault.line): \(fault.reason)")
+            if let fix = fault.fix { Console.out("    fix: \(fix)") }
+        }
+        if report.faultCount > report.first.count {
+            Console.out("… and \(Formatting.count(report.faultCount - report.first.count)) more")
+        }
+        if !report.kinds.isEmpty {
+            let kinds = report.kinds.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+            Console.table([["fault", "times"]] + kinds.map { [$0.key, Formatting.count($0.value)] }, to: Console.out)
+        }
+        for (repair, count) in report.repairs.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+            Console.out("\(Formatting.count(count)) × \(repair.rawValue)")
+        }
+        let pictures = self.pictures ? ", \(Formatting.count(report.pictures)) pictures" : ""
+        Console.out(
+            "\(Formatting.count(report.records)) records\(pictures): "
+                + (report.faultCount == 0 ? "sound" : "\(Formatting.count(report.faultCount)) faults"))
+    }
+}
+
+/// `vitrail data stats`.
+struct DataStatsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "stats", abstract: "Count turns, lengths, answers, pictures and repetitions.",
+        discussion: """
+            EXAMPLES
+              vitrail data stats data/shapes/train
+              vitrail data stats mix.json --model Models/pebble     lengths in the model's tokens too
+            """)
+
+    @OptionGroup var options: DataOptions
+
+    @Option(help: ArgumentHelp("A model's or tokenizer's folder, to count tokens.", valueName: "folder"))
+    var model: String?
+
+    func run() throws {
+        let dataset = try options.open()
+        let tokenizer = try model.map { try Tokenizer(folder: $0) }
+        let statistics = try DatasetStatistics(
+            dataset, workers: options.workers,
+            countTokens: tokenizer.map { tokenizer in { @Sendable text in tokenizer.encode(text).count } }
+        ) { Console.status("\(Formatting.count($0)) of \(Formatting.count(dataset.count)) records") }
+        if options.json { return Console.out(statistics.json.serialized()) }
+        var rows = [["", "mean", "median", "95 %", "most"]]
+        for quantity in DatasetStatistics.Quantity.allCases {
+            guard let spread = statistics.spread(of: quantity) else { continue }
+            let whole = [spread.median, spread.high, spread.maximum].map { Formatting.count($0) }
+            rows.append([quantity.rawValue, Formatting.decimal(spread.mean, 1)] + whole)
+        }
+        Console.out(
+            "\(Formatting.count(statistics.records)) records, \(Formatting.count(statistics.broken)) broken, "
+                + "\(Formatting.count(statistics.repeated)) repeated")
+        Console.table(rows, to: Console.out)
+        list("answers", statistics.answers)
+        list("questions", statistics.questions)
+    }
+
+    private func list(_ name: String, _ counted: [String: Int]) {
+        let top = DatasetStatistics.top(counted, 10).map { [String($0.text.prefix(72)), Formatting.count($0.count)] }
+        Console.table([["\(Formatting.count(counted.count)) different \(name)", "times"]] + top, to: Console.out)
+    }
+}
