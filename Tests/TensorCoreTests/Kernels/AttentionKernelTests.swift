@@ -5,7 +5,10 @@ import Testing
 @Suite struct AttentionKernelTests {
     @Test(arguments: TestBackend.optimized, AttentionCase.all)
     func attention(_ backend: TestBackend, _ arrangement: AttentionCase) {
-        for scale in [Float(1), 8] {
+        // Values to 8 make scores near 100, whose float32 rounding of a few 1e-5 is the relative error of the probabilities.
+        for (scale, outputTolerance, gradientTolerance) in [
+            (Float(1), Tolerance.forward, Tolerance.gradient), (8, .ofScale(5e-5), .ofScale(1.5e-4)),
+        ] {
             expectLikeReference(backend, "\(arrangement.testDescription), values to \(scale)") { backend, numbers in
                 let (heads, segments) = (arrangement.heads, arrangement.segments)
                 let (rows, q, kv) = (segments.queryCount, heads.queryColumns, heads.keyValueColumns)
@@ -28,11 +31,13 @@ import Testing
                     heads: heads, segments: segments, intoQuery: dq, key: dkv.columns(0..<kv),
                     value: dkv.columns(kv..<2 * kv))
                 return [
-                    ("output", output.surroundings, .forward), ("log-sum-exp", logSumExp.floats, .forward),
-                    ("output of inference", again.surroundings, .forward),
-                    ("around dq", dq.surroundings, .gradient), ("dq", dq.floats, .gradient),
-                    ("around dk and dv", dkv.surroundings, .gradient),
-                    ("dk", dkv.columns(0..<kv).floats, .gradient), ("dv", dkv.columns(kv..<2 * kv).floats, .gradient),
+                    ("output", output.surroundings, outputTolerance),
+                    ("log-sum-exp", logSumExp.floats, outputTolerance),
+                    ("output of inference", again.surroundings, outputTolerance),
+                    ("around dq", dq.surroundings, gradientTolerance), ("dq", dq.floats, gradientTolerance),
+                    ("around dk and dv", dkv.surroundings, gradientTolerance),
+                    ("dk", dkv.columns(0..<kv).floats, gradientTolerance),
+                    ("dv", dkv.columns(kv..<2 * kv).floats, gradientTolerance),
                 ]
             }
         }
