@@ -1,0 +1,339 @@
+/// Reads expressions from the words of one tag, with Jinja's precedence.
+struct ExpressionParser {
+    private let tokens: [Token]
+    private var index = 0
+    private var depth = 0
+    private let template: String
+    private let line: Int
+    /// The first word of the tag.
+    private(set) var keyword = ""
+
+    init(_ tokens: [Token], _ template: String, _ line: Int) {
+        self.tokens = tokens
+        self.template = template
+        self.line = line
+        if case .name(let name)? = tokens.first { keyword = name }
+    }
+
+    private func failure(_ reason: String) -> JinjaError { JinjaError(template, line, reason) }
+
+    private var next: Token? { index < tokens.count ? tokens[index] : nil }
+
+    mutating func take(_ symbol: String) -> Bool {
+        guard next == .symbol(symbol) else { return false }
+        index += 1
+        return true
+    }
+
+    mutating func take(name: String) -> Bool {
+        guard next == .name(name) else { return false }
+        index += 1
+        return true
+    }
+
+    mutating func expect(_ symbol: String) throws(JinjaError) {
+        guard take(symbol) else { throw failure("expected \"\(symbol)\"") }
+    }
+
+    mutating func expect(name: String) throws(JinjaError) {
+        guard take(name: name) else { throw failure("expected \"\(name)\"") }
+    }
+
+    mutating func name() throws(JinjaError) -> String {
+        guard case .name(let name)? = next else { throw failure("expected a name") }
+        index += 1
+        return name
+    }
+
+    mutating func finish() throws(JinjaError) {
+        guard index == tokens.count else { throw failure("unexpected words at the end of a tag") }
+    }
+
+    /// `a`, `ns.a`, or `a, b`.
+    mutating func target() throws(JinjaError) -> Statement.Target {
+        var targets: [Statement.Target] = []
+        let isWrapped = take("(")
+        repeat {
+            let name = try name()
+            targets.append(take(".") ? .attribute(name, try self.name()) : .name(name))
+        } while take(",")
+        if isWrapped { try expect(")") }
+        return targets.count == 1 ? targets[0] : .tuple(targets)
+    }
+
+    /// One expression, or several with commas as a list.
+    mutating func tuple() throws(JinjaError) -> Expression {
+        let first = try expression()
+        guard next == .symbol(",") else { return first }
+        var members = [first]
+        while take(","), next != nil { members.append(try expression()) }
+        return .list(members)
+    }
+
+    mutating func expression(withCondition: Bool = true) throws(JinjaError) -> Expression {
+        depth += 1
+        defer { depth -= 1 }
+        guard depth <= 64 else { throw failure("an expression is nested too deeply") }
+        var value = try disjunction()
+        while withCondition, take(name: "if") {
+            let test = try disjunction()
+            let otherwise = take(name: "else") ? try expression() : nil
+            value = .conditional(value, test: test, otherwise: otherwise)
+        }
+        return value
+    }
+
+    private mutating func disjunction() throws(JinjaError) -> Expression {
+        var left = try conjunction()
+        while take(name: "or") { left = .binary("or", left, try conjunction()) }
+        return left
+    }
+
+    private mutating func conjunction() throws(JinjaError) -> Expression {
+        var left = try negation()
+        while take(name: "and") { left = .binary("and", left, try negation()) }
+        return left
+    }
+
+    private mutating func negation() throws(JinjaError) -> Expression {
+        var count = 0
+        while take(name: "not") { count += 1 }
+        let value = try comparison()
+        guard count > 0 else { return value }
+        return count % 2 == 1 ? .unary("not", value) : .unary("not", .unary("not", value))
+    }
+
+    private mutating func comparison() throws(JinjaError) -> Expression {
+        let first = try sum()
+        var left = first
+        var whole: Expression?
+        while true {
+            var symbol: String?
+            for candidate in ["==", "!=", "<=", ">=", "<", ">"] where take(candidate) {
+                symbol = candidate
+                break
+            }
+            if symbol == nil, take(name: "in") { symbol = "in" }
+            if symbol == nil, next == .name("not"), index + 1 < tokens.count, tokens[index + 1] == .name("in") {
+                index += 2
+                symbol = "not in"
+            }
+            guard let symbol else { return whole ?? first }
+            let right = try sum()
+            let pair = Expression.binary(symbol, left, right)
+            // a < b < c means a < b and b < c.
+            whole = whole.map { .binary("and", $0, pair) } ?? pair
+            left = right
+        }
+    }
+
+    private mutating func sum() throws(JinjaError) -> Expression {
+        var left = try concatenation()
+        while true {
+            if take("+") {
+                left = .binary("+", left, try concatenation())
+            } else if take("-") {
+                left = .binary("-", left, try concatenation())
+            } else {
+                return left
+            }
+        }
+    }
+
+    private mutating func concatenation() throws(JinjaError) -> Expression {
+        var left = try product()
+        while take("~") { left = .binary("~", left, try product()) }
+        return left
+    }
+
+    private mutating func product() throws(JinjaError) -> Expression {
+        var left = try power()
+        while true {
+            guard let symbol = ["*", "//", "/", "%"].first(where: { next == .symbol($0) }) else { return left }
+            index += 1
+            left = .binary(symbol, left, try power())
+        }
+    }
+
+    private mutating func power() throws(JinjaError) -> Expression {
+        var left = try unary(withFilters: true)
+        while take("**") { left = .binary("**", left, try unary(withFilters: true)) }
+        return left
+    }
+
+    private mutating func unary(withFilters: Bool) throws(JinjaError) -> Expression {
+        depth += 1
+        defer { depth -= 1 }
+        guard depth <= 64 else { throw failure("an expression is nested too deeply") }
+        var value: Expression
+        if take("-") {
+            value = .unary("-", try unary(withFilters: false))
+        } else if take("+") {
+            value = .unary("+", try unary(withFilters: false))
+        } else {
+            value = try postfix(try primary())
+        }
+        return withFilters ? try filters(value) : value
+    }
+
+    private mutating func primary() throws(JinjaError) -> Expression {
+        guard let token = next else { throw failure("an expression ends too early") }
+        index += 1
+        switch token {
+        case .integer(let value): return .integer(value)
+        case .number(let value): return .number(value)
+        case .string(var text):
+            while case .string(let more)? = next {
+                text += more
+                index += 1
+            }
+            return .string(text)
+        case .name(let name):
+            switch name {
+            case "true", "True": return .bool(true)
+            case "false", "False": return .bool(false)
+            case "none", "None": return .none
+            default: return .name(name)
+            }
+        case .symbol("("):
+            if take(")") { return .list([]) }
+            let value = try tupleInParentheses()
+            try expect(")")
+            return value
+        case .symbol("["): return .list(try members(until: "]"))
+        case .symbol("{"): return try dictionary()
+        case .symbol(let symbol): throw failure("unexpected \"\(symbol)\"")
+        }
+    }
+
+    private mutating func tupleInParentheses() throws(JinjaError) -> Expression {
+        let first = try expression()
+        guard next == .symbol(",") else { return first }
+        var members = [first]
+        while take(","), next != .symbol(")") { members.append(try expression()) }
+        return .list(members)
+    }
+
+    private mutating func members(until end: String) throws(JinjaError) -> [Expression] {
+        var members: [Expression] = []
+        while !take(end) {
+            members.append(try expression())
+            if !take(",") {
+                try expect(end)
+                break
+            }
+        }
+        return members
+    }
+
+    private mutating func dictionary() throws(JinjaError) -> Expression {
+        var entries: [(key: Expression, value: Expression)] = []
+        while !take("}") {
+            let key = try expression()
+            try expect(":")
+            entries.append((key, try expression()))
+            if !take(",") {
+                try expect("}")
+                break
+            }
+        }
+        return .dictionary(entries)
+    }
+
+    private mutating func postfix(_ value: Expression) throws(JinjaError) -> Expression {
+        var value = value
+        while true {
+            if take(".") {
+                if case .integer(let position)? = next {
+                    index += 1
+                    value = .item(value, .integer(position))
+                } else {
+                    value = .attribute(value, try name())
+                }
+            } else if take("[") {
+                value = try subscripted(value)
+            } else if next == .symbol("(") {
+                value = .call(value, try arguments())
+            } else {
+                return value
+            }
+        }
+    }
+
+    private mutating func subscripted(_ value: Expression) throws(JinjaError) -> Expression {
+        var bounds: [Expression?] = [nil]
+        var isSlice = false
+        while !take("]") {
+            if take(":") {
+                isSlice = true
+                bounds.append(nil)
+            } else {
+                bounds[bounds.count - 1] = try expression()
+                guard next == .symbol(":") || next == .symbol("]") else { throw failure("expected \"]\"") }
+            }
+        }
+        if isSlice, bounds.count <= 3 {
+            return .slice(value, bounds[0], bounds[1], bounds.count == 3 ? bounds[2] : nil)
+        }
+        guard !isSlice, let key = bounds[0] else { throw failure("a subscript is empty") }
+        return .item(value, key)
+    }
+
+    private mutating func arguments() throws(JinjaError) -> Arguments {
+        var result = Arguments()
+        try expect("(")
+        while !take(")") {
+            if case .name(let name)? = next, index + 1 < tokens.count, tokens[index + 1] == .symbol("=") {
+                index += 2
+                result.named.append((name, try expression()))
+            } else {
+                result.positional.append(try expression())
+            }
+            if !take(",") {
+                try expect(")")
+                break
+            }
+        }
+        return result
+    }
+
+    private mutating func filters(_ value: Expression) throws(JinjaError) -> Expression {
+        var value = value
+        while true {
+            if take("|") {
+                let name = try name()
+                value = .filter(value, name, next == .symbol("(") ? try arguments() : Arguments())
+            } else if take(name: "is") {
+                value = try test(value)
+            } else if next == .symbol("(") {
+                value = .call(value, try arguments())
+            } else {
+                return value
+            }
+        }
+    }
+
+    private mutating func test(_ value: Expression) throws(JinjaError) -> Expression {
+        let isNegated = take(name: "not")
+        let name = try name()
+        var parameters = Arguments()
+        switch next {
+        case .symbol("("): parameters = try arguments()
+        case .name("else"), .name("or"), .name("and"), .name("if"), .name("is"), .name("in"), .name("not"): break
+        case .name, .string, .integer, .number, .symbol("["), .symbol("{"):
+            parameters.positional = [try postfix(try primary())]
+        default: break
+        }
+        return .test(value, name, parameters, isNegated: isNegated)
+    }
+
+    /// `name(…) | name …`, as block filters write it.
+    mutating func filterChain() throws(JinjaError) -> [(String, Arguments)] {
+        var result: [(String, Arguments)] = []
+        repeat {
+            let name = try name()
+            result.append((name, next == .symbol("(") ? try arguments() : Arguments()))
+        } while take("|")
+        return result
+    }
+}

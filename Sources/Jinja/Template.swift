@@ -1,0 +1,65 @@
+public import Basics
+
+/// A chat template in the part of Jinja that published models use.
+///
+/// Rendered as `transformers` does: blocks trimmed (`trim_blocks`, `lstrip_blocks`), no HTML escaping, `{% break %}`,
+/// `{% continue %}` and `{% generation %}`, the functions `raise_exception`, `strftime_now`, `range`, `namespace`, `dict`.
+/// Steps, output and depth are limited, so that no template runs for ever.
+public struct Template: Sendable {
+    /// The name in messages.
+    public let name: String
+    private let body: [Statement]
+
+    /// Reads a template.
+    ///
+    /// - Throws: `JinjaError` with the line.
+    public init(_ source: String, name: String = "chat template") throws(JinjaError) {
+        self.name = name
+        guard source.utf8.count <= 1 << 20 else { throw JinjaError(name, 0, "is larger than 1 MiB") }
+        var parser = try Parser(source, template: name)
+        body = try parser.parse()
+    }
+
+    /// How much a template may do.
+    public struct Limits: Sendable {
+        /// Statements and expressions.
+        public var steps: Int
+        /// Bytes of output, and of any text on the way.
+        public var output: Int
+
+        /// Makes limits.
+        public init(steps: Int = 1_000_000, output: Int = 16 << 20) {
+            self.steps = steps
+            self.output = output
+        }
+    }
+
+    /// What a template gives.
+    public struct Rendering: Sendable, Equatable {
+        /// The text.
+        public var text: String
+        /// Ranges of UTF-8 bytes in ``text`` that came from `{% generation %}` blocks: what the model is to say.
+        public var generations: [Range<Int>]
+    }
+
+    /// Renders the template.
+    ///
+    /// - Parameters:
+    ///   - context: the names it can use, for example `messages`.
+    ///   - time: seconds since 1970 for `strftime_now`; nil: now.
+    /// - Throws: `JinjaError`, with ``JinjaError/isRaised`` when the template refused its input.
+    public func render(
+        _ context: [String: JSON], time: Int? = nil, limits: Limits = Limits()
+    ) throws(JinjaError) -> Rendering {
+        let interpreter = Interpreter(context.mapValues(Value.init), time: time, limits: limits)
+        do {
+            try interpreter.run(body)
+        } catch let failure as Failure {
+            throw JinjaError(name, interpreter.line, failure.reason, isRaised: failure.isRaised)
+        } catch {
+            throw JinjaError(name, interpreter.line, "\(error)")
+        }
+        return Rendering(
+            text: String(decoding: interpreter.output, as: UTF8.self), generations: interpreter.generations)
+    }
+}

@@ -1,0 +1,102 @@
+import Basics
+import Foundation
+import Jinja
+import Testing
+
+/// Chat templates and single constructs against Python's jinja2 (`Scripts/reference/make_jinja_fixtures.py`).
+@Suite struct TemplateTests {
+    static let fixture: JSON = {
+        let folder = URL(filePath: #filePath).deletingLastPathComponent().path
+        return (try? JSON.read(Paths.join(folder, "Fixtures/templates.json"))) ?? .null
+    }()
+
+    static func context(_ name: String) -> [String: JSON] {
+        var result: [String: JSON] = [:]
+        for (key, value) in fixture["contexts"]?[name]?.object ?? JSONObject() { result[key] = value }
+        return result
+    }
+
+    /// Compares a rendering, or a refusal, with jinja2's.
+    static func check(_ source: String, _ context: [String: JSON], _ expected: JSON, _ label: String) throws {
+        let time = try #require(fixture["time"]?.int)
+        do {
+            let rendering = try Template(source, name: label).render(context, time: time)
+            #expect(rendering.text == expected["text"]?.string, "\(label)")
+            let ranges = rendering.generations.map { JSON.array([.int($0.lowerBound), .int($0.upperBound)]) }
+            #expect(.array(ranges) == expected["generations"], "\(label)")
+        } catch {
+            #expect(expected["text"] == nil, "\(label): \(error)")
+        }
+    }
+
+    @Test func fixturesAreThere() {
+        #expect((Self.fixture["templates"]?.object?.count ?? 0) >= 20)
+        #expect((Self.fixture["cases"]?.array?.count ?? 0) >= 100)
+    }
+
+    @Test(arguments: (fixture["templates"]?.object ?? JSONObject()).keys)
+    func publishedFormatsRenderAsInJinja2(name: String) throws {
+        let source = try #require(Self.fixture["templates"]?[name]?.string)
+        for entry in Self.fixture["cases"]?.array ?? [] where entry["template"]?.string == name {
+            let key = entry["context"]?.string ?? ""
+            try Self.check(source, Self.context(key), entry, "\(name)/\(key)")
+        }
+    }
+
+    @Test(arguments: (fixture["syntax"]?.array ?? []).indices)
+    func constructsRenderAsInJinja2(index: Int) throws {
+        let entry = try #require(Self.fixture["syntax"]?[index])
+        let source = try #require(entry["source"]?.string)
+        try Self.check(source, Self.context("talk"), entry, source)
+    }
+
+    @Test(arguments: [
+        ("{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}", "does not come to an end"),
+        ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "nested too deeply"),
+        ("{{ 'x' * 1000000000 }}", "grows beyond"),
+        (
+            "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
+            "grows beyond"
+        ),
+        ("{{ range(10000000) }}", "a range of more than"),
+        ("{{ 9999999999 * 9999999999 }}", "an integer is too large"),
+    ])
+    func greedyTemplatesAreStopped(source: String, reason: String) throws {
+        let template = try Template(source)
+        #expect {
+            _ = try template.render([:])
+        } throws: { error in
+            "\(error)".contains(reason)
+        }
+    }
+
+    @Test func deepNestingIsRefused() throws {
+        let open = String(repeating: "(", count: 5000)
+        #expect(throws: JinjaError.self) { _ = try Template("{{ \(open) }}") }
+        let blocks = String(repeating: "{% if x %}", count: 5000)
+        #expect(throws: JinjaError.self) { _ = try Template(blocks) }
+        #expect(throws: JinjaError.self) { _ = try Template("{{ " + String(repeating: "-", count: 5000) + "1 }}") }
+    }
+
+    @Test func errorsNameTheLine() throws {
+        let template = try Template("a\nb\n{{ x.y }}", name: "chat_template.jinja")
+        #expect {
+            _ = try template.render([:])
+        } throws: { error in
+            (error as? JinjaError)?.problem == "chat_template.jinja:3: undefined \"x\" has no attribute \"y\""
+        }
+        #expect {
+            _ = try Template("\n{% frob %}")
+        } throws: { error in
+            (error as? JinjaError)?.line == 2
+        }
+    }
+
+    @Test func raisedRefusalsAreTold() throws {
+        #expect {
+            _ = try Template("{{ raise_exception('Roles must alternate') }}").render([:])
+        } throws: { error in
+            (error as? JinjaError)?.isRaised == true && "\(error)".contains("Roles must alternate")
+        }
+    }
+}
