@@ -2,7 +2,7 @@
 import PackageDescription
 
 // Layers: each target imports lower rows only, siblings never import each other (see CONTRIBUTING.md).
-//   0  Basics, COpenBLAS, CPNG, CJPEG, CZlib, CKernels, CImageCodecs
+//   0  Basics, Jinja (on Basics), COpenBLAS, CPNG, CJPEG, CZlib, CKernels, CImageCodecs
 //   1  TensorCore, Imaging, Tokenization
 //   2  CPUBackend, ReferenceBackend, NeuralNetwork
 //   3  Checkpointing, InstructionData
@@ -59,11 +59,12 @@ let package = Package(
         .target(name: "CKernels", dependencies: ["COpenBLAS"]),
         .target(name: "CImageCodecs", dependencies: ["CPNG", "CJPEG"]),
         library("Basics"),
+        library("Jinja", ["Basics"]),
 
         // 1
         library("TensorCore", ["Basics"]),
         library("Imaging", ["Basics", "CImageCodecs"]),
-        library("Tokenization", ["Basics"]),
+        library("Tokenization", ["Basics", "Jinja"]),
 
         // 2
         library("CPUBackend", ["Basics", "TensorCore", "CKernels"]),
@@ -122,6 +123,7 @@ let package = Package(
                 "TestSupport",
             ], hasFixtures: true),
         tests("Imaging", ["Basics", "Imaging", "Checkpointing", "TestSupport"]),
+        tests("Jinja", ["Basics", "Jinja"], hasFixtures: true),
         tests("Tokenization", ["Basics", "Tokenization"], hasFixtures: true),
         tests("NeuralNetwork", ["Basics", "TensorCore", "NeuralNetwork", "TestSupport"]),
         tests("Checkpointing", ["Basics", "TensorCore", "NeuralNetwork", "Checkpointing", "TestSupport"]),

@@ -1,0 +1,232 @@
+import Basics
+import Jinja
+
+/// The chat template that lies in a model's folder, rendered by the `Jinja` interpreter.
+///
+/// The rendered text is cut at the tokenizer's special tokens; those that a user wrote are masked before rendering, so
+/// that they stay text. Loss falls on `{% generation %}` blocks where the template has them, otherwise on what each answer
+/// adds to the prompt before it; a template that rewrites earlier turns is then an error, not a wrong mask.
+public struct JinjaChatTemplate: ChatTemplate {
+    /// The name in messages.
+    public let name: String
+    /// Tokens that end an answer.
+    public let stopTokens: [TemplateSegment.SpecialToken]
+
+    private let template: Template
+    private let tokenizer: Tokenizer
+    private let imageToken: String
+    /// Whether the template takes a turn's content as a list of pictures and texts.
+    private let takesParts: Bool
+
+    /// Reads a template.
+    ///
+    /// - Parameters:
+    ///   - source: the template's text.
+    ///   - tokenizer: the model's tokenizer, whose special tokens the text is cut at.
+    ///   - imageToken: what the template writes for a picture, for example `<image>` or `<|image|>`.
+    /// - Throws: `JinjaError` with the line.
+    public init(
+        _ source: String, name: String = "chat_template", tokenizer: Tokenizer,
+        imageToken: String = Conversation.imageMarker
+    ) throws {
+        self.name = name
+        self.tokenizer = tokenizer
+        self.imageToken = imageToken
+        template = try Template(source, name: name)
+        takesParts = source.contains("'image'") || source.contains("\"image\"")
+        stopTokens = []
+    }
+
+    /// Ids that end an answer: the first special token behind one, and the tokenizer's end of text.
+    public func stopIDs(_ tokenizer: Tokenizer) -> [Int32] {
+        let example = Conversation([Turn(role: .user, content: "a"), Turn(role: .assistant, content: "b")])
+        let list = (try? segments(example, openAnswer: false)) ?? []
+        var ids: [Int32] = []
+        for case .special(let token, true) in list {
+            if let id = tokenizer.id(of: token), !ids.contains(id) { ids.append(id) }
+        }
+        if let end = tokenizer.eosID, !ids.contains(end) { ids.append(end) }
+        return ids
+    }
+
+    /// The segments of a conversation, in order.
+    public func segments(_ conversation: Conversation, openAnswer: Bool) throws -> [TemplateSegment] {
+        var masks = TextMasks()
+        let messages = conversation.turns.map { message($0, &masks) }
+        let whole = try render(messages, openAnswer: openAnswer)
+        var supervised = whole.generations
+        if supervised.isEmpty, !openAnswer { supervised = try answers(messages, whole.text) }
+        return cut(Array(whole.text.utf8), supervised, masks)
+    }
+
+    private func render(_ messages: [JSON], openAnswer: Bool) throws -> Template.Rendering {
+        var context: [String: JSON] = [
+            "messages": .array(messages), "add_generation_prompt": .bool(openAnswer),
+        ]
+        let configuration = tokenizer.configuration
+        for (key, token) in [
+            ("bos_token", configuration.bosToken), ("eos_token", configuration.eosToken),
+            ("pad_token", configuration.padToken), ("unk_token", configuration.unkToken),
+        ] {
+            context[key] = .string(token ?? "")
+        }
+        return try template.render(context)
+    }
+
+    /// What each answer adds to the prompt in front of it, as ranges of bytes.
+    private func answers(_ messages: [JSON], _ whole: String) throws -> [Range<Int>] {
+        var result: [Range<Int>] = []
+        for (index, message) in messages.enumerated() where message["role"]?.string == Role.assistant.rawValue {
+            let prompt = try render(Array(messages[..<index]), openAnswer: true).text
+            let answered = try render(Array(messages[...index]), openAnswer: false).text
+            guard answered.utf8.starts(with: prompt.utf8), whole.utf8.starts(with: answered.utf8) else {
+                throw UserError(
+                    "template \(name) renders turn \(index) differently once later turns follow: "
+                        + "what is an answer cannot be told",
+                    fix: "use a template with {% generation %} blocks, or one of "
+                        + ChatTemplateName.allCases.map(\.rawValue).joined(separator: ", "))
+            }
+            result.append(prompt.utf8.count..<answered.utf8.count)
+        }
+        return result
+    }
+
+    private func message(_ turn: Turn, _ masks: inout TextMasks) -> JSON {
+        var content: JSON
+        let segments = TemplateSegment.split(turn.content)
+        if takesParts {
+            content = .array(
+                segments.map { segment in
+                    segment == .image
+                        ? ["type": "image"]
+                        : ["type": "text", "text": .string(masks.hide(segment.plainText, tokenizer.addedTokens))]
+                })
+        } else {
+            content = .string(
+                segments.map { segment in
+                    segment == .image ? masks.image : masks.hide(segment.plainText, tokenizer.addedTokens)
+                }.joined())
+        }
+        if takesParts, turn.role == .system { content = .string(masks.hide(turn.content, tokenizer.addedTokens)) }
+        return ["role": .string(turn.role.rawValue), "content": content]
+    }
+
+    /// Cuts rendered text at special tokens, pictures, and where the mask changes.
+    private func cut(_ text: [UInt8], _ supervised: [Range<Int>], _ masks: TextMasks) -> [TemplateSegment] {
+        var edges = [0, text.count]
+        for range in supervised { edges += [range.lowerBound, range.upperBound] }
+        edges = Array(Set(edges)).sorted()
+        var result: [TemplateSegment] = []
+        for (start, end) in zip(edges, edges.dropFirst()) {
+            let isSupervised = supervised.contains { $0.contains(start) }
+            var stretch = pieces(Array(text[start..<end]), isSupervised, masks)
+            // The line end behind an answer's end token is the template's, not the answer's.
+            if isSupervised, stretch.count > 1, case .text(let last, _)? = stretch.last, last.trimmed().isEmpty,
+                case .special = stretch[stretch.count - 2]
+            {
+                stretch[stretch.count - 1] = .text(last)
+            }
+            result += stretch
+        }
+        return result
+    }
+
+    private func pieces(_ text: [UInt8], _ isSupervised: Bool, _ masks: TextMasks) -> [TemplateSegment] {
+        var result: [TemplateSegment] = []
+        text.withUnsafeBufferPointer { bytes in
+            for match in tokenizer.addedTokens.split(bytes, normalized: false, allowSpecial: true) {
+                let piece = String(decoding: bytes[match.range], as: UTF8.self)
+                let token = match.id.flatMap(tokenizer.token)
+                if token == imageToken {
+                    result.append(.image)
+                } else if let token, let id = match.id, tokenizer.isSpecial(id) {
+                    result.append(.special(.named(token), supervised: isSupervised))
+                } else {
+                    result += masks.reveal(piece, imageToken: takesParts ? imageToken : nil, isSupervised)
+                }
+            }
+        }
+        return result
+    }
+}
+
+/// Stand-ins, of private-use characters, for what must come through a template untouched.
+struct TextMasks {
+    private var hidden: [String] = []
+    private static let open: Unicode.Scalar = "\u{F0000}"
+    private static let close: Unicode.Scalar = "\u{F0001}"
+    private static let picture: Unicode.Scalar = "\u{F0002}"
+
+    /// Stands for a picture.
+    var image: String { String(Character(Self.picture)) }
+
+    /// The text with special tokens, and the stand-ins' own characters, replaced.
+    mutating func hide(_ text: String, _ tokens: AddedTokens) -> String {
+        var result = ""
+        let bytes = Array(text.utf8)
+        bytes.withUnsafeBufferPointer { buffer in
+            for match in tokens.split(buffer, normalized: false, allowSpecial: true) {
+                let piece = String(decoding: buffer[match.range], as: UTF8.self)
+                let isSpecial = match.id.map(tokens.specialIDs.contains) ?? false
+                let clashes = piece.unicodeScalars.contains { [Self.open, Self.close, Self.picture].contains($0) }
+                if isSpecial || clashes {
+                    result += "\(Self.open)\(hidden.count)\(Self.close)"
+                    hidden.append(piece)
+                } else {
+                    result += piece
+                }
+            }
+        }
+        return result
+    }
+
+    /// Text with what was hidden back in its place, and pictures as segments of their own.
+    ///
+    /// - Parameter imageToken: text that stands for a picture as well, when it is no token of the tokenizer.
+    func reveal(_ text: String, imageToken: String?, _ isSupervised: Bool) -> [TemplateSegment] {
+        var result: [TemplateSegment] = []
+        var open = ""
+        var number: String?
+        func flush() {
+            let parts = open.isEmpty ? [] : [TemplateSegment.text(open, supervised: isSupervised)]
+            result += parts
+            open = ""
+        }
+        for scalar in text.unicodeScalars {
+            if scalar == Self.open {
+                number = ""
+            } else if scalar == Self.close, let digits = number {
+                if let index = Int(digits), hidden.indices.contains(index) { open += hidden[index] }
+                number = nil
+            } else if number != nil {
+                number?.unicodeScalars.append(scalar)
+            } else if scalar == Self.picture {
+                flush()
+                result.append(.image)
+            } else {
+                open.unicodeScalars.append(scalar)
+            }
+        }
+        flush()
+        guard let imageToken, imageToken == Conversation.imageMarker else { return result }
+        return result.flatMap { segment -> [TemplateSegment] in
+            if case .text(let text, let supervised) = segment {
+                return TemplateSegment.split(text, supervised: supervised)
+            }
+            return [segment]
+        }
+    }
+}
+
+extension Tokenizer {
+    /// The chat template of the model's folder, nil when it has none of that name.
+    ///
+    /// - Parameter imageToken: what the template writes for a picture.
+    /// - Throws: `JinjaError` when the template cannot be read.
+    public func chatTemplate(
+        named name: String = "default", imageToken: String = Conversation.imageMarker
+    ) throws -> JinjaChatTemplate? {
+        guard let source = configuration.chatTemplates[name] else { return nil }
+        return try JinjaChatTemplate(source, name: "chat template \"\(name)\"", tokenizer: self, imageToken: imageToken)
+    }
+}

@@ -1,0 +1,94 @@
+import Basics
+import Testing
+import Tokenization
+
+/// Templates of model folders: segments, loss and refusals.
+@Suite struct JinjaChatTemplateTests {
+    static let chatML =
+        "{% for m in messages %}{{ '<|im_start|>' + m['role'] + '\\n' + m['content'] + '<|im_end|>\\n' }}{% endfor %}"
+        + "{% if add_generation_prompt %}{{ '<|im_start|>assistant\\n' }}{% endif %}"
+
+    static let conversation = Conversation([
+        Turn(role: .system, content: "Be brief."),
+        Turn(role: .user, content: "<image>\nWhat colour is the circle? <|im_end|>"),
+        Turn(role: .assistant, content: "Red."),
+        Turn(role: .user, content: "And <image> here?"),
+        Turn(role: .assistant, content: "It's  blue."),
+    ])
+
+    /// The interpreter's result equals the hand-written template's, ids, mask and pictures.
+    @Test func aJinjaChatMLIsTheBuiltInOne() throws {
+        let tokenizer = try Tokenizer(folder: TestFiles.fixture("byte-level"))
+        let image = try #require(tokenizer.id("<image>"))
+        let jinja = try JinjaChatTemplate(Self.chatML, tokenizer: tokenizer)
+        for counts in [[3, 2], [1, 1]] {
+            let expected = try ChatMLTemplate().render(
+                Self.conversation, tokenizer: tokenizer, imageTokenCounts: counts, imageTokenID: image)
+            let found = try jinja.render(
+                Self.conversation, tokenizer: tokenizer, imageTokenCounts: counts, imageTokenID: image)
+            #expect(found == expected)
+            let prompt = try jinja.renderPrompt(
+                Self.conversation, tokenizer: tokenizer, imageTokenCounts: counts, imageTokenID: image)
+            #expect(found.ids.starts(with: prompt.ids))
+        }
+        #expect(jinja.stopIDs(tokenizer) == [2])
+    }
+
+    @Test func generationBlocksSayWhatIsLearned() throws {
+        let tokenizer = try Tokenizer(folder: TestFiles.fixture("byte-level"))
+        let source =
+            "{% for m in messages %}{% if m.role == 'assistant' %}A: {% generation %}{{ m.content }}<|im_end|>"
+            + "{% endgeneration %}{% else %}Q: {{ m.content }}\n{% endif %}{% endfor %}"
+            + "{% if add_generation_prompt %}A: {% endif %}"
+        let template = try JinjaChatTemplate(source, tokenizer: tokenizer)
+        let conversation = Conversation([
+            Turn(role: .user, content: "Red?"), Turn(role: .assistant, content: "Yes"),
+        ])
+        let rendered = try template.render(conversation, tokenizer: tokenizer, imageTokenID: 3)
+        let learned = zip(rendered.ids, rendered.supervised).filter(\.1).map(\.0)
+        #expect(tokenizer.decode(learned, skipSpecialTokens: false) == "Yes<|im_end|>")
+        #expect(tokenizer.decode(rendered.ids, skipSpecialTokens: false) == "Q: Red?\nA: Yes<|im_end|>")
+    }
+
+    @Test func templatesOfPictureListsGetLists() throws {
+        let tokenizer = try Tokenizer(folder: TestFiles.fixture("byte-fallback"))
+        let source =
+            "{% for m in messages %}{{ m['role'].upper() }}: {% for c in m['content'] %}{% if c['type'] == 'image' %}"
+            + "<image>\n{% else %}{{ c['text'] }}{% endif %}{% endfor %}{% if m['role'] == 'assistant' %}</s>{% else %} "
+            + "{% endif %}{% endfor %}{% if add_generation_prompt %}ASSISTANT:{% endif %}"
+        let template = try JinjaChatTemplate(source, tokenizer: tokenizer)
+        let conversation = Conversation([
+            Turn(role: .user, content: "<image>Which colour? </s>"), Turn(role: .assistant, content: "Red"),
+        ])
+        let rendered = try template.render(
+            conversation, tokenizer: tokenizer, imageTokenCounts: [4], imageTokenID: 900)
+        #expect(rendered.imageSpans.map(\.count) == [4])
+        // The end token is the template's; the user's stayed text.
+        #expect(rendered.ids.count { $0 == 2 } == 1)
+        let learned = zip(rendered.ids, rendered.supervised).filter(\.1).map(\.0)
+        #expect(tokenizer.decode(learned, skipSpecialTokens: false).hasSuffix("Red</s>"))
+        #expect(template.stopIDs(tokenizer) == [2])
+    }
+
+    @Test func templatesThatRewriteEarlierTurnsAreRefused() throws {
+        let tokenizer = try Tokenizer(folder: TestFiles.fixture("byte-level"))
+        // As templates that drop the reasoning of earlier answers.
+        let source =
+            "{% for m in messages %}{{ m.role }}:{{ m.content if loop.last or m.role == 'user' else m.content[:1] }};"
+            + "{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}"
+        let template = try JinjaChatTemplate(source, tokenizer: tokenizer)
+        let turns = [Turn(role: .user, content: "a"), Turn(role: .assistant, content: "long answer")]
+        _ = try template.render(Conversation(turns), tokenizer: tokenizer, imageTokenID: 3)
+        #expect(throws: UserError.self) {
+            _ = try template.render(Conversation(turns + turns), tokenizer: tokenizer, imageTokenID: 3)
+        }
+    }
+
+    @Test(arguments: TestFiles.goldenFolders(with: "samples.json"))
+    func templatesOfFoldersAreFound(folder: String) throws {
+        let checkpoint = Paths.join(folder, "checkpoint")
+        let tokenizer = try Tokenizer(folder: checkpoint)
+        let expected = Files.exists(Paths.join(checkpoint, "chat_template.jinja"))
+        #expect((try tokenizer.chatTemplate() != nil) == expected)
+    }
+}
