@@ -10,24 +10,24 @@ vitrail="$(swift build -c release --show-bin-path)/vitrail"
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 "$vitrail" synthesize "$work/shapes" --count 400 --seed 5
-train() {
-  "$vitrail" train Models/pebble/recipe.yaml --threads 2 --output "$1" \
-    --set "stages.align.data=[$work/shapes/train/captions.jsonl]" --set stages.align.steps=60 \
-    --set stages.align.checkpoint_every=7 \
-    --set "stages.instruct.data=[$work/shapes/train/records.jsonl]" --set stages.instruct.steps=60 \
-    --set stages.instruct.checkpoint_every=7 --set stages.instruct.batch_size=8 \
-    --set "stages.instruct.evaluate.data=$work/shapes/val/questions.jsonl" \
-    --set stages.instruct.evaluate.limit=8 --set stages.instruct.evaluate.every=20 "${@:2}"
-}
+options=(
+  train Models/pebble/recipe.yaml --threads 2
+  --set "stages.align.data=[$work/shapes/train/captions.jsonl]" --set stages.align.steps=60
+  --set stages.align.checkpoint_every=7
+  --set "stages.instruct.data=[$work/shapes/train/records.jsonl]" --set stages.instruct.steps=60
+  --set stages.instruct.checkpoint_every=7 --set stages.instruct.batch_size=8
+  --set "stages.instruct.evaluate.data=$work/shapes/val/questions.jsonl"
+  --set stages.instruct.evaluate.limit=8 --set stages.instruct.evaluate.every=20
+)
 start=$(date +%s%N)
-train "$work/whole" 2>"$work/whole.log"
+"$vitrail" "${options[@]}" --output "$work/whole" 2>"$work/whole.log"
 whole=$(( ($(date +%s%N) - start) / 1000000 ))
 echo "uninterrupted: $whole ms"
 done_kills=0
 attempts=0
 while :; do
   attempts=$((attempts + 1))
-  train "$work/killed" --resume 2>>"$work/killed.log" &
+  "$vitrail" "${options[@]}" --output "$work/killed" --resume 2>>"$work/killed.log" &
   pid=$!
   if [ "$done_kills" -lt "$kills" ]; then
     # Somewhere between start-up and a fifth of the whole run, so that kills spread over both stages.
