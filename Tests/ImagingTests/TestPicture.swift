@@ -3,6 +3,12 @@ import Imaging
 import TestSupport
 import Testing
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 /// Pictures and expectations made by `Scripts/reference/make_image_fixtures.py`.
 enum TestPicture {
     /// The picture that the script's `picture` makes.
@@ -22,10 +28,13 @@ enum TestPicture {
 
     static func fixture(_ name: String) -> String { Fixtures.local("Imaging", name) }
 
-    /// The entries of one of the script's lists.
+    /// The entries of one of the script's lists, and of the list of that name that `compare_images.py` has made.
     static func entries(_ name: String) -> [FixtureEntry] {
-        guard let json = try? JSON.read(fixture(name)) else { return [] }
-        return (json.array ?? []).map(FixtureEntry.init)
+        let more = getenv("VITRAIL_IMAGE_CASES").map { Paths.join(String(cString: $0), name) }
+        return [fixture(name), more].compactMap { $0 }.flatMap { path -> [FixtureEntry] in
+            guard let json = try? JSON.read(path) else { return [] }
+            return (json.array ?? []).map(FixtureEntry.init)
+        }
     }
 }
 
