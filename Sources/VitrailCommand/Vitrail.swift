@@ -28,6 +28,7 @@ struct Vitrail: ParsableCommand {
 @main
 enum Main {
     static func main() {
+        checkCommandName()
         do {
             var command = try Vitrail.parseAsRoot()
             do {
@@ -48,6 +49,19 @@ enum Main {
             Console.error(text)
             leave(code == .validationFailure ? ExitStatus.wrongUse : ExitStatus.failed)
         }
+    }
+
+    /// A mistyped command gets the nearest one instead of "unexpected arguments".
+    private static func checkCommandName() {
+        guard let name = CommandLine.arguments.dropFirst().first, !name.hasPrefix("-"), name != "help" else { return }
+        let known = Vitrail.configuration.subcommands.compactMap { $0.configuration.commandName }
+        guard !known.contains(name) else { return }
+        let nearest = Suggestion.nearest(to: name, among: known)
+        Console.report(
+            UserError(
+                "unknown command \"\(name)\"",
+                fix: nearest.map { "write \"vitrail \($0)\"" } ?? "one of \(known.joined(separator: ", "))"))
+        leave(ExitStatus.wrongUse)
     }
 
     private static func leave(_ code: Int32) -> Never {

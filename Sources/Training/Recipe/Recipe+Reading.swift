@@ -29,7 +29,9 @@ extension Recipe {
         let reader = RecipeReader(root, path: "", faults: faults)
         let recipe = read(reader, source: source)
         reader.finish()
-        guard faults.all.isEmpty, var recipe else { throw RecipeError(source: source, faults: faults.all) }
+        guard faults.all.isEmpty, var recipe else {
+            throw RecipeError(source: source, faults: faults.all.sorted { ($0.line ?? 0) < ($1.line ?? 0) })
+        }
         recipe.resolved = try Yams.serialize(node: root, allowUnicode: true)
         return recipe
     }
