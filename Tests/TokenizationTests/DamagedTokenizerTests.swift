@@ -21,6 +21,15 @@ import Tokenization
         #expect(try Self.tokenizer([]).encode("aab") == [0, 2])
     }
 
+    /// Equivalent spellings are different tokens: a vocabulary may hold both.
+    @Test func tokensAreComparedByteByByte() throws {
+        let tokenizer = try Self.tokenizer([
+            ("model.vocab", ["\u{3AF}": 0, "\u{1F77}": 1, "a": 2, "a\u{1F77}": 3]),
+            ("model.merges", [["a", "\u{1F77}"]]),
+        ])
+        #expect(tokenizer.encode("a\u{3AF}\u{1F77}a\u{1F77}") == [2, 0, 1, 3])
+    }
+
     static let damages: [(key: String, value: JSON, message: String)] = [
         ("model", nil, "model: is missing"),
         ("model", 3, "model: expected an object"),

@@ -141,6 +141,23 @@ struct LLaVATemplateTests {
         }
     }
 
+    /// `tokenizer.model` itself, read where no `tokenizer.json` lies beside it, against the slow tokenizer.
+    @Test(arguments: folders)
+    func stringsOfTheSentencePieceFile(folder: String) throws {
+        let copy = try Files.makeTemporaryDirectory("tokenizer")
+        defer { try? Files.remove(copy) }
+        for name in ["tokenizer.model", "tokenizer_config.json"] {
+            try Files.write(try Files.read(Paths.join(folder, "tokenizer", name)), to: Paths.join(copy, name))
+        }
+        let tokenizer = try Tokenizer(folder: copy)
+        let file = try TestFiles.json(Paths.join(folder, "tokenization.json"))
+        for entry in file["strings"]?.array ?? [] {
+            let text = try #require(entry["text"]?.string)
+            let ids = tokenizer.encode(text, addSpecialTokens: true, allowSpecial: true)
+            #expect(ids == entry["legacy_false"]?.ids, "\(text.debugDescription)")
+        }
+    }
+
     /// Samples of the tiny models: ids and labels exactly.
     @Test(arguments: TestFiles.goldenFolders(with: "samples.json"))
     func samplesOfTinyModels(folder: String) throws {

@@ -4,7 +4,7 @@ import Basics
 struct Vocabulary: Sendable {
     /// The string of each id; nil where an id is not used.
     private(set) var tokens: [String?] = []
-    private(set) var ids: [String: Int32] = [:]
+    private(set) var ids = TokenIDs()
 
     /// The largest id that a file may use: more would be a damaged file, and ids index arrays.
     static let largestID = 16_777_215
