@@ -138,7 +138,7 @@ let package = Package(
             "Training",
             [
                 "Basics", "TensorCore", "Tokenization", "NeuralNetwork", "Checkpointing", "InstructionData",
-                "VisionLanguage", "Training", "TestSupport",
+                "VisionLanguage", "Training", "CPUBackend", "TestSupport",
             ]),
         tests("Evaluation", ["Basics", "Evaluation"]),
         tests("VitrailCommand", ["Basics"]),

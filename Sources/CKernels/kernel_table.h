@@ -65,7 +65,7 @@ typedef struct rotate_args {
 } rotate_args;
 
 typedef struct loss_args {
-    vitrail_matrix logits;
+    vitrail_matrix logits, targets;
     const int32_t *labels;
     float *losses;
     const float *gradient_scale;

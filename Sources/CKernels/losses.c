@@ -18,7 +18,8 @@ void vitrail_softmax(vitrail_pool *pool, vitrail_matrix logits) {
 }
 
 void vitrail_pairwise_sigmoid_loss(
-    vitrail_pool *pool, vitrail_matrix similarities, float temperature, float bias, float *losses) {
-    loss_args args = {.logits = similarities, .losses = losses, .temperature = temperature, .bias = bias};
+    vitrail_pool *pool, vitrail_matrix similarities, vitrail_matrix targets, float temperature, float bias, float *losses) {
+    loss_args args = {
+        .logits = similarities, .targets = targets, .losses = losses, .temperature = temperature, .bias = bias};
     run(pool, vitrail_kernels()->pairwise_sigmoid_loss, &args);
 }

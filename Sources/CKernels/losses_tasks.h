@@ -63,13 +63,14 @@ static void pairwise_sigmoid_loss_task(void *context, int part, int parts) {
     vitrail_share(a->logits.rows, 1, part, parts, &begin, &end);
     for (ptrdiff_t r = begin; r < end; r++) {
         float *x = a->logits.data + r * a->logits.stride;
+        const float *targets = a->targets.data + r * a->targets.stride;
         double loss = 0.0;
         for (ptrdiff_t c = 0; c < columns; c++) {
-            double y = c == r ? 1.0 : -1.0, m = -y * ((double)a->temperature * (double)x[c] + (double)a->bias);
+            double y = (double)targets[c], m = -y * ((double)a->temperature * (double)x[c] + (double)a->bias);
             double e = __builtin_exp(-__builtin_fabs(m));
             loss += (m > 0.0 ? m : 0.0) + __builtin_log1p(e);
-            x[c] = (float)(-y * (m > 0.0 ? 1.0 / (1.0 + e) : e / (1.0 + e)) / (double)columns);
+            x[c] = (float)(-y * (m > 0.0 ? 1.0 / (1.0 + e) : e / (1.0 + e)) / (double)a->logits.rows);
         }
-        a->losses[r] = (float)(loss / (double)columns);
+        a->losses[r] = (float)(loss / (double)a->logits.rows);
     }
 }

@@ -15,7 +15,10 @@ extension CPUBackend {
     public func softmax(_ logits: Matrix) { vitrail_softmax(pool, logits.window) }
 
     /// In double: the matrix is small, and the terms are of very different size.
-    public func pairwiseSigmoidLoss(_ similarities: Matrix, temperature: Float, bias: Float, losses: Tensor) {
-        vitrail_pairwise_sigmoid_loss(pool, similarities.window, temperature, bias, losses.floatPointer)
+    public func pairwiseSigmoidLoss(
+        _ similarities: Matrix, targets: Matrix, temperature: Float, bias: Float, losses: Tensor
+    ) {
+        vitrail_pairwise_sigmoid_loss(
+            pool, similarities.window, targets.window, temperature, bias, losses.floatPointer)
     }
 }

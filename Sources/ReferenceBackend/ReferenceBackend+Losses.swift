@@ -27,13 +27,16 @@ extension ReferenceBackend {
     }
 
     /// Zhai et al. 2023, eq. 1, with z = t s + b and y = ±1:  ℓ = −log σ(y z) / n,  dℓ/dz = −y σ(−y z) / n.
-    public func pairwiseSigmoidLoss(_ similarities: Matrix, temperature: Float, bias: Float, losses: Tensor) {
-        let n = Double(similarities.columns)
+    public func pairwiseSigmoidLoss(
+        _ similarities: Matrix, targets: Matrix, temperature: Float, bias: Float, losses: Tensor
+    ) {
+        let n = Double(similarities.rows)
         for r in 0..<similarities.rows {
             let row = similarities.row(r)
+            let signs = targets.row(r)
             var loss = 0.0
             for c in row.indices {
-                let y: Double = r == c ? 1 : -1
+                let y = signs[c]
                 let z = Double(temperature) * row[c] + Double(bias)
                 loss += (max(-y * z, 0) + log1p(exp(-abs(z)))) / n
                 similarities.set(r, c, -y * logistic(-y * z) / n)

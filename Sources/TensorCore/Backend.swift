@@ -123,9 +123,11 @@ public protocol Backend: AnyObject {
     func softmaxCrossEntropy(_ logits: Matrix, labels: Tensor, losses: Tensor, gradientScale: Float?)
     /// Rows become probabilities, in place.
     func softmax(_ logits: Matrix)
-    /// SigLIP's pairwise loss (Zhai et al. 2023, eq. 1) over the similarities of n pictures and n texts, z = t·s + b with labels +1 on
-    /// the diagonal and −1 elsewhere: losses[r] = Σ_c −log σ(y z) / n. Similarities are replaced by d loss / d z.
-    func pairwiseSigmoidLoss(_ similarities: Matrix, temperature: Float, bias: Float, losses: Tensor)
+    /// SigLIP's pairwise loss (Zhai et al. 2023, eq. 1) over the similarities of n pictures and m texts, z = t·s + b with
+    /// y = targets[r, c], +1 where the text is the picture's and −1 elsewhere: losses[r] = Σ_c −log σ(y z) / n.
+    /// Similarities are replaced by d loss / d z.
+    func pairwiseSigmoidLoss(
+        _ similarities: Matrix, targets: Matrix, temperature: Float, bias: Float, losses: Tensor)
 
     // MARK: Optimizers
 

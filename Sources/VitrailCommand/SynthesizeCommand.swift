@@ -9,7 +9,8 @@ struct SynthesizeCommand: ParsableCommand {
         abstract: "Draw a picture set of shapes with captions, questions and conversations: the same bytes for a seed.",
         discussion: """
             Writes a folder a split (train, val, test, and novel with combinations that training never shows), each with
-            images/, records.jsonl (conversations), captions.jsonl, questions.jsonl and describe.jsonl (evaluation);
+            images/, records.jsonl (conversations), captions.jsonl, statements.jsonl, questions.jsonl and describe.jsonl
+            (evaluation);
             train also has corpus.txt, plain text for the language model. See Datasets/shapes/README.md.
 
             EXAMPLES

@@ -13,6 +13,7 @@ struct TrainCommand: ParsableCommand {
             EXAMPLES
               vitrail train Models/pebble/recipe.yaml
               vitrail train recipe.yaml --set stages.align.batch_size=16 --output runs/small
+              vitrail train recipe.yaml --stages instruct --output runs/without-align
               vitrail train recipe.yaml --dry-run      check everything and print what would be trained
               vitrail train recipe.yaml --resume       go on after Ctrl-C, a crash or a kill, to the same bits
             """)
@@ -24,6 +25,9 @@ struct TrainCommand: ParsableCommand {
         name: .customLong("set"),
         help: ArgumentHelp("Change a value of the recipe; may be repeated.", valueName: "key=value"))
     var overrides: [String] = []
+
+    @Option(help: ArgumentHelp("Run only these stages, separated by commas.", valueName: "names"))
+    var stages: String?
 
     @Option(
         help: ArgumentHelp("Where the run's files go (default: runs/<recipe's folder or name>).", valueName: "folder"))
@@ -41,7 +45,8 @@ struct TrainCommand: ParsableCommand {
     @OptionGroup var runtime: RuntimeOptions
 
     func run() throws {
-        let recipe = try Recipe.read(self.recipe, overrides: overrides)
+        let recipe = try Recipe.read(
+            self.recipe, overrides: overrides, stages: stages?.split(separator: ",").map(String.init))
         let folder = RunFolder(output ?? recipe.output ?? defaultOutput)
         if folder.isFinished && !dryRun {
             guard resume else { throw occupied(folder) }
@@ -91,6 +96,7 @@ struct TrainCommand: ParsableCommand {
     private var again: String {
         var words = ["vitrail", "train", recipe]
         words += overrides.flatMap { ["--set", $0] }
+        if let stages { words += ["--stages", stages] }
         if let output { words += ["--output", output] }
         return words.map { $0.contains(" ") ? "'\($0)'" : $0 }.joined(separator: " ")
     }

@@ -19,7 +19,7 @@ struct Vitrail: ParsableCommand {
         version: "0.1.0",
         subcommands: [
             TrainCommand.self, CaptionCommand.self, AnswerCommand.self, EvaluateCommand.self, ConvertCommand.self,
-            SynthesizeCommand.self, DataCommand.self, TokenizerCommand.self,
+            SynthesizeCommand.self, ReportCommand.self, DataCommand.self, TokenizerCommand.self,
             InspectCommand.self, BenchCommand.self, DoctorCommand.self,
         ])
 }

@@ -198,9 +198,11 @@ package final class CountingBackend: Backend {
         count()
         base.softmax(logits)
     }
-    package func pairwiseSigmoidLoss(_ similarities: Matrix, temperature: Float, bias: Float, losses: Tensor) {
+    package func pairwiseSigmoidLoss(
+        _ similarities: Matrix, targets: Matrix, temperature: Float, bias: Float, losses: Tensor
+    ) {
         count()
-        base.pairwiseSigmoidLoss(similarities, temperature: temperature, bias: bias, losses: losses)
+        base.pairwiseSigmoidLoss(similarities, targets: targets, temperature: temperature, bias: bias, losses: losses)
     }
     package func sumOfSquares(_ tensors: [Tensor]) -> Double {
         count()

@@ -187,10 +187,10 @@ void vitrail_softmax_cross_entropy(
     vitrail_pool *pool, vitrail_matrix logits, const int32_t *labels, float *losses, const float *gradient_scale);
 /// Rows become probabilities, in place.
 void vitrail_softmax(vitrail_pool *pool, vitrail_matrix logits);
-/// losses[r] = Σ_c −log σ(y z) / n with z = temperature · s + bias, y = 1 on the diagonal and −1 elsewhere; similarities become
+/// losses[r] = Σ_c −log σ(y z) / rows with z = temperature · s + bias and y = targets[r, c], 1 or −1; similarities become
 /// d loss / d z.
 void vitrail_pairwise_sigmoid_loss(
-    vitrail_pool *pool, vitrail_matrix similarities, float temperature, float bias, float *losses);
+    vitrail_pool *pool, vitrail_matrix similarities, vitrail_matrix targets, float temperature, float bias, float *losses);
 
 // Optimizers
 

@@ -12,6 +12,26 @@ struct SceneCaptions {
         return Self.sentence(Self.joined(parts))
     }
 
+    /// All short statements of these kinds that are true of the scene; any other of these kinds is false.
+    ///
+    /// `a red circle`, `a large circle`, `a large red shape`, `a circle at the top left`, `a red shape at the top left`, `two shapes`.
+    var statements: [String] {
+        var statements: [String] = []
+        for object in scene.objects {
+            let (shape, color, size) = (object.shape.rawValue, object.color.rawValue, object.size.rawValue)
+            let place = Self.preposition(object.place)
+            for words in [
+                "\(color) \(shape)", "\(size) \(shape)", "\(size) \(color) shape", "\(shape) \(place)",
+                "\(color) shape \(place)",
+            ] {
+                let statement = "\(Self.article(words)) \(words)"
+                if !statements.contains(statement) { statements.append(statement) }
+            }
+        }
+        let count = scene.objects.count
+        return statements + [count == 1 ? "one shape" : "\(Self.words[count]) shapes"]
+    }
+
     /// A short caption: shapes by colour, equal ones counted.
     func brief(generator: inout RandomGenerator) -> String {
         let list = Self.joined(groups)

@@ -10,7 +10,7 @@ extension ShapeWorld {
     /// Writes the set into a folder, which appears complete or not at all; `manifest.json` is written last.
     ///
     /// A split's folder has `images/`, `records.jsonl` (conversations), `captions.jsonl` (one caption a picture),
-    /// `questions.jsonl` and `describe.jsonl` (for evaluation); `train` also has `corpus.txt` (plain text, a line each).
+    /// `statements.jsonl` (every short true statement, a line each, for contrastive pretraining), `questions.jsonl` and `describe.jsonl` (for evaluation); `train` also has `corpus.txt` (plain text, a line each).
     /// - Parameter progress: called with the number of pictures so far, from one thread at a time.
     /// - Returns: the manifest.
     /// - Throws: a `Problem`; then nothing is left behind.
@@ -46,6 +46,7 @@ extension ShapeWorld {
     private struct Lines: Sendable {
         var records = ""
         var captions = ""
+        var statements = ""
         var questions = ""
         var describe = ""
         var digests = ""
@@ -55,7 +56,7 @@ extension ShapeWorld {
         _ split: Split, count: Int, in folder: String, workers: Int, progress: (Int) -> Void
     ) throws -> String {
         try Files.createDirectory(Paths.join(folder, "images"))
-        let names = ["records.jsonl", "captions.jsonl", "questions.jsonl", "describe.jsonl"]
+        let names = ["records.jsonl", "captions.jsonl", "statements.jsonl", "questions.jsonl", "describe.jsonl"]
         let files = try names.map { try LineFile(Paths.join(folder, $0)) }
         var hash = SHA256()
         // Rounds of chunks: results of a round are held, so memory does not grow with the set.
@@ -64,7 +65,8 @@ extension ShapeWorld {
             let end = min(count, start + round)
             let chunks = stride(from: start, to: end, by: Self.chunk).map { $0..<min(end, $0 + Self.chunk) }
             for lines in try Parallel.map(chunks, workers: workers, { try write(split, $0, in: folder) }) {
-                for (file, text) in zip(files, [lines.records, lines.captions, lines.questions, lines.describe]) {
+                let texts = [lines.records, lines.captions, lines.statements, lines.questions, lines.describe]
+                for (file, text) in zip(files, texts) {
                     try file.append(text)
                 }
                 hash.update(Array(lines.digests.utf8))
@@ -84,6 +86,7 @@ extension ShapeWorld {
             lines.digests += SHA256.hex(of: item.picture)
             lines.records += item.instruct.llava.serialized() + "\n"
             lines.captions += item.caption.llava.serialized() + "\n"
+            lines.statements += item.statements.llava.serialized() + "\n"
             for (index, question) in item.questions.enumerated() {
                 let line: JSON = [
                     "id": .string("\(item.instruct.id)-\(index)"), "image": .string(item.name),

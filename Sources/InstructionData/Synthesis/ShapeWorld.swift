@@ -71,6 +71,7 @@ public struct ShapeWorld: Sendable {
         var name: String
         var instruct: ConvertedRecord
         var caption: ConvertedRecord
+        var statements: ConvertedRecord
         var questions: [SceneQuestion]
         var exactCaption: String
     }
@@ -103,8 +104,14 @@ public struct ShapeWorld: Sendable {
         let images: [ImageReference] = [.file(name)]
         return Item(
             picture: picture, name: name, instruct: ConvertedRecord(id: id, images: images, exchanges: exchanges),
-            caption: ConvertedRecord(id: id, images: images, exchanges: [caption]), questions: questions,
-            exactCaption: captions.exact)
+            caption: ConvertedRecord(id: id, images: images, exchanges: [caption]),
+            statements: ConvertedRecord(
+                id: id, images: images,
+                exchanges: [
+                    Exchange(
+                        question: "What is true of the picture?", answer: captions.statements.joined(separator: "\n"))
+                ]),
+            questions: questions, exactCaption: captions.exact)
     }
 
     /// One line of plain text: a description, often with a question and its answer behind it.

@@ -73,30 +73,36 @@ public func crossEntropy(logits: Tensor, labels: [Int32], scale: Float = 1) -> T
     }
 }
 
-/// SigLIP's loss over a batch of n pictures and their n texts (Zhai et al. 2023): each pair is one binary question.
+/// SigLIP's loss over a batch of n pictures and m texts (Zhai et al. 2023): each pair is one binary question.
 ///
 /// z = exp(logTemperature) · images · textsᵀ + bias. With D = d loss / d z: dimages = t D texts, dtexts = t Dᵀ images,
 /// dlogTemperature = t Σ D ⊙ s, dbias = Σ D.
 /// - Parameters:
 ///   - images: `[n, width]`, rows of length 1.
-///   - texts: `[n, width]`, rows of length 1.
+///   - texts: `[m, width]`, rows of length 1.
+///   - targets: `[n, m]`, 1 where the text is true of the picture and −1 elsewhere.
 ///   - logTemperature: scalar.
 ///   - bias: scalar.
-public func sigmoidContrastiveLoss(images: Tensor, texts: Tensor, logTemperature: Tensor, bias: Tensor) -> Tensor {
+public func sigmoidContrastiveLoss(
+    images: Tensor, texts: Tensor, targets: Tensor, logTemperature: Tensor, bias: Tensor
+) -> Tensor {
     let backend = images.backend
-    let n = images.shape.rows
-    precondition(texts.shape == images.shape, "contrastive loss: \(images.shape) and \(texts.shape) differ")
+    let (n, m) = (images.shape.rows, texts.shape.rows)
+    precondition(
+        texts.shape.columns == images.shape.columns && targets.shape == [n, m],
+        "contrastive loss: pictures \(images.shape), texts \(texts.shape), targets \(targets.shape)")
     func product(_ a: Matrix, _ ta: Bool, _ b: Matrix, _ tb: Bool, _ alpha: Float, _ c: Tensor, _ accumulates: Bool) {
         backend.product(
             a, transposeA: ta, b, transposeB: tb, alpha: alpha, bias: nil, into: c.matrix, accumulate: accumulates)
     }
     let temperature = Scalar.exp(logTemperature.scalar)
-    let similarities = backend.empty([n, n])
+    let similarities = backend.empty([n, m])
     product(images.matrix, false, texts.matrix, true, 1, similarities, false)
-    let upstream = backend.empty([n, n])
+    let upstream = backend.empty([n, m])
     backend.copy(similarities, into: upstream)
     let losses = backend.empty([n])
-    backend.pairwiseSigmoidLoss(upstream.matrix, temperature: temperature, bias: bias.scalar, losses: losses)
+    backend.pairwiseSigmoidLoss(
+        upstream.matrix, targets: targets.matrix, temperature: temperature, bias: bias.scalar, losses: losses)
     return total(losses, scale: 1).recorded(from: [images.node, texts.node, logTemperature.node, bias.node]) { seed in
         requireUnitSeed(seed)
         images.node?.accumulate { product(upstream.matrix, false, texts.matrix, false, temperature, $0, $1) }
@@ -105,7 +111,7 @@ public func sigmoidContrastiveLoss(images: Tensor, texts: Tensor, logTemperature
         backend.fill(ones, 1)
         func sum(_ other: Tensor, _ factor: Float, _ node: GraphNode?) {
             node?.accumulate { destination, accumulates in
-                let columns = backend.empty([n])
+                let columns = backend.empty([m])
                 backend.sumRows(upstream.matrix, other.matrix, into: columns, accumulate: false)
                 let value = total(columns, scale: factor)
                 backend.scale(value.reshaped(destination.shape), by: 1, into: destination, accumulate: accumulates)

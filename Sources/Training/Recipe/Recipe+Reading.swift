@@ -8,13 +8,16 @@ extension Recipe {
     /// - Parameters:
     ///   - path: a YAML file.
     ///   - overrides: `stages.0.batch_size=8` or `stages.align.batch_size=8`.
+    ///   - stages: names of the stages to keep; nil for all of them.
     /// - Throws: `RecipeError` with all faults, or a file's error.
-    public static func read(_ path: String, overrides: [String] = []) throws -> Recipe {
-        try parse(Files.readText(path), source: path, overrides: overrides)
+    public static func read(_ path: String, overrides: [String] = [], stages: [String]? = nil) throws -> Recipe {
+        try parse(Files.readText(path), source: path, overrides: overrides, stages: stages)
     }
 
     /// Reads a recipe from its text.
-    public static func parse(_ text: String, source: String, overrides: [String] = []) throws -> Recipe {
+    public static func parse(
+        _ text: String, source: String, overrides: [String] = [], stages: [String]? = nil
+    ) throws -> Recipe {
         var root: Node
         do {
             guard let node = try Yams.compose(yaml: text) else {
@@ -26,6 +29,7 @@ extension Recipe {
         }
         let faults = RecipeReader.Faults()
         for override in overrides { apply(override, to: &root, faults: faults) }
+        if let stages { keep(stages, of: &root, faults: faults) }
         let reader = RecipeReader(root, path: "", faults: faults)
         let recipe = read(reader, source: source)
         reader.finish()
@@ -34,6 +38,20 @@ extension Recipe {
         }
         recipe.resolved = try Yams.serialize(node: root, allowUnicode: true)
         return recipe
+    }
+
+    /// Leaves only the named stages, in the recipe's order.
+    private static func keep(_ names: [String], of root: inout Node, faults: RecipeReader.Faults) {
+        guard let stages = root["stages"]?.sequence else { return }
+        let known = stages.compactMap { $0["name"]?.string }
+        for name in names where !known.contains(name) {
+            let nearest = Suggestion.nearest(to: name, among: known)
+            faults.all.append(
+                RecipeFault(
+                    line: nil, path: "--stages \(name)", problem: "the recipe has no stage of this name",
+                    fix: nearest.map { "write \($0)" } ?? "one of \(known.joined(separator: ", "))"))
+        }
+        root["stages"] = Node(stages.filter { names.contains($0["name"]?.string ?? "") })
     }
 
     private static func read(_ reader: RecipeReader, source: String) -> Recipe? {

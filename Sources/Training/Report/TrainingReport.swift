@@ -8,24 +8,17 @@ public enum TrainingReport {
     public static func write(
         folder: RunFolder, bundle: ModelBundle, recipe: Recipe, samples: [ReportSample]
     ) throws {
-        let steps = try lines(folder.metrics)
-        let evaluations = try lines(folder.evaluations)
+        let steps = try ReportPage.lines(folder.metrics)
+        let evaluations = try ReportPage.lines(folder.evaluations)
         let summary = try JSON.read(folder.summary)
         let body = [
             "<h1>\(HTML.escaped(Paths.name(folder.path)))</h1>",
             "<p>\(bundle.model.parameters.count) parameters, seed \(recipe.seed), \(recipe.precision.rawValue), vitrail \(Version.current)</p>",
             stageTable(summary["stages"]?.array ?? []), curves(steps, evaluations, recipe), gallery(samples),
-            rejections(try lines(folder.rejections)),
+            rejections(try ReportPage.lines(folder.rejections)),
             "<h2>Recipe</h2><pre>\(HTML.escaped(recipe.resolved))</pre>",
         ].joined(separator: "\n")
-        try Files.write(page(title: Paths.name(folder.path), body: body), to: folder.report)
-    }
-
-    private static func lines(_ path: String) throws -> [JSON] {
-        guard Files.exists(path) else { return [] }
-        return try Files.readText(path, limit: .max).split(separator: "\n").map {
-            try JSON.parse(String($0), source: path)
-        }
+        try Files.write(ReportPage.html(title: Paths.name(folder.path), body: body), to: folder.report)
     }
 
     private static func stageTable(_ stages: [JSON]) -> String {
@@ -33,14 +26,18 @@ public enum TrainingReport {
             ("stage", { HTML.escaped($0["name"]?.string ?? "") }),
             ("steps", { "\($0["steps"]?.int ?? 0)" }),
             ("trained", { "\($0["trainable_parameters"]?.int ?? 0)" }),
-            ("first loss", { number($0["first_loss"], 4) }), ("last loss", { number($0["final_loss"], 4) }),
-            ("best evaluation", { number($0["best_evaluation"], 4) }),
-            ("tokens/s", { number($0["tokens_per_second"], 0) }),
-            ("data wait", { number($0["data_wait_share"].map { .number(100 * ($0.double ?? 0)) }, 1) + " %" }),
-            ("time", { number($0["wall_seconds"], 1) + " s" }),
+            ("first loss", { ReportPage.number($0["first_loss"], 4) }),
+            ("last loss", { ReportPage.number($0["final_loss"], 4) }),
+            ("best evaluation", { ReportPage.number($0["best_evaluation"], 4) }),
+            ("tokens/s", { ReportPage.number($0["tokens_per_second"], 0) }),
+            (
+                "data wait",
+                { ReportPage.number($0["data_wait_share"].map { .number(100 * ($0.double ?? 0)) }, 1) + " %" }
+            ),
+            ("time", { ReportPage.number($0["wall_seconds"], 1) + " s" }),
             (
                 "peak memory",
-                { number($0["peak_memory_bytes"].map { .number(($0.double ?? 0) / 1_048_576) }, 0) + " MiB" }
+                { ReportPage.number($0["peak_memory_bytes"].map { .number(($0.double ?? 0) / 1_048_576) }, 0) + " MiB" }
             ),
             ("left out", { "\($0["records_rejected"]?.int ?? 0)" }),
             ("cut", { "\($0["samples_truncated"]?.int ?? 0)" }),
@@ -106,37 +103,5 @@ public enum TrainingReport {
         let items = rows.prefix(200).map { "<li>\(HTML.escaped($0["reason"]?.string ?? $0.serialized()))</li>" }
         return
             "<h2>Records left out</h2><p>\(rows.count) in all\(rows.count > 200 ? ", the first 200 here" : "").</p><ul>\(items.joined())</ul>"
-    }
-
-    private static func number(_ value: JSON?, _ places: Int) -> String {
-        guard let value = value?.double else { return "–" }
-        var power = 1.0
-        for _ in 0..<places { power *= 10 }
-        let rounded = (value * power).rounded() / power
-        return places == 0 ? "\(Int(rounded))" : "\(rounded)"
-    }
-
-    private static func page(title: String, body: String) -> String {
-        """
-        <!doctype html>
-        <html lang="en"><head><meta charset="utf-8"><title>\(HTML.escaped(title))</title>
-        <meta name="viewport" content="width=device-width, initial-scale=1">
-        <style>
-        body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1100px; padding: 0 1rem; color: #1f2937; }
-        h1 { margin-bottom: 0; } h2 { margin-top: 2rem; border-bottom: 1px solid #e5e7eb; }
-        table { border-collapse: collapse; } th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid #e5e7eb; }
-        th:first-child, td:first-child { text-align: left; } .wide { overflow-x: auto; }
-        .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 1rem; }
-        figure { margin: 0; } svg { width: 100%; height: auto; } .grid { stroke: #e5e7eb; } .tick { font-size: 11px; fill: #6b7280; }
-        .title { font-size: 13px; font-weight: 600; fill: #374151; } .legend { font-size: 12px; } .curve { fill: none; stroke-width: 1.5; }
-        .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: .8rem; }
-        .card { border: 1px solid #e5e7eb; border-radius: 6px; padding: .5rem; } .card.right { border-color: #059669; } .card.wrong { border-color: #dc2626; }
-        .card img { width: 100%; image-rendering: pixelated; } .card p { margin: .2rem 0; } .question { color: #6b7280; font-size: 13px; }
-        .answer { font-weight: 600; } .reference { color: #059669; font-size: 13px; } pre { background: #f9fafb; padding: 1rem; overflow-x: auto; }
-        </style></head><body>
-        \(body)
-        </body></html>
-
-        """
     }
 }

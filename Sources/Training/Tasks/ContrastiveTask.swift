@@ -5,9 +5,12 @@ import TensorCore
 import Tokenization
 import VisionLanguage
 
-/// SigLIP-style pretraining of the tower: pictures and captions of a batch, each pair a yes-or-no question (Zhai et al. 2023).
+/// SigLIP-style pretraining of the tower: pictures and texts of a batch, each pair a yes-or-no question (Zhai et al. 2023).
 ///
-/// The decoder reads the caption and its state at the last token, projected, is the text's vector; so no second text model is needed.
+/// Each line of a record's caption is a text of its own, so a picture may have one caption or many short true statements. Equal
+/// texts of a batch count once, for all their pictures: a text is wrong for a picture when the picture doesn't list it (as in UniCL,
+/// Yang et al. 2022). The decoder reads the text and its state at the last token, projected, is the text's vector; so no second text
+/// model is needed.
 final class ContrastiveTask: StageTask {
     let totalSteps: Int
     let stepsPerEpoch: Double
@@ -18,6 +21,7 @@ final class ContrastiveTask: StageTask {
     private let collator: Collator
     private let loader: SampleLoader
     private let batcher: TokenBudgetBatcher
+    private var lineEnds: [Int32: Bool] = [:]
 
     init(_ stage: StageRecipe, _ context: StageContext, from position: Int) throws {
         bundle = context.bundle
@@ -57,20 +61,39 @@ final class ContrastiveTask: StageTask {
         guard let batch = try batcher.next() else { return nil }
         position = batch.nextPosition
         let model = bundle.model
-        let packed = collator.pack(batch.samples.filter { $0.pixels.count == 1 }[...])
+        let samples = batch.samples.filter { $0.pixels.count == 1 }
+        let packed = collator.pack(samples[...])
         guard let group = packed.pictures.first, let vision = model.vision else {
             throw UserError("a contrastive batch without pictures", fix: "use records with one picture and a caption")
         }
-        let texts = batch.samples.filter { $0.pixels.count == 1 }.map { sample in
-            zip(sample.text.ids, sample.text.supervised).filter(\.1).map(\.0)
-        }
+        let statements = Statements(samples.map { lines(of: $0.text) })
         let pixels = Tensor(
             group.pixels, shape: [group.count, vision.configuration.channels, group.height, group.width],
             on: model.backend)
-        let loss = head.loss(pictures: vision.pooled(pixels), texts: textStates(texts))
+        let loss = head.loss(
+            pictures: vision.pooled(pixels), texts: textStates(statements.texts),
+            targets: Tensor(
+                statements.targets, shape: [group.count, statements.texts.count], on: model.backend))
         loss.backward()
-        let tokens = texts.reduce(0) { $0 + $1.count } + packed.ids.count { $0 < 0 }
+        let tokens = statements.texts.reduce(0) { $0 + $1.count } + packed.ids.count { $0 < 0 }
         return StepLoss(sum: Double(loss.scalar), weight: 1, tokens: tokens, pictures: group.count)
+    }
+
+    /// The supervised ids of a caption, cut behind each line's end.
+    private func lines(of text: RenderedConversation) -> [[Int32]] {
+        var lines: [[Int32]] = [[]]
+        for (id, supervised) in zip(text.ids, text.supervised) where supervised {
+            lines[lines.count - 1].append(id)
+            if endsLine(id) { lines.append([]) }
+        }
+        return lines.filter { !$0.isEmpty }
+    }
+
+    private func endsLine(_ id: Int32) -> Bool {
+        if let known = lineEnds[id] { return known }
+        let ends = bundle.tokenizer.decode([id]).hasSuffix("\n")
+        lineEnds[id] = ends
+        return ends
     }
 
     /// The decoder's state at the last token of each caption, `[captions, hidden]`.
@@ -82,6 +105,34 @@ final class ContrastiveTask: StageTask {
         let packed = PackedBatch(ids: ids, labels: ids.map { _ in -1 }, offsets: offsets, pictures: [])
         let last = Tensor(offsets.dropFirst().map { $0 - 1 }, on: model.backend)
         return gatherRows(model.hiddenStates(packed), indices: last)
+    }
+}
+
+/// The texts of a batch without repetition, and which are whose.
+struct Statements {
+    /// Each different text, in the order of first appearance.
+    let texts: [[Int32]]
+    /// `[pictures, texts]`, row by row: 1 where the text is the picture's, −1 elsewhere.
+    let targets: [Float]
+
+    /// - Parameter pictures: the texts of each picture.
+    init(_ pictures: [[[Int32]]]) {
+        var places: [[Int32]: Int] = [:]
+        var distinct: [[Int32]] = []
+        let owned = pictures.map { texts in
+            texts.map { text in
+                if let place = places[text] { return place }
+                places[text] = places.count
+                distinct.append(text)
+                return places.count - 1
+            }
+        }
+        var targets = [Float](repeating: -1, count: pictures.count * places.count)
+        for (picture, texts) in owned.enumerated() {
+            for text in texts { targets[picture * places.count + text] = 1 }
+        }
+        texts = distinct
+        self.targets = targets
     }
 }
 
@@ -107,9 +158,9 @@ final class ContrastiveHead: Module {
         ["image": image, "text": text, "logTemperature": logTemperature, "bias": bias]
     }
 
-    func loss(pictures: Tensor, texts: Tensor) -> Tensor {
+    func loss(pictures: Tensor, texts: Tensor, targets: Tensor) -> Tensor {
         sigmoidContrastiveLoss(
-            images: normalizedRows(image(pictures)), texts: normalizedRows(text(texts)),
+            images: normalizedRows(image(pictures)), texts: normalizedRows(text(texts)), targets: targets,
             logTemperature: logTemperature.tensor, bias: bias.tensor)
     }
 }

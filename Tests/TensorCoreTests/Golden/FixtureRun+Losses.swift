@@ -70,10 +70,14 @@ extension FixtureRun {
     }
 
     func contrastiveLoss() throws {
+        let images = try input("images")
+        let n = images.shape.rows
+        let diagonal = (0..<n * n).map { $0 % (n + 1) == 0 ? Float(1) : -1 }
         try output(
             "loss",
             sigmoidContrastiveLoss(
-                images: normalizedRows(input("images")), texts: normalizedRows(input("texts")),
-                logTemperature: input("log_temperature"), bias: input("bias")))
+                images: normalizedRows(images), texts: normalizedRows(input("texts")),
+                targets: Tensor(diagonal, shape: [n, n], on: images.backend), logTemperature: input("log_temperature"),
+                bias: input("bias")))
     }
 }

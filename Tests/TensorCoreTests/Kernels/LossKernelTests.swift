@@ -44,15 +44,17 @@ import Testing
         }
     }
 
-    @Test(arguments: TestBackend.optimized, [1, 2, 7, 33, 64])
-    func pairwiseSigmoid(_ backend: TestBackend, _ count: Int) {
+    @Test(arguments: TestBackend.optimized, [[1, 1], [2, 2], [7, 3], [33, 70], [64, 64]])
+    func pairwiseSigmoid(_ backend: TestBackend, _ shape: [Int]) {
         for (temperature, bias) in [(Float(10), Float(-10)), (1, 0), (100, 3)] {
-            expectLikeReference(backend, "\(count) pairs, temperature \(temperature), bias \(bias)") {
+            expectLikeReference(backend, "\(shape) pairs, temperature \(temperature), bias \(bias)") {
                 backend, numbers in
-                let similarities = numbers.tensor([count, count], on: backend)
-                let losses = backend.empty([count])
+                let similarities = numbers.tensor([shape[0], shape[1]], on: backend)
+                let losses = backend.empty([shape[0]])
+                let signs = (0..<shape[0] * shape[1]).map { $0 % 5 == 0 || $0 % 7 == 3 ? Float(1) : -1 }
+                let targets = Tensor(signs, shape: [shape[0], shape[1]], on: backend)
                 backend.pairwiseSigmoidLoss(
-                    similarities.matrix, temperature: temperature, bias: bias, losses: losses)
+                    similarities.matrix, targets: targets.matrix, temperature: temperature, bias: bias, losses: losses)
                 return [("losses", losses.floats, .forward), ("gradients", similarities.floats, .gradient)]
             }
         }

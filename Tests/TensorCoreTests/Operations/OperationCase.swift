@@ -148,12 +148,15 @@ struct OperationCase: Sendable, CustomTestStringConvertible {
         OperationCase(
             "contrastive loss",
             [
-                .init("images", [3, 4], scale: 4), .init("texts", [3, 4], scale: 4), .init("log temperature", []),
+                .init("images", [3, 4], scale: 4), .init("texts", [5, 4], scale: 4), .init("log temperature", []),
                 .init("bias", []),
             ]
         ) {
             sigmoidContrastiveLoss(
-                images: normalizedRows($0[0]), texts: normalizedRows($0[1]), logTemperature: $0[2], bias: $0[3])
+                images: normalizedRows($0[0]), texts: normalizedRows($0[1]),
+                targets: Tensor(
+                    [1, -1, -1, 1, -1, -1, 1, -1, -1, -1, -1, -1, 1, 1, -1], shape: [3, 5], on: $0[0].backend),
+                logTemperature: $0[2], bias: $0[3])
         },
     ]
 }

@@ -1,0 +1,50 @@
+import Basics
+import TestSupport
+import Testing
+import Training
+
+@Suite("Comparison of runs")
+struct ComparisonReportTests {
+    private func write(_ folder: String, losses: [Double], exact: [Double]) throws -> RunFolder {
+        let run = RunFolder(folder)
+        try Files.createDirectory(folder)
+        let steps = losses.enumerated().map { #"{"stage":"instruct","step":\#($0.offset + 1),"loss":\#($0.element)}"# }
+        try Files.write(steps.joined(separator: "\n") + "\n", to: run.metrics)
+        let results = exact.enumerated().map {
+            #"{"stage":"instruct","step":\#(10 * ($0.offset + 1)),"exact":\#($0.element),"best":true}"#
+        }
+        try Files.write(results.joined(separator: "\n") + "\n", to: run.evaluations)
+        return run
+    }
+
+    @Test func figuresSayWhoGotThereFirst() throws {
+        try Fixtures.withTemporaryFolder { folder in
+            let fast = try write(
+                Paths.join(folder, "fast"), losses: (1...20).map { 2 / Double($0) }, exact: [0.7, 0.96])
+            let slow = try write(
+                Paths.join(folder, "slow <1>"), losses: (1...20).map { 4 / Double($0) }, exact: [0.4, 0.6, 0.97])
+            let report = try ComparisonReport([fast, slow])
+            let rows = report.figures
+            #expect(rows.map { $0["run"]?.string } == ["fast", "slow <1>"])
+            #expect(rows.map { $0["exact_95_at"]?.int } == [20, 30])
+            #expect(rows.map { $0["exact_99_at"] } == [.null, .null])
+            let mean = (1...10).reduce(0) { $0 + 2 / Double($1) } / 10
+            #expect(abs((rows[0]["first_loss"]?.double ?? 0) - mean) < 1e-12)
+            let page = report.html
+            #expect(page.contains("slow &lt;1&gt;") && !page.contains("slow <1>"))
+            #expect(page.components(of: "<polyline") == 4)
+        }
+    }
+
+    @Test func aFolderWithoutARunIsNamed() throws {
+        try Fixtures.withTemporaryFolder { folder in
+            #expect { try ComparisonReport([RunFolder(folder)]) } throws: {
+                ($0 as? any Problem)?.problem.contains(folder) == true
+            }
+        }
+    }
+}
+
+extension String {
+    fileprivate func components(of part: String) -> Int { ranges(of: part).count }
+}

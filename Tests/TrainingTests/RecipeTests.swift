@@ -1,0 +1,57 @@
+import Basics
+import Testing
+import Training
+
+@Suite("Recipe")
+struct RecipeTests {
+    private let text = """
+        model: Models/pebble
+        stages:
+          - name: align
+            train: [projector]
+            data: [a.jsonl]
+            learning_rate: 1.0e-3
+          - name: instruct
+            train: [vision, projector, language]
+            data: [b.jsonl]
+            learning_rate: {peak: 1.0e-3}
+            batch_size: 16
+        """
+
+    private func faults(_ text: String, _ overrides: [String] = [], stages: [String]? = nil) -> [RecipeFault] {
+        do {
+            _ = try Recipe.parse(text, source: "r.yaml", overrides: overrides, stages: stages)
+            return []
+        } catch {
+            return (error as? RecipeError)?.faults ?? []
+        }
+    }
+
+    @Test func everyFaultIsToldAtOnceInTheOrderOfTheFile() {
+        let broken = text.replacing("train: [projector]", with: "trian: [projector]").replacing(
+            "batch_size: 16", with: "batch_size: many")
+        let found = faults(broken)
+        #expect(found.count >= 2)
+        #expect(found.contains { $0.line == 4 && $0.problem.contains("trian") && $0.fix?.contains("train") == true })
+        #expect(found.contains { $0.line == 11 })
+        #expect(found.compactMap(\.line) == found.compactMap(\.line).sorted())
+    }
+
+    @Test func valuesAreChangedByStageNameOrIndex() throws {
+        let recipe = try Recipe.parse(
+            text, source: "r.yaml", overrides: ["stages.align.batch_size=4", "stages.1.epochs=2.5", "seed=7"])
+        #expect(recipe.stages[0].batchSize == 4)
+        #expect(recipe.stages[1].batchSize == 16)
+        #expect(recipe.stages[1].epochs == 2.5)
+        #expect(recipe.seed == 7)
+        #expect(faults(text, ["stages.algin.batch_size=4"]).count == 1)
+    }
+
+    @Test func stagesAreChosenByName() throws {
+        let recipe = try Recipe.parse(text, source: "r.yaml", stages: ["instruct"])
+        #expect(recipe.stages.map(\.name) == ["instruct"])
+        #expect(!recipe.resolved.contains("align"))
+        let found = faults(text, stages: ["instrct"])
+        #expect(found.contains { $0.problem.contains("no stage") && $0.fix == "write instruct" })
+    }
+}
