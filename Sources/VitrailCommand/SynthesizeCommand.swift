@@ -10,8 +10,7 @@ struct SynthesizeCommand: ParsableCommand {
         discussion: """
             Writes a folder a split (train, val, test, and novel with combinations that training never shows), each with
             images/, records.jsonl (conversations), captions.jsonl, statements.jsonl, questions.jsonl and describe.jsonl
-            (evaluation);
-            train also has corpus.txt, plain text for the language model. See Datasets/shapes/README.md.
+            (evaluation); train also has corpus.txt, plain text for the language model. See Datasets/shapes/README.md.
 
             EXAMPLES
               vitrail synthesize data/shapes --count 2000

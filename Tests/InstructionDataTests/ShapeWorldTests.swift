@@ -39,7 +39,7 @@ import Testing
         #expect(other.keys.sorted() != one.keys.sorted() || other.values.sorted() != one.values.sorted())
         #expect(other["train/records.jsonl"] != one["train/records.jsonl"])
         // 100 pictures, four files of texts a split, the corpus and the manifest.
-        #expect(one.count == 100 + 3 * 4 + 1 + 1)
+        #expect(one.count == 100 + 3 * 5 + 1 + 1)
     }
 
     @Test func firstPicturesDoNotChangeWithTheSize() throws {
