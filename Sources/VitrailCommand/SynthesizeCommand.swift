@@ -14,6 +14,7 @@ struct SynthesizeCommand: ParsableCommand {
 
             EXAMPLES
               vitrail synthesize data/shapes --count 2000
+              vitrail synthesize data/single --shapes 1 --count 12000
               vitrail synthesize data/large --count 20000 --size 96 --seed 7
               vitrail synthesize data/only-test --split test=500
             """)
@@ -29,6 +30,9 @@ struct SynthesizeCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("Side of the pictures in pixels, 32 to 1024.", valueName: "pixels"))
     var size = 64
+
+    @Option(help: ArgumentHelp("Most shapes a picture has, 1 to 4.", valueName: "n"))
+    var shapes = 4
 
     @Option(help: ArgumentHelp("Make only these splits, as train=1000,test=100.", valueName: "list"))
     var split: String?
@@ -54,6 +58,7 @@ struct SynthesizeCommand: ParsableCommand {
             throw UserError("\(output) is there already", fix: "pass --force to make it again, or name another folder")
         }
         var world = ShapeWorld(count: count, seed: seed, side: size)
+        world.mostShapes = shapes
         if let split { world.counts = try counts(split) }
         if let corpusLines {
             guard corpusLines >= 0 else { throw ValidationError("--corpus-lines must not be negative") }

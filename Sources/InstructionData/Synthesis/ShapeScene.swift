@@ -41,10 +41,10 @@ struct ShapeScene: Sendable {
         case novel
     }
 
-    /// Draws a scene: one to four shapes that don't touch, each in a cell of its own.
-    init(palette: Palette, generator: inout RandomGenerator) {
+    /// Draws a scene: one to `most` shapes, at most four, that don't touch, each in a cell of its own.
+    init(palette: Palette, most: Int = 4, generator: inout RandomGenerator) {
         let share = generator.uniform()
-        let count = share < 0.3 ? 1 : share < 0.6 ? 2 : share < 0.85 ? 3 : 4
+        let count = min(most, share < 0.3 ? 1 : share < 0.6 ? 2 : share < 0.85 ? 3 : 4)
         var objects: [ShapeObject] = []
         while objects.count < count {
             let onlyHeldOut = palette == .novel && objects.isEmpty

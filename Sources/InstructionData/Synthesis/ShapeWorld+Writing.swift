@@ -33,6 +33,7 @@ extension ShapeWorld {
         }
         let manifest: JSON = [
             "name": "shapes", "version": 1, "seed": .string(String(seed)), "size": .int(side),
+            "most_shapes": .int(mostShapes),
             "splits": .object(splits), "corpus_lines": .int(counts[.train] == nil ? 0 : corpusLines),
             "held_out": .array(ShapeCombination.heldOut.map { .string("\($0.color.rawValue) \($0.shape.rawValue)") }),
         ]

@@ -34,6 +34,8 @@ public struct ShapeWorld: Sendable {
     public var counts: [Split: Int]
     /// Lines of plain text beside the training pictures.
     public var corpusLines: Int
+    /// Most shapes a picture has, 1 to 4.
+    public var mostShapes = 4
 
     /// A world of `count` training pictures, and a tenth as many (at least 50) in each other split.
     public init(count: Int, seed: UInt64, side: Int = 64) {
@@ -49,6 +51,9 @@ public struct ShapeWorld: Sendable {
     public func validate() throws(UserError) {
         guard (32...1024).contains(side) else {
             throw UserError("pictures of \(side) pixels are out of range", fix: "give a --size from 32 to 1024")
+        }
+        guard (1...4).contains(mostShapes) else {
+            throw UserError("\(mostShapes) shapes a picture are out of range", fix: "give --shapes from 1 to 4")
         }
         for (split, count) in counts.sorted(by: { $0.key.number < $1.key.number }) {
             guard (1...10_000_000).contains(count) else {
@@ -82,7 +87,8 @@ public struct ShapeWorld: Sendable {
     func item(_ split: Split, _ number: Int) throws -> Item {
         var generator = RandomGenerator(
             seed: seed, stream: RandomStream.mixed(Self.stream, split.number, UInt64(number)))
-        let scene = ShapeScene(palette: split == .novel ? .novel : .seen, generator: &generator)
+        let scene = ShapeScene(
+            palette: split == .novel ? .novel : .seen, most: mostShapes, generator: &generator)
         let image = ScenePainter(side: side).paint(scene, generator: &generator)
         let isJPEG = generator.below(4) == 0
         let digits = String(number)
@@ -117,7 +123,7 @@ public struct ShapeWorld: Sendable {
     /// One line of plain text: a description, often with a question and its answer behind it.
     func corpusLine(_ number: Int) -> String {
         var generator = RandomGenerator(seed: seed, stream: RandomStream.mixed(Self.stream, 9, UInt64(number)))
-        let scene = ShapeScene(palette: .seen, generator: &generator)
+        let scene = ShapeScene(palette: .seen, most: mostShapes, generator: &generator)
         let captions = SceneCaptions(scene: scene)
         guard generator.below(3) > 0 else { return captions.varied(generator: &generator) }
         let pairs = SceneQuestions(scene).draw(1 + generator.below(3), generator: &generator)

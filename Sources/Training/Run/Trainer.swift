@@ -72,9 +72,9 @@ public final class Trainer {
     /// - Returns: the checkpoint's path when the stage was interrupted.
     private func runStage(_ index: Int, from checkpoint: ResumePoint?) throws -> String? {
         let stage = recipe.stages[index]
-        let context = StageContext(
-            bundle: bundle, seed: recipe.seed &+ UInt64(index) &* 0x9E37_79B9_7F4A_7C15, folder: folder,
-            workers: workers)
+        // By name, so that a stage sees its data in the same order whichever stages run before it.
+        var generator = RandomGenerator(seed: recipe.seed, stream: stage.name)
+        let context = StageContext(bundle: bundle, seed: generator.next(), folder: folder, workers: workers)
         var state =
             try checkpoint?.state
             ?? TrainingState(
