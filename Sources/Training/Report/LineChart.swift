@@ -50,7 +50,7 @@ struct LineChart {
             )
             let at = firstX + (lastX - firstX) * Double(tick) / 4
             parts.append(
-                "<text x=\"\(x(at))\" y=\"\(height - bottom + 16)\" class=\"tick\" text-anchor=\"middle\">\(Int(at))</text>"
+                "<text x=\"\(x(at))\" y=\"\(height - bottom + 16)\" class=\"tick\" text-anchor=\"\(tick == 4 ? "end" : "middle")\">\(Int(at))</text>"
             )
         }
         for (index, curve) in series.enumerated() {

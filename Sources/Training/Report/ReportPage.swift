@@ -31,7 +31,7 @@ enum ReportPage {
         table { border-collapse: collapse; } th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid #e5e7eb; }
         th:first-child, td:first-child { text-align: left; } .wide { overflow-x: auto; }
         .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 1rem; }
-        figure { margin: 0; } svg { width: 100%; height: auto; } .grid { stroke: #e5e7eb; } .tick { font-size: 11px; fill: #6b7280; }
+        figure { margin: 0; max-width: 640px; } svg { width: 100%; height: auto; } .grid { stroke: #e5e7eb; } .tick { font-size: 11px; fill: #6b7280; }
         .title { font-size: 13px; font-weight: 600; fill: #374151; } .legend { font-size: 12px; } .curve { fill: none; stroke-width: 1.5; }
         .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: .8rem; }
         .card { border: 1px solid #e5e7eb; border-radius: 6px; padding: .5rem; } .card.right { border-color: #059669; } .card.wrong { border-color: #dc2626; }
