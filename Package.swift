@@ -133,7 +133,7 @@ let package = Package(
             [
                 "Basics", "TensorCore", "Imaging", "Tokenization", "NeuralNetwork", "Checkpointing",
                 "VisionLanguage", "TestSupport",
-            ]),
+            ], hasFixtures: true),
         tests(
             "Training",
             [

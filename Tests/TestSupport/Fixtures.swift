@@ -20,11 +20,14 @@ public enum Fixtures {
     /// The folder of shared data sets: `VITRAIL_DATA`, else `../shared/data`; nil when absent.
     public static let dataFolder: String? = folder(variable: "VITRAIL_DATA", shared: "data")
 
-    /// The golden folders whose names start with `prefix` (`"llama-"`, `"vit-clip-"`, …), sorted; empty when absent.
+    /// The golden folders whose names start with `prefix` (`"llama-"`, `"vit-clip-"`, …): the repository's own small ones, which
+    /// `Scripts/reference/make_model_fixtures.py` makes, then the shared ones where they are.
     public static func golden(_ prefix: String) -> [String] {
-        guard let goldenFolder, let names = try? Files.list(goldenFolder) else { return [] }
-        return names.filter { $0.hasPrefix(prefix) }.map { Paths.join(goldenFolder, $0) }
-            .filter { Files.isDirectory($0) }
+        let folders = [local("VisionLanguage", ""), goldenFolder].compactMap(\.self)
+        return folders.flatMap { folder in
+            ((try? Files.list(folder)) ?? []).filter { $0.hasPrefix(prefix) }.map { Paths.join(folder, $0) }
+                .filter { Files.isDirectory($0) }
+        }
     }
 
     /// A file or folder of the shared data; nil when absent.
