@@ -1,3 +1,4 @@
+import Basics
 import CKernels
 import Synchronization
 
@@ -69,7 +70,7 @@ final class BlockCache: Sendable {
             return (pointer, index)
         }
         guard let fresh = vitrail_memory_take(Self.size(of: wanted)) else {
-            fatalError("out of memory: \(byteCount) bytes, \(statistics.used) in use")
+            MemoryExhaustion("a tensor", byteCount: byteCount, usedBytes: statistics.used).endProcess()
         }
         return (fresh, wanted)
     }

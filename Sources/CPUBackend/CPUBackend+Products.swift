@@ -1,3 +1,4 @@
+import Basics
 import CKernels
 public import TensorCore
 
@@ -75,6 +76,6 @@ extension CPUBackend {
     }
 
     private func failForMemory(_ c: Matrix) -> Never {
-        fatalError("out of memory: scratch of a product [\(c.rows), \(c.columns)], \(usedBytes) bytes in use")
+        MemoryExhaustion("a product [\(c.rows), \(c.columns)]", byteCount: nil, usedBytes: usedBytes).endProcess()
     }
 }

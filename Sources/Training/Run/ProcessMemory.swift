@@ -17,6 +17,9 @@ public enum ProcessMemory {
             return Int(usage.ru_maxrss)
         #endif
     }
+
+    /// Memory of the machine in bytes.
+    public static var machineBytes: Int { sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE)) }
 }
 
 extension Duration {

@@ -1,8 +1,24 @@
 import Basics
 import NeuralNetwork
+import TensorCore
 import VisionLanguage
 
 extension Trainer {
+    /// Weights, gradients and optimizer state must fit before anything is allocated for them; activations come on top.
+    static func requireMemory(
+        _ stage: StageRecipe, _ tree: ParameterTree, _ parts: TrainableParts,
+        of machine: Int = ProcessMemory.machineBytes
+    ) throws(UserError) {
+        let weights = tree.entries.reduce(0) { $0 + $1.parameter.value.dtype.byteCount(of: $1.parameter.value.count) }
+        let trainable = parts.groups.reduce(0) { $0 + $1.entries.reduce(0) { $0 + $1.parameter.value.count } }
+        let needed = weights + trainable * 12
+        guard needed > machine else { return }
+        throw UserError(
+            "stage \"\(stage.name)\": weights, gradients and optimizer take \(MemoryExhaustion.gibibytes(needed)), "
+                + "and this machine has \(MemoryExhaustion.gibibytes(machine))",
+            fix: "train fewer parts (train: [projector]), or take a smaller model")
+    }
+
     /// Opens all data, fits every pattern to the model, and tells of each stage, without training: what `--dry-run` does.
     public func check() throws {
         let scratch = RunFolder(try Files.makeTemporaryDirectory())
@@ -13,6 +29,7 @@ extension Trainer {
             var tree = bundle.model.parameters
             tree.append(task.extraParameters, under: "contrastive")
             let parts = try TrainableParts(stage, tree)
+            try Self.requireMemory(stage, tree, parts)
             if let evaluation = stage.evaluation, evaluation.metrics.isEmpty { _ = try StageData.open(evaluation.data) }
             _ = observe(
                 .stageStarted(outline(index, stage, parts, tree, totalSteps: task.totalSteps, doneSteps: 0)))

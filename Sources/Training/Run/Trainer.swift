@@ -85,6 +85,7 @@ public final class Trainer {
         var tree = bundle.model.parameters
         tree.append(task.extraParameters, under: "contrastive")
         let parts = try TrainableParts(stage, tree)
+        try Self.requireMemory(stage, tree, parts)
         let gradients = GradientBuffer(parts.groups.flatMap { $0.entries.map(\.parameter) }, on: bundle.model.backend)
         let optimizer = AdamW(
             parts.groups, beta1: stage.optimizer.beta1, beta2: stage.optimizer.beta2, epsilon: stage.optimizer.epsilon)

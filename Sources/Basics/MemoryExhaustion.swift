@@ -1,0 +1,51 @@
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// The machine has no memory left for something that a computation cannot go on without.
+///
+/// Tensors are allocated in places that have no one to throw to; so the process ends with a message and exit code 1, as for any
+/// other error. Nothing is lost: files are written beside their places, and runs continue from their last checkpoint.
+public struct MemoryExhaustion: Problem {
+    /// What was asked for, in words.
+    public let purpose: String
+    /// Bytes asked for; nil when not known.
+    public let byteCount: Int?
+    /// Bytes of tensors in use.
+    public let usedBytes: Int
+
+    /// A request that failed.
+    public init(_ purpose: String, byteCount: Int?, usedBytes: Int) {
+        self.purpose = purpose
+        self.byteCount = byteCount
+        self.usedBytes = usedBytes
+    }
+
+    /// What was asked for, and what is in use.
+    public var problem: String {
+        let asked = byteCount.map { Self.gibibytes($0) + " for " } ?? ""
+        return "out of memory: \(asked)\(purpose), with \(Self.gibibytes(usedBytes)) in use"
+    }
+
+    /// The settings that take less.
+    public var fix: String? {
+        "training: lower batch_size or raise accumulate, set recompute_activations: true, or train fewer parts; "
+            + "answers: lower --batch-size"
+    }
+
+    /// Says so and ends the process with exit code 1.
+    public func endProcess() -> Never {
+        let text = Array("error: \(problem)\nfix: \(fix ?? "")\n".utf8)
+        _ = write(STDERR_FILENO, text, text.count)
+        exit(1)
+    }
+
+    /// Bytes in GiB with two places.
+    public static func gibibytes(_ byteCount: Int) -> String {
+        let hundredths = Int((Double(byteCount) / 1_073_741_824 * 100).rounded(.up))
+        let rest = hundredths % 100
+        return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest) GiB"
+    }
+}

@@ -1,0 +1,16 @@
+import Basics
+import Testing
+
+@Suite("Memory exhaustion")
+struct MemoryExhaustionTests {
+    @Test func saysWhatWasAskedForAndWhatIsInUse() {
+        let problem = MemoryExhaustion("a tensor", byteCount: 3 << 30, usedBytes: 1_610_612_736)
+        #expect(problem.problem == "out of memory: 3.00 GiB for a tensor, with 1.50 GiB in use")
+        #expect(problem.fix?.contains("batch_size") == true)
+    }
+
+    @Test(arguments: [(0, "0.00"), (1, "0.01"), (1 << 30, "1.00"), (1_127_428_916, "1.06"), (10 << 30, "10.00")])
+    func roundsUpToHundredths(bytes: Int, text: String) {
+        #expect(MemoryExhaustion.gibibytes(bytes) == text + " GiB")
+    }
+}
