@@ -26,6 +26,14 @@ extension ParameterTree {
     }
 }
 
+extension ParameterTree {
+    /// Holds the names, shapes and types of a checkpoint against the tree, and reads no weights.
+    /// - Throws: ``CheckpointError`` listing all differences by path.
+    public func check(_ source: some TensorSource, table: KeyTable) throws {
+        _ = try LoadingPlan(self, from: source, table: table)
+    }
+}
+
 extension DType {
     /// The same form in files; nil for those that files do not have.
     var fileElement: TensorElement? {

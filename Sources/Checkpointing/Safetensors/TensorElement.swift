@@ -24,6 +24,25 @@ public enum TensorElement: String, Sendable, CaseIterable {
         }
     }
 
+    /// What `config.json` calls it (`torch_dtype`).
+    public var torchName: String {
+        switch self {
+        case .float64: "float64"
+        case .float32: "float32"
+        case .float16: "float16"
+        case .bfloat16: "bfloat16"
+        case .int64: "int64"
+        case .int32: "int32"
+        case .int16: "int16"
+        case .int8: "int8"
+        case .uint64: "uint64"
+        case .uint32: "uint32"
+        case .uint16: "uint16"
+        case .uint8: "uint8"
+        case .bool: "bool"
+        }
+    }
+
     /// Whether these are floating-point numbers.
     public var isFloatingPoint: Bool {
         switch self {

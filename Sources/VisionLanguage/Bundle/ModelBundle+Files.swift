@@ -1,5 +1,5 @@
 import Basics
-import Checkpointing
+public import Checkpointing
 import Imaging
 import NeuralNetwork
 public import TensorCore
@@ -13,14 +13,20 @@ extension ModelBundle {
         let family = try ModelFamily.read(folder)
         let model = VisionLanguageModel(family.configuration, Initializer(backend: backend, fills: false))
         try model.parameters.load(from: TensorFolder(folder), table: family.table)
+        return try unfilled(folder, family, model: model, tokenizer: Tokenizer(folder: folder))
+    }
+
+    /// The folder's bundle around a model whose weights are someone else's concern.
+    static func unfilled(
+        _ folder: String, _ family: ModelFamily, model: VisionLanguageModel, tokenizer: Tokenizer
+    ) throws -> ModelBundle {
         let own = Paths.join(folder, "vitrail.json")
         let settings = Files.exists(own) ? try JSON.read(own) : .null
-        let template = settings["template"]?.string.flatMap { ChatTemplateName(rawValue: $0) } ?? .vicuna
+        let template = settings["template"]?.string.flatMap { ChatTemplateName(rawValue: $0) }
         let processorPath = Paths.join(folder, "preprocessor_config.json")
         let processor =
             Files.exists(processorPath)
             ? try ImageProcessor(configuration: JSON.read(processorPath), source: processorPath) : nil
-        let tokenizer = try Tokenizer(folder: folder)
         let bundle = ModelBundle(
             model: model, tokenizer: tokenizer, processor: family.configuration.vision == nil ? nil : processor,
             template: template, imageTokenID: family.imageTokenID ?? Int32(tokenizer.vocabularySize),
@@ -30,10 +36,19 @@ extension ModelBundle {
     }
 
     /// Writes the model as a folder that `transformers` opens where it knows the combination.
-    public func write(to folder: String) throws {
+    ///
+    /// - Parameters:
+    ///   - element: type of the written weights; nil keeps that of each.
+    ///   - shardLimit: largest file in bytes.
+    public func write(
+        to folder: String, element: TensorElement? = nil, shardLimit: Int = CheckpointWriter.defaultShardLimit
+    ) throws {
         try Files.createDirectory(folder)
-        try model.parameters.save(to: folder, table: ModelFamily.table(model.configuration))
-        let json = ModelFamily.json(model.configuration, imageTokenID: imageTokenID, imageTokens: imageTokenCount)
+        try model.parameters.save(
+            to: folder, table: ModelFamily.table(model.configuration), element: element, shardLimit: shardLimit)
+        let json = ModelFamily.json(
+            model.configuration, imageTokenID: imageTokenID, imageTokens: imageTokenCount,
+            dtype: element?.torchName ?? "float32")
         for (name, bytes) in sideFiles { try Files.write(bytes, to: Paths.join(folder, name)) }
         if let processor, model.configuration.vision != nil {
             try Files.write(
@@ -46,8 +61,9 @@ extension ModelBundle {
         generation["do_sample"] = false
         try Files.write(
             JSON.object(generation).serialized(pretty: true) + "\n", to: Paths.join(folder, "generation_config.json"))
-        let own: JSON = ["format": 1, "template": .string(template.rawValue)]
-        try Files.write(own.serialized(pretty: true) + "\n", to: Paths.join(folder, "vitrail.json"))
+        var own: JSONObject = ["format": 1]
+        if let template { own["template"] = .string(template.rawValue) }
+        try Files.write(JSON.object(own).serialized(pretty: true) + "\n", to: Paths.join(folder, "vitrail.json"))
         try Files.write(json.serialized(pretty: true) + "\n", to: Paths.join(folder, "config.json"))
     }
 

@@ -14,15 +14,15 @@ public final class ModelBundle {
     public let tokenizer: Tokenizer
     /// Pictures to pixels; nil for a language model alone.
     public let processor: ImageProcessor?
-    /// The chat template that the model was tuned with.
-    public var template: ChatTemplateName
+    /// The chat template that the model was tuned with; nil for the one that lies in its folder.
+    public var template: ChatTemplateName?
     /// Id that stands for visual tokens in rendered text.
     public let imageTokenID: Int32
     /// Files that are written as they were read: the tokenizer's, the processor's.
     let sideFiles: [(name: String, bytes: [UInt8])]
 
     init(
-        model: VisionLanguageModel, tokenizer: Tokenizer, processor: ImageProcessor?, template: ChatTemplateName,
+        model: VisionLanguageModel, tokenizer: Tokenizer, processor: ImageProcessor?, template: ChatTemplateName?,
         imageTokenID: Int32, sideFiles: [(name: String, bytes: [UInt8])]
     ) {
         self.model = model
@@ -46,11 +46,22 @@ public final class ModelBundle {
     /// What stands for a picture in rendered text.
     public var imageTokens: ImageTokens { ImageTokens(count: imageTokenCount, id: imageTokenID) }
 
-    /// A template by name; the model's own when nil.
+    /// What the chat template is called; `folder` is the one that lies in the model's folder.
+    public var templateName: String {
+        template?.rawValue ?? (hasFolderTemplate ? Self.folderTemplateName : ChatTemplateName.vicuna.rawValue)
+    }
+
+    private var hasFolderTemplate: Bool { tokenizer.configuration.chatTemplates["default"] != nil }
+
+    private static let folderTemplateName = "folder"
+
+    /// A template by name; the model's own when nil. `folder` names the Jinja template of the model's folder.
     public func template(named name: String?) throws -> any ChatTemplate {
-        guard let name else { return template.template }
+        let name = name ?? templateName
+        let imageToken = tokenizer.token(imageTokenID) ?? Conversation.imageMarker
+        if name == Self.folderTemplateName, let own = try tokenizer.chatTemplate(imageToken: imageToken) { return own }
         guard let known = ChatTemplateName(rawValue: name) else {
-            let names = ChatTemplateName.allCases.map(\.rawValue)
+            let names = ChatTemplateName.allCases.map(\.rawValue) + (hasFolderTemplate ? [Self.folderTemplateName] : [])
             throw UserError(
                 "unknown chat template \"\(name)\"",
                 fix: Suggestion.nearest(to: name, among: names).map { "write \"\($0)\"" }

@@ -84,21 +84,26 @@ package struct ModelFamily {
     }
 
     /// `config.json` of a model, as `transformers` reads it where it knows the combination.
-    static func json(_ configuration: ModelConfiguration, imageTokenID: Int32, imageTokens: Int) -> JSON {
+    static func json(
+        _ configuration: ModelConfiguration, imageTokenID: Int32, imageTokens: Int, dtype: String = "float32"
+    ) -> JSON {
         let family = DecoderFamily(configuration.language)
-        let text = family.json(configuration.language)
+        var text = family.json(configuration.language)
+        text["torch_dtype"] = .string(dtype)
         guard let vision = configuration.vision else { return .object(text) }
+        var tower = VisionFamily(vision).json(vision)
+        tower["torch_dtype"] = .string(dtype)
         let isLlava = configuration.projector == .mlp2xGelu && !configuration.features.appliesPostNorm
         var object: JSONObject = [
             "architectures": [isLlava ? "LlavaForConditionalGeneration" : "VitrailForConditionalGeneration"],
             "model_type": isLlava ? "llava" : "vitrail",
-            "vision_config": .object(VisionFamily(vision).json(vision)), "text_config": .object(text),
+            "vision_config": .object(tower), "text_config": .object(text),
             "image_token_index": .integer(Int64(imageTokenID)), "image_seq_length": .int(imageTokens),
             "projector_hidden_act": "gelu", "multimodal_projector_bias": true,
             "vision_feature_layer": .int(configuration.features.layer),
             "vision_feature_select_strategy":
                 .string(vision.hasClassToken && configuration.features.dropsClassToken ? "default" : "full"),
-            "tie_word_embeddings": .bool(configuration.language.tiesWordEmbeddings), "torch_dtype": "float32",
+            "tie_word_embeddings": .bool(configuration.language.tiesWordEmbeddings), "torch_dtype": .string(dtype),
         ]
         if !isLlava {
             object["projector_type"] = .string(configuration.projector.name)

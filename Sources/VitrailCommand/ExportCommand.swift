@@ -1,0 +1,92 @@
+import ArgumentParser
+import Basics
+import CPUBackend
+import Checkpointing
+import NeuralNetwork
+import Training
+import VisionLanguage
+
+/// `vitrail export`.
+struct ExportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export",
+        abstract: "Write a run's model, or any model folder, as a folder that transformers opens.",
+        discussion: """
+            EXAMPLES
+              vitrail export runs/pebble pebble-tuned
+              vitrail export runs/pebble/final small --dtype bfloat16 --shard-size 2GB
+            """)
+
+    @Argument(help: "A run's folder, a checkpoint of one, or a model folder.", completion: .directory)
+    var source: String
+
+    @Argument(help: "The folder to make.", completion: .directory)
+    var output: String
+
+    @Option(help: "Type of the weights: float32, float16 or bfloat16 (default: as they are).")
+    var dtype: WeightType?
+
+    @Option(help: ArgumentHelp("Largest file, as 500MB or 5GB.", valueName: "size"))
+    var shardSize = "5GB"
+
+    @Flag(help: "Replace the folder if it is there.")
+    var force = false
+
+    func run() throws {
+        let limit = try shardLimit()
+        let run = RunFolder(source)
+        let folder = run.isFinished ? run.final : source
+        guard force || !Files.exists(output) else {
+            throw UserError("\(output) is there already", fix: "pass --force to replace it, or name another folder")
+        }
+        let bundle = try ModelBundle.open(folder, on: CPUBackend(threads: nil))
+        try Files.createDirectory(Paths.parent(output))
+        let directory = try AtomicDirectory(output)
+        try bundle.write(to: directory.path, element: dtype?.element, shardLimit: limit)
+        try Files.write(try card(run, bundle), to: directory.file("README.md"))
+        try directory.commit()
+        Console.error("Model: \(output)")
+    }
+
+    private func shardLimit() throws -> Int {
+        let units = [("GB", 1_000_000_000), ("MB", 1_000_000)]
+        for (unit, bytes) in units where shardSize.uppercased().hasSuffix(unit) {
+            guard let number = Int(shardSize.dropLast(2)), (1...1_000_000).contains(number) else { break }
+            return number * bytes
+        }
+        throw ValidationError("--shard-size \(shardSize) is no size. Write 500MB or 5GB.")
+    }
+
+    /// The model card: what the model is, and what it was trained on.
+    private func card(_ run: RunFolder, _ bundle: ModelBundle) throws -> String {
+        var text = """
+            ---
+            library_name: transformers
+            pipeline_tag: \(bundle.model.configuration.vision == nil ? "text-generation" : "image-text-to-text")
+            ---
+            # \(Paths.name(output))
+
+            \(Formatting.count(bundle.model.parameters.count)) parameters, chat template `\(bundle.templateName)`, written by vitrail \(Version.current).
+
+            """
+        if Files.exists(run.recipe) {
+            text += "\nTrained by this recipe:\n\n```yaml\n\(try Files.readText(run.recipe))```\n"
+        }
+        return text
+    }
+}
+
+/// A type of weights by name.
+enum WeightType: String, ExpressibleByArgument, CaseIterable {
+    case float32
+    case float16
+    case bfloat16
+
+    var element: TensorElement {
+        switch self {
+        case .float32: .float32
+        case .float16: .float16
+        case .bfloat16: .bfloat16
+        }
+    }
+}
