@@ -69,6 +69,14 @@ enum Console {
         }
     }
 
+    /// Names and values, a line each.
+    static func facts(_ facts: [(name: String, value: String)]) {
+        let width = facts.map(\.name.count).max() ?? 0
+        for (name, value) in facts {
+            out(colored(name, .bold) + String(repeating: " ", count: width - name.count + 2) + value)
+        }
+    }
+
     static func flush() { clearStatus() }
 
     static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }

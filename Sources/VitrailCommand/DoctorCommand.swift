@@ -16,7 +16,7 @@ struct DoctorCommand: ParsableCommand {
         if json {
             Console.out(JSON.object(JSONObject(facts.map { ($0.name, .string($0.value)) })).serialized())
         } else {
-            Console.table([["fact", "value"]] + facts.map { [$0.name, $0.value] }, to: Console.out)
+            Console.facts(facts)
         }
     }
 }

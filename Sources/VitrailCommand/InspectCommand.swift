@@ -66,15 +66,15 @@ struct InspectCommand: ParsableCommand {
             Console.out(model.json.serialized())
             return model.problems.isEmpty
         }
-        var facts = [["family", model.family]]
-        facts += model.parts.map { [$0.name, "\($0.shape); \(Formatting.count($0.parameters)) parameters"] }
-        facts.append(["weights", "\(model.elements.joined(separator: ", ")), \(Formatting.bytes(model.byteCount))"])
+        var facts = [(name: "folder", value: folder), ("family", model.family)]
+        facts += model.parts.map { ($0.name, "\($0.shape); \(Formatting.count($0.parameters)) parameters") }
+        facts.append(("weights", "\(model.elements.joined(separator: ", ")), \(Formatting.bytes(model.byteCount))"))
         if let picture = model.picture, let tokens = model.imageTokens {
-            facts.append(["picture", "\(picture) pixels, \(Formatting.count(tokens)) tokens"])
+            facts.append(("picture", "\(picture) pixels, \(Formatting.count(tokens)) tokens"))
         }
-        if let vocabulary = model.vocabulary { facts.append(["vocabulary", vocabulary]) }
-        if let template = model.template { facts.append(["template", template]) }
-        Console.table([[folder, ""]] + facts, to: Console.out)
+        if let vocabulary = model.vocabulary { facts.append(("vocabulary", vocabulary)) }
+        if let template = model.template { facts.append(("template", template)) }
+        Console.facts(facts)
         for problem in model.problems { Console.out("problem: \(problem)") }
         return model.problems.isEmpty
     }

@@ -1,14 +1,14 @@
 import Basics
 import Imaging
 
-/// Draws scenes: a gray ground with slope, clutter and noise, and shapes with smooth edges on it.
+/// Draws scenes: a dull ground from dark to pale with slope, clutter and noise, and shapes with smooth edges on it.
 struct ScenePainter: Sendable {
     /// Side of the square picture in pixels.
     var side: Int
 
     /// The picture of a scene; ground and noise come from the generator.
     func paint(_ scene: ShapeScene, generator: inout RandomGenerator) -> RGBImage {
-        var canvas = ground(generator: &generator)
+        var canvas = ground(of: scene, generator: &generator)
         clutter(&canvas, generator: &generator)
         for object in scene.objects { draw(object, on: &canvas) }
         let noise = 1 + generator.uniform() * 5
@@ -20,20 +20,29 @@ struct ScenePainter: Sendable {
         return RGBImage(width: side, height: side, pixels: bytes)
     }
 
-    /// A gray that neither black nor white shapes vanish on, brighter towards one side.
-    private func ground(generator: inout RandomGenerator) -> [Double] {
-        let level = 105 + generator.uniform() * 65
-        let tint = (0..<3).map { _ in (generator.uniform() - 0.5) * 16 }
+    /// A ground from dark to pale that no shape of the scene vanishes on, brighter towards one side.
+    private func ground(of scene: ShapeScene, generator: inout RandomGenerator) -> [Double] {
+        var color: [Double]
+        repeat {
+            let level = 30 + generator.uniform() * 205
+            color = (0..<3).map { _ in level + (generator.uniform() - 0.5) * 30 }
+        } while scene.objects.contains { !Self.isDistinct($0, on: color) }
         let slope = (x: (generator.uniform() - 0.5) * 30, y: (generator.uniform() - 0.5) * 30)
         var canvas = [Double](repeating: 0, count: side * side * 3)
         for y in 0..<side {
             for x in 0..<side {
                 let shade =
-                    level + slope.x * (Double(x) / Double(side) - 0.5) + slope.y * (Double(y) / Double(side) - 0.5)
-                for channel in 0..<3 { canvas[(y * side + x) * 3 + channel] = shade + tint[channel] }
+                    slope.x * (Double(x) / Double(side) - 0.5) + slope.y * (Double(y) / Double(side) - 0.5)
+                for channel in 0..<3 { canvas[(y * side + x) * 3 + channel] = color[channel] + shade }
             }
         }
         return canvas
+    }
+
+    /// Whether a shape stands out: at least one channel differs by more than slope, clutter and noise take away.
+    private static func isDistinct(_ object: ShapeObject, on ground: [Double]) -> Bool {
+        let paint = [object.paint.red, object.paint.green, object.paint.blue]
+        return zip(paint, ground).contains { abs($0 - $1) > 70 }
     }
 
     /// Strokes and specks a pixel wide, too thin to be taken for a shape.

@@ -1,0 +1,84 @@
+import ArgumentParser
+import Basics
+import Training
+import VisionLanguage
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// `vitrail score`.
+struct ScoreCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "score",
+        abstract: "Say how likely a model finds given answers: loss and perplexity, nothing generated.",
+        discussion: """
+            EXAMPLES
+              vitrail score runs/pebble/final --data data/shapes/val/records.jsonl
+              vitrail score model --data held-out.jsonl --json            a line a record
+              vitrail score model --data held-out.jsonl --tokens          with ids and −log p of every token
+            """)
+
+    @Argument(help: "Model folder.", completion: .directory)
+    var model: String
+
+    @Option(help: ArgumentHelp("Conversations as JSON or JSONL, or a folder with records.jsonl.", valueName: "file"))
+    var data: String
+
+    @Option(help: ArgumentHelp("Folder that picture paths are relative to.", valueName: "folder"))
+    var images: String?
+
+    @Option(help: ArgumentHelp("Chat template by name (default: the model's).", valueName: "name"))
+    var template: String?
+
+    @Option(help: ArgumentHelp("Records computed at once.", valueName: "n"))
+    var batchSize = 16
+
+    @Option(help: ArgumentHelp("Only the first n records.", valueName: "n"))
+    var limit: Int?
+
+    @Flag(help: "Print one JSON object a record, then one with the sum.")
+    var json = false
+
+    @Flag(help: "As --json, with ids and −log p of every token of the answers.")
+    var tokens = false
+
+    @OptionGroup var runtime: RuntimeOptions
+
+    func validate() throws {
+        guard (1...65_536).contains(batchSize) else {
+            throw ValidationError("--batch-size \(batchSize) is out of range. Give a number from 1 to 65536.")
+        }
+        if let limit, limit < 1 { throw ValidationError("--limit \(limit) is out of range. Give 1 or more.") }
+    }
+
+    func run() throws {
+        let bundle = try ModelBundle.open(model, on: runtime.backend())
+        let scorer = try AnswerScorer(bundle, data: data, images: images, template: template)
+        let count = min(limit ?? scorer.count, scorer.count)
+        var sum = 0.0
+        var total = 0
+        for start in stride(from: 0, to: count, by: batchSize) {
+            for score in try scorer.scores(start..<min(start + batchSize, count)) {
+                sum += score.losses.reduce(0) { $0 + Double($1) }
+                total += score.losses.count
+                if json || tokens { Console.out(score.json(tokens: tokens).serialized()) }
+            }
+            if !json && !tokens { Console.status("\(Formatting.count(start)) of \(Formatting.count(count)) records") }
+        }
+        let loss = sum / Double(max(1, total))
+        let perplexity = exp(loss)
+        if json || tokens {
+            let all: JSON = [
+                "records": .int(count), "tokens": .int(total), "loss": .number(loss), "perplexity": .number(perplexity),
+            ]
+            return Console.out(all.serialized())
+        }
+        Console.facts([
+            ("records", Formatting.count(count)), ("tokens of answers", Formatting.count(total)),
+            ("loss", Formatting.decimal(loss, 4)), ("perplexity", Formatting.decimal(perplexity, 3)),
+        ])
+    }
+}
