@@ -5,7 +5,7 @@ import PackageDescription
 //   0  Basics, Jinja (on Basics), COpenBLAS, CPNG, CJPEG, CZlib, CKernels, CImageCodecs
 //   1  TensorCore, Imaging, Tokenization
 //   2  CPUBackend, ReferenceBackend, NeuralNetwork
-//   3  Checkpointing, InstructionData
+//   3  Checkpointing, InstructionData, Tuning (on Checkpointing)
 //   4  VisionLanguage
 //   5  Training, Evaluation
 //   6  VitrailCommand (the `vitrail` executable), Vitrail (umbrella library)
@@ -74,6 +74,7 @@ let package = Package(
         // 3
         library("Checkpointing", ["Basics", "TensorCore", "NeuralNetwork"]),
         library("InstructionData", ["Basics", "Imaging", "Tokenization", "CZlib"]),
+        library("Tuning", ["Basics", "TensorCore", "NeuralNetwork", "Checkpointing"]),
 
         // 4
         library(
@@ -85,7 +86,7 @@ let package = Package(
             "Training",
             [
                 "Basics", "TensorCore", "Imaging", "Tokenization", "NeuralNetwork", "Checkpointing",
-                "InstructionData", "VisionLanguage", yams, logging,
+                "InstructionData", "Tuning", "VisionLanguage", yams, logging,
             ]),
         library("Evaluation", ["Basics"]),
 
@@ -94,7 +95,7 @@ let package = Package(
             name: "VitrailCommand",
             dependencies: [
                 "Basics", "TensorCore", "Imaging", "Tokenization", "CPUBackend", "NeuralNetwork",
-                "Checkpointing", "InstructionData", "VisionLanguage", "Training", "Evaluation", arguments,
+                "Checkpointing", "InstructionData", "Tuning", "VisionLanguage", "Training", "Evaluation", arguments,
                 logging,
             ],
             swiftSettings: swiftSettings),
@@ -102,7 +103,7 @@ let package = Package(
             "Vitrail",
             [
                 "TensorCore", "Imaging", "Tokenization", "CPUBackend", "NeuralNetwork", "Checkpointing",
-                "InstructionData", "VisionLanguage", "Training", "Evaluation",
+                "InstructionData", "Tuning", "VisionLanguage", "Training", "Evaluation",
             ]),
         .executableTarget(
             name: "ImageFuzzer", dependencies: ["Basics", "Imaging"], path: "Tests/ImageFuzzer",
@@ -139,6 +140,11 @@ let package = Package(
             [
                 "Basics", "TensorCore", "Tokenization", "NeuralNetwork", "Checkpointing", "InstructionData",
                 "VisionLanguage", "Training", "CPUBackend", "TestSupport",
+            ]),
+        tests(
+            "Tuning",
+            [
+                "Basics", "TensorCore", "NeuralNetwork", "Checkpointing", "Tuning", "VisionLanguage", "TestSupport",
             ]),
         tests("Evaluation", ["Basics", "Evaluation"]),
         tests("VitrailCommand", ["Basics"]),

@@ -8,6 +8,8 @@ public struct AttentionContext {
     public let positions: RotaryPositions?
     /// Where keys and values of earlier tokens are, in generation.
     public let cache: KeyValueCache?
+    /// Learned keys and values in front of every sequence, in training; in generation they are in the cache.
+    public var prefix: (any VirtualTokens)?
 
     /// A context for training, or for generation with a cache.
     public init(segments: AttentionSegments, positions: RotaryPositions? = nil, cache: KeyValueCache? = nil) {
@@ -71,6 +73,9 @@ public final class Attention: Module {
             rotary(&qkv, columns: heads.queryColumns + heads.keyValueColumns, positions: positions)
         }
         guard let cache = context.cache else {
+            if let prefix = context.prefix?.keysAndValues(layer: layer) {
+                return output(attention(qkv, prefix: prefix, heads: heads, segments: context.segments))
+            }
             return output(attention(qkv, heads: heads, segments: context.segments))
         }
         return output(cache.attend(qkv, heads: heads, segments: context.segments, layer: layer))

@@ -66,6 +66,14 @@ public final class KeyValueCache {
         lengths = sources.map { lengths[$0] }
     }
 
+    /// Stores keys and values, `[tokens, 2 · keyValueColumns]`, of the tokens that the cache was last extended by.
+    public func store(_ keysAndValues: Tensor, layer: Int) {
+        if layers[layer] == nil {
+            layers[layer] = keysAndValues.backend.empty([sequences * capacity, keysAndValues.shape.columns])
+        }
+        keysAndValues.backend.scatterRows(keysAndValues.matrix, indices: rows!, into: layers[layer]!.matrix)
+    }
+
     /// Stores the new keys and values and attends over all of them.
     func attend(_ qkv: Tensor, heads: HeadLayout, segments: AttentionSegments, layer: Int) -> Tensor {
         let backend = qkv.backend

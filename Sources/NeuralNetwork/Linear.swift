@@ -1,7 +1,7 @@
 public import TensorCore
 
 /// y = x Wᵀ + b, the only linear map there is.
-public final class Linear: Layer {
+public final class Linear: Layer, TuningSite {
     /// `[outputs, inputs]`.
     public let weight: Parameter
     /// `[outputs]`, nil for a map without bias.
@@ -38,26 +38,26 @@ public final class Linear: Layer {
     /// Columns of the result.
     public var outputs: Int { weight.shape[0] }
 
-    /// Parameters by path.
+    /// Parameters by path. An adapter's own are not the model's: whoever attached it keeps them.
     public var parameters: ParameterTree {
-        var tree: ParameterTree = ["weight": weight, "bias": bias]
-        if let adapter { tree.append(adapter.parameters, under: "adapter") }
-        return tree
-    }
-
-    /// Gives the map a bias of zeros, for methods that tune biases only.
-    public func addBias() {
-        guard bias == nil else { return }
-        bias = Parameter(weight.value.backend.zeros([outputs]), decays: false)
+        let tree: ParameterTree = ["weight": weight, "bias": bias]
+        return tree.with(self)
     }
 
     /// Applies the layer to the last axis.
     public func callAsFunction(_ x: Tensor) -> Tensor { Self.together([self], x) }
 
-    /// Several maps of one input, results side by side; one product when no adapter stands between.
+    /// Several maps of one input, results side by side; one product when adapters only add to it.
     public static func together(_ maps: [Linear], _ x: Tensor) -> Tensor {
-        if maps.allSatisfy({ $0.adapter == nil }) {
-            return linear(x, weights: maps.map(\.weight.tensor), biases: maps.map { $0.bias?.tensor })
+        if maps.allSatisfy({ $0.adapter == nil || $0.adapter is any AdditiveLinearAdapter }) {
+            var y = linear(x, weights: maps.map(\.weight.tensor), biases: maps.map { $0.bias?.tensor })
+            var start = 0
+            for map in maps {
+                let columns = start..<start + map.outputs
+                start = columns.upperBound
+                (map.adapter as? any AdditiveLinearAdapter)?.add(to: &y, columns: columns, from: x)
+            }
+            return y
         }
         let parts = maps.map { map in
             guard let adapter = map.adapter else { return linear(x, weight: map.weight.tensor, bias: map.bias?.tensor) }
@@ -71,4 +71,45 @@ public final class Linear: Layer {
 public protocol LinearAdapter: Module {
     /// The adapted map's result; `base` is the map as it stands.
     func apply(to x: Tensor, base: (Tensor) -> Tensor) -> Tensor
+}
+
+/// An adapter whose result is the map's plus something: the products of several maps stay one.
+public protocol AdditiveLinearAdapter: LinearAdapter {
+    /// Adds to columns of `y`, the results of several maps of `x` side by side.
+    func add(to y: inout Tensor, columns: Range<Int>, from x: Tensor)
+}
+
+extension AdditiveLinearAdapter {
+    /// The map's result with what the adapter adds.
+    public func apply(to x: Tensor, base: (Tensor) -> Tensor) -> Tensor {
+        var y = base(x)
+        add(to: &y, columns: 0..<y.shape.columns, from: x)
+        return y
+    }
+}
+
+/// Several adapters of one map: each takes the result of those before it for the map.
+public struct AdapterChain: LinearAdapter {
+    /// The adapters, the first nearest to the map.
+    public let adapters: [any LinearAdapter]
+
+    /// A chain.
+    public init(_ adapters: [any LinearAdapter]) { self.adapters = adapters }
+
+    /// Parameters by place in the chain.
+    public var parameters: ParameterTree {
+        var tree = ParameterTree()
+        for (index, adapter) in adapters.enumerated() { tree.append(adapter.parameters, under: String(index)) }
+        return tree
+    }
+
+    /// The outermost adapter's result.
+    public func apply(to x: Tensor, base: (Tensor) -> Tensor) -> Tensor {
+        result(of: adapters[...], x, base)
+    }
+
+    private func result(of rest: ArraySlice<any LinearAdapter>, _ x: Tensor, _ base: (Tensor) -> Tensor) -> Tensor {
+        guard let last = rest.last else { return base(x) }
+        return last.apply(to: x) { result(of: rest.dropLast(), $0, base) }
+    }
 }

@@ -23,6 +23,9 @@ public struct ParameterTree: ExpressibleByDictionaryLiteral {
     /// All parameters. A parameter that is used in several places stands once, where it is listed first.
     public private(set) var entries: [Entry] = []
 
+    /// Places where tuning methods attach, by path: linear maps, and a decoder's front.
+    public private(set) var sites: [(path: String, site: any TuningSite)] = []
+
     /// An empty tree.
     public init() {}
 
@@ -45,6 +48,16 @@ public struct ParameterTree: ExpressibleByDictionaryLiteral {
             let full = path.isEmpty ? name : name.isEmpty ? path : "\(name).\(path)"
             entries.append((full, parameter))
         }
+        for (path, site) in branch.sites {
+            sites.append((path.isEmpty ? name : name.isEmpty ? path : "\(name).\(path)", site))
+        }
+    }
+
+    /// The same tree with a place for tuning methods at its root.
+    public func with(_ site: any TuningSite) -> ParameterTree {
+        var tree = self
+        tree.sites.append(("", site))
+        return tree
     }
 
     /// The parameter at a path.
@@ -59,6 +72,9 @@ public struct ParameterTree: ExpressibleByDictionaryLiteral {
     /// Number of weights.
     public var count: Int { entries.reduce(0) { $0 + $1.parameter.count } }
 }
+
+/// A place of a network where a tuning method can attach, found by its path in the tree.
+public protocol TuningSite: AnyObject {}
 
 extension ParameterTree: ParameterNode {
     /// Parameters by path.

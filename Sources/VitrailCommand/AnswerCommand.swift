@@ -36,6 +36,7 @@ struct AnswerCommand: ParsableCommand {
     @Flag(help: "Print one JSON object a line.")
     var json = false
 
+    @OptionGroup var adapters: AdapterOptions
     @OptionGroup var generation: GenerationOptions
     @OptionGroup var runtime: RuntimeOptions
 
@@ -52,7 +53,8 @@ struct AnswerCommand: ParsableCommand {
         }
         if let input { items += try QuestionFile.read(input, images: images) }
         try InferenceRun.run(
-            items, model: model, output: output, field: "prediction", json: json, generation, runtime, noun: "answers")
+            items, model: model, output: output, field: "prediction", json: json, generation, adapters,
+            runtime, noun: "answers")
     }
 }
 

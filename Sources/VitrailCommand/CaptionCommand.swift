@@ -37,6 +37,7 @@ struct CaptionCommand: ParsableCommand {
     @Flag(help: "Print one JSON object a line.")
     var json = false
 
+    @OptionGroup var adapters: AdapterOptions
     @OptionGroup var generation: GenerationOptions
     @OptionGroup var runtime: RuntimeOptions
 
@@ -49,7 +50,8 @@ struct CaptionCommand: ParsableCommand {
         if let input { references += try PictureList.read(input, images: images) }
         let items = references.map { AnswerItem(id: $0.description, images: [$0], question: prompt) }
         try InferenceRun.run(
-            items, model: model, output: output, field: "caption", json: json, generation, runtime, noun: "captions")
+            items, model: model, output: output, field: "caption", json: json, generation, adapters,
+            runtime, noun: "captions")
     }
 }
 
@@ -57,10 +59,9 @@ struct CaptionCommand: ParsableCommand {
 enum InferenceRun {
     static func run(
         _ items: [AnswerItem], model: String, output: String?, field: String, json: Bool,
-        _ generation: GenerationOptions,
-        _ runtime: RuntimeOptions, noun: String
+        _ generation: GenerationOptions, _ adapters: AdapterOptions, _ runtime: RuntimeOptions, noun: String
     ) throws {
-        let bundle = try ModelBundle.open(model, on: runtime.backend())
+        let bundle = try adapters.open(model, on: runtime.backend())
         Interruption.listen()
         let job = AnswerJob(bundle: bundle, options: generation, output: output, field: field, json: json)
         let outcome = try job.run(items)

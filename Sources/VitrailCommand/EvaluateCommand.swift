@@ -50,6 +50,7 @@ struct EvaluateCommand: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
+    @OptionGroup var adapters: AdapterOptions
     @OptionGroup var generation: GenerationOptions
     @OptionGroup var runtime: RuntimeOptions
 
@@ -79,7 +80,7 @@ struct EvaluateCommand: ParsableCommand {
         var items = try QuestionFile.read(data!, images: images)
         if let limit { items = Array(items.prefix(limit)) }
         if let seed = shuffleImages { items = AnswerMetrics.shuffled(items, seed: seed) }
-        let bundle = try ModelBundle.open(model!, on: runtime.backend())
+        let bundle = try adapters.open(model!, on: runtime.backend())
         Interruption.listen()
         let folder = output == nil ? try Files.makeTemporaryDirectory() : nil
         defer { if let folder { try? Files.remove(folder) } }

@@ -1,5 +1,6 @@
 public import Basics
 public import NeuralNetwork
+public import Tuning
 
 /// A training run as data: which model, and the stages that change it.
 public struct Recipe: Sendable {
@@ -81,6 +82,8 @@ public struct StageRecipe: Sendable {
     public var objective: StageObjective
     /// Parts (`vision`, `projector`, `language`) or patterns over parameter paths that are trained.
     public var train: [String]
+    /// Efficient methods by part or pattern; with them, the base is frozen but for what `train` names.
+    public var tune: [TuningRule]
     /// Patterns over parameter paths that stay as they are though `train` names them.
     public var freeze: [String]
     /// Training data.

@@ -13,7 +13,10 @@ extension StageRecipe {
         }
         objective = reader.choice("objective", StageObjective.self) ?? .instruct
         train = reader.strings("train") ?? []
-        if train.isEmpty { reader.add("\"train\" names nothing", fix: "for example train: [projector]") }
+        tune = TuneReading.rules(reader)
+        if train.isEmpty && tune.isEmpty {
+            reader.add("\"train\" names nothing", fix: "for example train: [projector], or tune: {language: lora}")
+        }
         freeze = reader.strings("freeze") ?? []
         data = reader.items("data").compactMap { DataSource($1, path: $0, reader) }
         if data.isEmpty {

@@ -6,6 +6,7 @@ public import Basics
 ///     metrics.jsonl        one line an optimizer step
 ///     rejections.jsonl     records that were left out, with the reason
 ///     checkpoints/<stage>/step-N/
+///     adapters/<stage>/    what the methods of a stage with `tune:` have learned
 ///     summary.json         figures of each stage
 ///     report.html
 ///     final/               the model as a Hugging Face folder; it exists when the run is done
@@ -35,6 +36,9 @@ public struct RunFolder: Sendable {
 
     /// The folder of a stage's checkpoints.
     public func checkpoints(of stage: String) -> String { Paths.join(path, "checkpoints", stage) }
+
+    /// What a stage's methods have learned, as an adapter's folder.
+    public func adapter(of stage: String) -> String { Paths.join(path, "adapters", stage) }
 
     /// One checkpoint's folder.
     public func checkpoint(of stage: String, step: Int) -> String {

@@ -28,7 +28,9 @@ extension Trainer {
             let task = try makeTask(stage, context, from: 0)
             var tree = bundle.model.parameters
             tree.append(task.extraParameters, under: "contrastive")
-            let parts = try TrainableParts(stage, tree)
+            let tuning = try StageTuning(stage, index, recipe, bundle, seed: recipe.seed, digest: "")
+            defer { tuning?.finish() }
+            let parts = try TrainableParts(stage, tree, tuning: tuning?.tuning)
             try Self.requireMemory(stage, tree, parts)
             if let evaluation = stage.evaluation, evaluation.metrics.isEmpty { _ = try StageData.open(evaluation.data) }
             _ = observe(

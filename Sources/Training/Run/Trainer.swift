@@ -1,6 +1,7 @@
 public import Basics
 import NeuralNetwork
 import TensorCore
+import Tuning
 public import VisionLanguage
 
 /// Runs the stages of a recipe, one after another, so that it can be stopped at any moment and continued to the same bits.
@@ -84,13 +85,18 @@ public final class Trainer {
         let task = try makeTask(stage, context, from: state.position)
         var tree = bundle.model.parameters
         tree.append(task.extraParameters, under: "contrastive")
-        let parts = try TrainableParts(stage, tree)
+        let tuning = try StageTuning(stage, index, recipe, bundle, seed: context.seed, digest: state.baseDigest)
+        defer { tuning?.finish() }
+        state.baseDigest = tuning?.tuning.baseDigest
+        let parts = try TrainableParts(stage, tree, tuning: tuning?.tuning)
         try Self.requireMemory(stage, tree, parts)
+        var extra = task.extraParameters
+        extra.append(tuning?.tuning.added ?? [:], under: "")
         let gradients = GradientBuffer(parts.groups.flatMap { $0.entries.map(\.parameter) }, on: bundle.model.backend)
         let optimizer = AdamW(
             parts.groups, beta1: stage.optimizer.beta1, beta2: stage.optimizer.beta2, epsilon: stage.optimizer.epsilon)
         if let checkpoint {
-            try StageCheckpoint.restore(optimizer, extra: task.extraParameters, from: checkpoint.path)
+            try StageCheckpoint.restore(optimizer, extra: extra, from: checkpoint.path)
             optimizer.stepCount = state.optimizerSteps
         }
         let outline = outline(index, stage, parts, tree, totalSteps: task.totalSteps, doneSteps: state.step)
@@ -108,7 +114,7 @@ public final class Trainer {
             state.evaluationBytes = try logSize(folder.evaluations)
             let path = folder.checkpoint(of: stage.name, step: state.step)
             try StageCheckpoint.write(
-                state, bundle: bundle, extra: task.extraParameters, optimizer: optimizer, to: path)
+                state, bundle: bundle, extra: extra, optimizer: optimizer, to: path)
             saved = state.step
             try removeOldCheckpoints(stage, keeping: state)
             _ = observe(.checkpoint(path: path))
@@ -119,7 +125,9 @@ public final class Trainer {
             let start = ContinuousClock.now
             let waited = task.waitSeconds
             gradients.clear()
+            tuning?.begin(step: state.step)
             guard let loss = try task.step() else { break }
+            tuning?.end()
             let norm = gradients.norm / loss.weight
             guard loss.sum.isFinite, norm.isFinite else {
                 throw NonFiniteLoss(stage: stage.name, step: state.step + 1, folder: folder, lastSaved: saved)
@@ -148,6 +156,7 @@ public final class Trainer {
             }
         }
         _ = try save()
+        try tuning?.complete(folder.adapter(of: stage.name))
         summaries.append(
             StageSummary(
                 name: stage.name, objective: stage.objective.rawValue, steps: state.step,
@@ -194,9 +203,9 @@ public final class Trainer {
         func schedule(_ peak: Double) -> Schedule {
             Schedule(peak: peak, warmup: rate.warmup, totalSteps: total, decay: rate.decay, floor: rate.floor)
         }
-        let groups = parts.names.map { name in
+        let groups = zip(parts.names, parts.factors).map { name, factor in
             GroupRate(
-                learningRate: schedule(rate.parts[name] ?? rate.peak).rate(at: step),
+                learningRate: schedule(rate.parts[name] ?? rate.peak).rate(at: step) * factor,
                 weightDecay: stage.optimizer.weightDecay)
         }
         return (groups, schedule(rate.peak).rate(at: step))
@@ -206,11 +215,17 @@ public final class Trainer {
         _ index: Int, _ stage: StageRecipe, _ parts: TrainableParts, _ tree: ParameterTree, totalSteps: Int,
         doneSteps: Int
     ) -> StageOutline {
-        let rows = zip(parts.names, parts.groups).map { name, group in
-            StageOutline.Part(
-                name: name, parameters: tree.filter { TrainableParts.part($0.path) == name }.count,
-                trainable: group.count,
-                learningRate: group.entries.isEmpty ? nil : stage.learningRate.parts[name] ?? stage.learningRate.peak)
+        let names = parts.names.indices.filter { parts.names.firstIndex(of: parts.names[$0]) == $0 }
+            .map { parts.names[$0] }
+        let rows = names.map { name in
+            let own = tree.filter { TrainableParts.part($0.path) == name }
+            let trained = zip(parts.names, parts.groups).filter { $0.0 == name }.flatMap(\.1.entries)
+            let known = Set(own.entries.map { ObjectIdentifier($0.parameter) })
+            // What adapters add counts as part of the model while they are at work.
+            let added = trained.filter { !known.contains(ObjectIdentifier($0.parameter)) }
+            return StageOutline.Part(
+                name: name, parameters: own.count + ParameterTree(added).count, trainable: ParameterTree(trained).count,
+                learningRate: trained.isEmpty ? nil : stage.learningRate.parts[name] ?? stage.learningRate.peak)
         }
         return StageOutline(
             name: stage.name, index: index, stageCount: recipe.stages.count, totalSteps: totalSteps,
@@ -236,6 +251,13 @@ public final class Trainer {
     private func writeFinal() throws {
         let directory = try AtomicDirectory(folder.final)
         try bundle.write(to: directory.path)
+        if let adapter = bundle.adapterFolder {
+            let copy = Paths.join(directory.path, "adapter")
+            try Files.createDirectory(copy)
+            for name in try Files.list(adapter) {
+                try Files.write(try Files.read(Paths.join(adapter, name)), to: Paths.join(copy, name))
+            }
+        }
         try directory.commit()
     }
 

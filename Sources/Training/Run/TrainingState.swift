@@ -14,6 +14,8 @@ struct TrainingState: Equatable {
     var optimizerSteps: Int
     /// Digest of the recipe, to notice an edited one.
     var recipeDigest: String
+    /// Digest of the weights under the stage's adapters, before it began.
+    var baseDigest: String?
     /// Bytes of `metrics.jsonl` that belong to finished steps.
     var metricsBytes: Int
     /// Bytes of `evaluations.jsonl` likewise.
@@ -30,6 +32,7 @@ struct TrainingState: Equatable {
             "position": .int(position), "optimizer_steps": .int(optimizerSteps), "recipe_digest": .string(recipeDigest),
             "metrics_bytes": .int(metricsBytes), "evaluation_bytes": .int(evaluationBytes), "totals": totals.json,
         ]
+        if let baseDigest { object["base_sha256"] = .string(baseDigest) }
         if let best { object["best"] = .number(best) }
         if let bestStep { object["best_step"] = .int(bestStep) }
         return .object(object)
@@ -68,6 +71,7 @@ struct TrainingState: Equatable {
         evaluationBytes = try int("evaluation_bytes")
         totals = StageTotals(json: json["totals"])
         best = json["best"]?.double
+        baseDigest = json["base_sha256"]?.string
         bestStep = json["best_step"]?.int
     }
 }

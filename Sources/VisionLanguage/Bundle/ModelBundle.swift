@@ -18,6 +18,8 @@ public final class ModelBundle {
     public var template: ChatTemplateName?
     /// Id that stands for visual tokens in rendered text.
     public let imageTokenID: Int32
+    /// An adapter that is at work and cannot become part of the weights; written beside them.
+    package var adapterFolder: String?
     /// Files that are written as they were read: the tokenizer's, the processor's.
     let sideFiles: [(name: String, bytes: [UInt8])]
 

@@ -72,8 +72,10 @@ final class GenerationSession {
 
     init(_ model: VisionLanguageModel, sequences: Int, capacity: Int) {
         self.model = model
+        let virtual = model.language.virtualTokens?.count ?? 0
         cache = KeyValueCache(
-            sequences: sequences, capacity: capacity, layers: model.configuration.language.layers)
+            sequences: sequences, capacity: capacity + virtual, layers: model.configuration.language.layers)
+        model.language.prime(cache)
     }
 
     /// Runs all prompts at once; the logits after the last token of each.
@@ -101,7 +103,9 @@ final class GenerationSession {
 
     /// One token more of each of the sequences `ids`; the logits after it.
     func advance(_ sequences: [Int], _ tokens: [Int32]) -> [[Float]] {
-        let positions = sequences.map { Int32(cache.lengths[$0]) }
+        // The decoder counts its virtual tokens itself.
+        let virtual = model.language.virtualTokens?.count ?? 0
+        let positions = sequences.map { Int32(cache.lengths[$0] - virtual) }
         let segments = cache.extend(sequences, by: sequences.map { _ in 1 }, on: model.backend)
         return run(
             model.embedded(tokens, []), positions: positions, segments: segments,

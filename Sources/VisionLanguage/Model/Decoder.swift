@@ -2,7 +2,7 @@ public import NeuralNetwork
 public import TensorCore
 
 /// A causal language model: embedding, blocks, norm, head (Touvron et al. 2023).
-public final class Decoder: Module {
+public final class Decoder: Module, VirtualTokenSite {
     /// The decoder's shape.
     public let configuration: DecoderConfiguration
     /// `[vocabulary, hidden]`.
@@ -12,6 +12,8 @@ public final class Decoder: Module {
     private let head: Linear?
     /// Whether blocks are computed again in the backward pass instead of kept.
     public var recomputesActivations = false
+    /// Learned tokens in front of every sequence, nil normally.
+    public var virtualTokens: (any VirtualTokens)?
 
     /// A new decoder.
     public init(_ configuration: DecoderConfiguration, _ initializer: Initializer) {
@@ -46,8 +48,16 @@ public final class Decoder: Module {
 
     /// Parameters by path.
     public var parameters: ParameterTree {
-        ["embedding": embedding, "layers": blocks, "norm": norm, "head": head]
+        let tree: ParameterTree = ["embedding": embedding, "layers": blocks, "norm": norm, "head": head]
+        return tree.with(self)
     }
+
+    /// Columns of a token.
+    public var hiddenSize: Int { configuration.hiddenSize }
+    /// Blocks.
+    public var layerCount: Int { blocks.count }
+    /// How heads divide queries, keys and values.
+    public var heads: HeadLayout { configuration.heads }
 
     /// The output head's weight, `[vocabulary, hidden]`.
     public var headWeight: Tensor { head?.weight.tensor ?? embedding.tensor }
@@ -67,6 +77,46 @@ public final class Decoder: Module {
     ///   - captured: receives every block's input and the result, for inspection.
     public func callAsFunction(
         _ x: Tensor, _ context: AttentionContext, captured: ((Int, Tensor) -> Void)? = nil
+    ) -> Tensor {
+        guard let virtualTokens else { return states(x, context, captured: captured) }
+        let shifted = context.positions?.shifted(by: virtualTokens.count)
+        if context.cache == nil,
+            let longer = virtualTokens.inserted(
+                into: x, offsets: context.segments.queryOffsets, positions: context.positions)
+        {
+            let all = AttentionContext(
+                segments: AttentionSegments(offsets: longer.offsets, isCausal: context.segments.isCausal),
+                positions: longer.positions)
+            return gatherRows(states(longer.x, all, captured: captured), indices: longer.places)
+        }
+        var behind = AttentionContext(segments: context.segments, positions: shifted, cache: context.cache)
+        behind.prefix = virtualTokens
+        return states(x, behind, captured: captured)
+    }
+
+    /// Writes the virtual tokens of every sequence into an empty cache.
+    public func prime(_ cache: KeyValueCache) {
+        guard let virtualTokens else { return }
+        let backend = embedding.value.backend
+        let count = virtualTokens.count
+        let repeated = (0..<cache.sequences).flatMap { _ in (0..<Int32(count)) }
+        let rows = Tensor(repeated, on: backend)
+        let segments = cache.extend(
+            Array(0..<cache.sequences), by: Array(repeating: count, count: cache.sequences), on: backend)
+        if let embeddings = virtualTokens.embeddings() {
+            let context = AttentionContext(
+                segments: segments, positions: RotaryPositions(repeated, on: backend), cache: cache)
+            _ = states(gatherRows(embeddings, indices: rows), context, captured: nil)
+        } else {
+            for layer in blocks.indices {
+                guard let own = virtualTokens.keysAndValues(layer: layer) else { continue }
+                cache.store(gatherRows(own, indices: rows), layer: layer)
+            }
+        }
+    }
+
+    private func states(
+        _ x: Tensor, _ context: AttentionContext, captured: ((Int, Tensor) -> Void)?
     ) -> Tensor {
         var h = x
         for (index, block) in blocks.enumerated() {

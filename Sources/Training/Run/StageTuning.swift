@@ -1,0 +1,73 @@
+import Basics
+import Checkpointing
+import NeuralNetwork
+import TensorCore
+import Tokenization
+import Tuning
+import VisionLanguage
+
+/// The methods of a stage's `tune:` at work, from their attachment to their end in the weights.
+final class StageTuning {
+    let tuning: Tuning
+    private let bundle: ModelBundle
+    private let base: String
+    private var isFinished = false
+
+    /// Nil for a stage without `tune:`.
+    ///
+    /// - Throws: an error when a method does not fit, or cannot be merged although stages follow.
+    init?(
+        _ stage: StageRecipe, _ index: Int, _ recipe: Recipe, _ bundle: ModelBundle, seed: UInt64, digest: String?
+    ) throws {
+        guard !stage.tune.isEmpty else { return nil }
+        self.bundle = bundle
+        base = recipe.source
+        let tokenizer = bundle.tokenizer
+        do {
+            tuning = try Tuning(
+                stage.tune, tree: bundle.model.parameters, seed: seed, digest: digest,
+                encode: { tokenizer.encode($0) })
+        } catch let problem as any Problem {
+            throw UserError("stage \"\(stage.name)\": \(problem.problem)", fix: problem.fix)
+        }
+        if index + 1 < recipe.stages.count, let obstacle = tuning.mergeObstacle {
+            tuning.detach()
+            throw UserError(
+                "stage \"\(stage.name)\": the next stage needs this one's result in the weights, but \(obstacle)",
+                fix: "make it the last stage, or use lora, ia3, bitfit or full")
+        }
+    }
+
+    /// A training step begins: dropout draws masks.
+    func begin(step: Int) {
+        tuning.context.isTraining = true
+        tuning.context.step = step
+    }
+
+    /// The step's gradients are there.
+    func end() { tuning.context.isTraining = false }
+
+    /// The stage is done: writes the adapter, and folds it into the weights where that is possible.
+    ///
+    /// What cannot be folded stays at work; the finished model gets it as a folder of its own.
+    func complete(_ folder: String) throws {
+        let directory = try AtomicDirectory(folder)
+        try AdapterFolder.write(
+            tuning, tree: bundle.model.parameters, table: bundle.keyTable, base: base, to: directory.path)
+        try directory.commit()
+        if tuning.mergeObstacle == nil {
+            try tuning.merge()
+            isFinished = true
+        } else {
+            bundle.adapterFolder = folder
+            isFinished = true
+        }
+    }
+
+    /// Leaves the model as it was when the stage ends early.
+    func finish() {
+        guard !isFinished else { return }
+        tuning.context.isTraining = false
+        tuning.detach()
+    }
+}

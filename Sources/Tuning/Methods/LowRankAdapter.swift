@@ -1,0 +1,182 @@
+import Basics
+import NeuralNetwork
+import TensorCore
+
+/// scale · B A beside a map.
+final class LowRankAdapter: AdditiveLinearAdapter {
+    /// `[rank, inputs]`.
+    let a: Parameter
+    /// `[outputs, rank]`.
+    let b: Parameter
+    let scale: Float
+    /// What B A started as, for PiSSA: it is taken off, so that the map's own weight can stay as it is.
+    private(set) var start: (a: Tensor, b: Tensor)?
+    private let map: Linear
+    private let dropout: Float
+    private let context: TuningContext
+    private let place: UInt64
+
+    init(
+        _ map: Linear, rank: Int, scale: Float, dropout: Float, context: TuningContext, _ initializer: Initializer
+    ) {
+        self.map = map
+        self.scale = scale
+        self.dropout = dropout
+        self.context = context
+        place = context.place()
+        // PyTorch's and PEFT's start: kaiming_uniform_(a: √5), which is even in ±1/√inputs.
+        a = initializer.uniform([rank, map.inputs], bound: 1 / Float(map.inputs).squareRoot())
+        b = initializer.constant([map.outputs, rank], 0, decays: true)
+    }
+
+    var parameters: ParameterTree { ["lora_A.weight": a, "lora_B.weight": b] }
+
+    func add(to y: inout Tensor, columns: Range<Int>, from x: Tensor) {
+        let seed = dropout > 0 ? context.dropoutSeed(place) : nil
+        let input = seed.map { TensorCore.dropout(x, rate: dropout, seed: $0) } ?? x
+        addLowRank(to: &y, columns: columns, x: input, a: a.tensor, b: b.tensor, scale: scale)
+        if let start { addLowRank(to: &y, columns: columns, x: input, a: start.a, b: start.b, scale: -scale) }
+    }
+
+    /// scale · B A, `[outputs, inputs]`, on top of `weight`.
+    func addProduct(to weight: Tensor) {
+        func add(_ a: Tensor, _ b: Tensor, _ scale: Float) {
+            weight.backend.product(
+                b.matrix, transposeA: false, a.matrix, transposeB: false, alpha: scale, bias: nil, into: weight.matrix,
+                accumulate: true)
+        }
+        add(a.value, b.value, scale)
+        if let start { add(start.a, start.b, -scale) }
+    }
+
+    /// PiSSA: B A becomes the principal part of the weight, and the rest of the weight is what stays frozen.
+    func startFromPrincipal() {
+        let principal = PrincipalPart(map.weight.value.floats, rows: map.outputs, columns: map.inputs, rank: a.shape[0])
+        let backend = a.value.backend
+        // scale · B A is the principal part: both take the root of the singular values over the scale.
+        let b0 = principal.left.map { Float($0 / Double(scale).squareRoot()) }
+        let a0 = principal.right.map { Float($0 / Double(scale).squareRoot()) }
+        a0.withUnsafeBytes { backend.upload($0, to: a.value) }
+        b0.withUnsafeBytes { backend.upload($0, to: b.value) }
+        start = (Tensor(a0, shape: a.shape, on: backend), Tensor(b0, shape: b.shape, on: backend))
+    }
+
+    /// As a plain LoRA of twice the rank, `[B, −B₀] [A; A₀]`, which needs no changed base (PEFT's conversion does the same).
+    func exported(at path: String) -> [AdapterTensor] {
+        let (rank, inputs, outputs) = (a.shape[0], a.shape[1], b.shape[0])
+        guard let start else { return [] }
+        let (b1, b0) = (b.value.floats, start.b.floats)
+        var joined: [Float] = []
+        for row in 0..<outputs {
+            joined += b1[row * rank..<(row + 1) * rank]
+            joined += b0[row * rank..<(row + 1) * rank].map { -$0 }
+        }
+        return [
+            AdapterTensor(
+                site: path, name: "lora_A.weight", shape: [2 * rank, inputs], values: a.value.floats + start.a.floats),
+            AdapterTensor(site: path, name: "lora_B.weight", shape: [outputs, 2 * rank], values: joined),
+        ]
+    }
+}
+
+/// DoRA: the row norms of W + scale · B A are replaced by learned magnitudes; the norm counts as a constant for the gradient.
+final class DecomposedAdapter: LinearAdapter {
+    let lowRank: LowRankAdapter
+    /// `[outputs]`, the row norms of W at the start.
+    let magnitude: Parameter
+    private let map: Linear
+
+    init(_ lowRank: LowRankAdapter) {
+        self.lowRank = lowRank
+        map = lowRank.owner
+        let backend = lowRank.a.value.backend
+        magnitude = Parameter(backend.empty([map.outputs]), decays: false)
+        let norms = Self.rowNorms(map.weight.value.floats, columns: map.inputs)
+        norms.withUnsafeBytes { backend.upload($0, to: magnitude.value) }
+    }
+
+    var parameters: ParameterTree { ["lora_A.weight": lowRank.a, "lora_B.weight": lowRank.b, "magnitude": magnitude] }
+
+    func apply(to x: Tensor, base: (Tensor) -> Tensor) -> Tensor {
+        var y = linear(x, weight: map.weight.tensor)
+        lowRank.add(to: &y, columns: 0..<y.shape.columns, from: x)
+        let inverse = Self.rowNorms(sum.floats, columns: map.inputs).map { 1 / max($0, 1e-30) }
+        let factors = multiplied(magnitude.tensor, Tensor(inverse, shape: magnitude.shape, on: x.backend))
+        y = scaledColumns(y, by: factors)
+        guard let bias = map.bias else { return y }
+        return addedRow(y, bias.tensor)
+    }
+
+    /// W + scale · B A.
+    private var sum: Tensor {
+        let result = magnitude.value.backend.empty(map.weight.shape)
+        result.backend.convert(map.weight.value, into: result)
+        lowRank.addProduct(to: result)
+        return result
+    }
+
+    var merged: [Float] {
+        var values = sum.floats
+        let norms = Self.rowNorms(values, columns: map.inputs)
+        let magnitudes = magnitude.value.floats
+        for row in norms.indices {
+            let factor = magnitudes[row] / max(norms[row], 1e-30)
+            for index in row * map.inputs..<(row + 1) * map.inputs { values[index] *= factor }
+        }
+        return values
+    }
+
+    static func rowNorms(_ values: [Float], columns: Int) -> [Float] {
+        values.withUnsafeBufferPointer { buffer in
+            (0..<buffer.count / max(1, columns)).map { row in
+                var sum = 0.0
+                for index in row * columns..<(row + 1) * columns {
+                    sum += Double(buffer[index]) * Double(buffer[index])
+                }
+                return Float(sum.squareRoot())
+            }
+        }
+    }
+}
+
+/// x + row for every row; gradients: dx = dy, drow = Σ_rows dy.
+func addedRow(_ x: Tensor, _ row: Tensor) -> Tensor {
+    let backend = x.backend
+    let y = backend.empty(x.shape)
+    let ones = backend.empty(x.shape)
+    backend.fill(ones, 1)
+    backend.copy(x, into: y)
+    backend.scaleColumns(ones.matrix, by: row, into: y.matrix, accumulate: true)
+    let (xNode, rowNode) = (x.node, row.node)
+    return y.recorded(from: [xNode, rowNode]) { gradient in
+        rowNode?.accumulate { backend.sumRows(gradient.matrix, nil, into: $0, accumulate: $1) }
+        xNode?.accept(gradient)
+    }
+}
+
+extension LowRankAdapter {
+    var owner: Linear { map }
+}
+
+extension Linear {
+    /// The adapter put on last.
+    var lastAdapter: (any LinearAdapter)? { (adapter as? AdapterChain)?.adapters.last ?? adapter }
+
+    private func decomposed(_ lowRank: LowRankAdapter) -> DecomposedAdapter? {
+        let all = (adapter as? AdapterChain)?.adapters ?? [adapter].compactMap { $0 }
+        return all.lazy.compactMap { $0 as? DecomposedAdapter }.first { $0.lowRank === lowRank }
+    }
+
+    func removeLowRank(_ lowRank: LowRankAdapter) {
+        if let outer = decomposed(lowRank) { remove(outer) } else { remove(lowRank) }
+    }
+
+    /// The weight that does what map and adapter do.
+    func mergedWeight(of lowRank: LowRankAdapter) -> [Float] {
+        if let outer = decomposed(lowRank) { return outer.merged }
+        let result = weight.value.backend.empty(weight.shape)
+        result.backend.convert(weight.value, into: result)
+        lowRank.addProduct(to: result)
+        return result.floats
+    }
+}

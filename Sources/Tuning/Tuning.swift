@@ -1,0 +1,100 @@
+import Basics
+import Checkpointing
+public import NeuralNetwork
+public import TensorCore
+
+/// All methods at work on a model: attached together, trained together, saved as one adapter.
+public final class Tuning {
+    /// The methods in the order of the recipe.
+    public let methods: [AttachedMethod]
+    /// Whether the model trains.
+    public let context: TuningContext
+    /// SHA-256 of the base model's weights before anything was trained.
+    public let baseDigest: String
+
+    /// Attaches methods to a model and settles which parameters are trained: those of the methods, and nothing else.
+    ///
+    /// - Parameters:
+    ///   - digest: the base's digest where it is known already, on a resume.
+    ///   - encode: turns text into token ids, for prompts that start as a text.
+    /// - Throws: an error naming the selector that fits nothing or the method that does not fit.
+    public init(
+        _ rules: [TuningRule], tree: ParameterTree, seed: UInt64, digest: String? = nil,
+        encode: ((String) -> [Int32])? = nil
+    ) throws {
+        guard let backend = tree.entries.first?.parameter.value.backend else {
+            throw UserError("a model without parameters cannot be tuned", fix: "name another model")
+        }
+        baseDigest = digest ?? BaseDigest.hex(of: tree)
+        context = TuningContext(seed: seed, encode: encode)
+        for entry in tree.entries { entry.parameter.isTrainable = false }
+        let initializer = Initializer(backend: backend, seed: seed)
+        var methods: [AttachedMethod] = []
+        do {
+            for rule in rules {
+                let target = try TuningTarget(rule, tree: tree, initializer: initializer, context: context)
+                let attached = try rule.method.attach(to: target)
+                attached.rule = rule
+                methods.append(attached)
+            }
+        } catch {
+            methods.reversed().forEach { $0.remove() }
+            throw error
+        }
+        self.methods = methods
+        for entry in methods.flatMap(\.changed.entries) { entry.parameter.isTrainable = true }
+    }
+
+    /// Parameters that are not the model's own, by path.
+    public var added: ParameterTree {
+        ParameterTree(methods.flatMap(\.added).map { ($0.path, $0.parameter) })
+    }
+
+    /// Parameters of the model that are trained.
+    public var changed: ParameterTree {
+        var seen: Set<ObjectIdentifier> = []
+        return ParameterTree(
+            methods.flatMap(\.changed.entries).filter { seen.insert(ObjectIdentifier($0.parameter)).inserted })
+    }
+
+    /// Factor on a parameter's learning rate.
+    public func rateFactor(of parameter: Parameter) -> Double {
+        for method in methods { if let factor = method.rateFactors[ObjectIdentifier(parameter)] { return factor } }
+        return 1
+    }
+
+    /// Why the methods cannot become part of the weights; nil when they can.
+    public var mergeObstacle: String? {
+        for method in methods where method.fold == nil {
+            return method.foldObstacle ?? "\(method.rule.method.name) cannot be written into the weights"
+        }
+        return nil
+    }
+
+    /// Folds every method into the weights and takes it away: the model computes the same without it.
+    public func merge() throws {
+        if let mergeObstacle {
+            throw UserError("merge: \(mergeObstacle)", fix: "keep the adapter's folder and load it with --adapter")
+        }
+        for method in methods {
+            try method.fold?()
+            method.remove()
+        }
+    }
+
+    /// Takes every method away, leaving the base as it is.
+    public func detach() { methods.reversed().forEach { $0.remove() } }
+}
+
+/// What identifies a base model: its weights, not its folder's name.
+public enum BaseDigest {
+    /// SHA-256 over every parameter's path and the SHA-256 of its float32 values, in tree order.
+    public static func hex(of tree: ParameterTree) -> String {
+        var all = ""
+        for entry in tree.entries {
+            let digest = entry.parameter.value.floats.withUnsafeBytes { SHA256.hex(of: $0) }
+            all += "\(entry.path) \(entry.parameter.shape) \(digest)\n"
+        }
+        return SHA256.hex(of: all)
+    }
+}

@@ -1,0 +1,25 @@
+import ArgumentParser
+import Basics
+import NeuralNetwork
+import TensorCore
+import Tuning
+import VisionLanguage
+
+/// The option of every command that runs a model which adapters may change.
+struct AdapterOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Adapter on top of the model: a folder with adapter_config.json, written here or by PEFT.",
+            valueName: "folder"),
+        completion: .directory)
+    var adapter: String?
+
+    /// Opens a model with the adapter asked for, or with the one that lies in its folder.
+    func open(_ model: String, on backend: any Backend) throws -> ModelBundle {
+        let bundle = try ModelBundle.open(model, on: backend)
+        let own = Paths.join(model, "adapter")
+        guard let folder = adapter ?? (Files.isDirectory(own) ? own : nil) else { return bundle }
+        _ = try AdapterFile(folder).attach(to: bundle.model.parameters, table: bundle.keyTable)
+        return bundle
+    }
+}

@@ -1,0 +1,81 @@
+import Basics
+import CPUBackend
+import Checkpointing
+import NeuralNetwork
+import TensorCore
+import TestSupport
+import Testing
+import Training
+import Tuning
+import VisionLanguage
+
+/// Stages with `tune:`, from the recipe to the finished folder.
+@Suite("Tuned runs")
+struct TunedRunTests {
+    private static let choices = [
+        "{language: {method: lora, rank: 4, dropout: 0.1, rate_ratio: 8}, projector: full, vision: bitfit}",
+        "{language: {method: lora, rank: 2, dora: true}, vision: {method: lora, init: pissa}}",
+        "{language: {method: ia3}, vision: [norms, bottleneck]}", "{language: {method: prompt, tokens: 4}}",
+        "{language: {method: prefix, tokens: 4}, projector: full}", "{language: {method: ptuning, tokens: 4}}",
+    ]
+
+    private func changes(_ tune: String) -> [String] {
+        ["stages.instruct.train=[]", "stages.instruct.tune=\(tune)", "stages.instruct.learning_rate={peak: 1.0e-2}"]
+    }
+
+    @Test(arguments: choices)
+    func learnsAndResumesToTheSameBits(tune: String) throws {
+        try Fixtures.withTemporaryFolder { folder in
+            let run = try SmallRun(folder)
+            let recipe = try run.recipe(changes(tune) + ["stages.instruct.steps=10"])
+            let whole = try run.train(recipe, in: "whole")
+            let first = try run.train(recipe, in: "parts", stoppingAfter: 9)
+            let rest = try run.train(recipe, in: "parts", resuming: true)
+            #expect(first + rest == whole)
+            #expect(try run.weights("parts") == run.weights("whole"))
+            let adapter = "adapters/instruct/adapter_model.safetensors"
+            #expect(
+                try Files.read(Paths.join(folder, "parts", adapter))
+                    == Files.read(Paths.join(folder, "whole", adapter)))
+            #expect(whole[15] < whole[6], "\(whole)")
+
+            // The stage before with the adapter on top is the finished model.
+            let backend = CPUBackend(threads: 2)
+            let base = try ModelBundle.open(Paths.join(folder, "whole/checkpoints/align/step-6"), on: backend)
+            let tuning = try AdapterFile(Paths.join(folder, "whole/adapters/instruct"))
+                .attach(to: base.model.parameters, table: base.keyTable)
+            let final = try ModelBundle.open(Paths.join(folder, "whole/final"), on: backend)
+            guard tuning.mergeObstacle == nil else {
+                #expect(Files.exists(Paths.join(folder, "whole/final/adapter/adapter_config.json")))
+                return
+            }
+            try tuning.merge()
+            for (a, b) in zip(base.model.parameters.entries, final.model.parameters.entries) {
+                expectClose(a.parameter.value.floats, b.parameter.value.floats, .ofScale(1e-6), a.path)
+            }
+        }
+    }
+
+    @Test func faultsOfMethodsAreReportedTogether() throws {
+        try Fixtures.withTemporaryFolder { folder in
+            let run = try SmallRun(folder)
+            let error = try #require(throws: RecipeError.self) {
+                _ = try run.recipe(
+                    changes("{language: {method: lroa}, vision: {method: lora, rnak: 4}, projector: {rank: 2}}"))
+            }
+            let fixes = error.faults.compactMap(\.fix)
+            #expect(error.faults.count == 3)
+            #expect(fixes.contains("write \"lora\""))
+            #expect(fixes.contains("write \"rank\""))
+        }
+    }
+
+    @Test func whatCannotBeMergedMustBeLast() throws {
+        try Fixtures.withTemporaryFolder { folder in
+            let run = try SmallRun(folder)
+            let recipe = try run.recipe(["stages.align.train=[]", "stages.align.tune={language: prompt}"])
+            let error = try #require(throws: UserError.self) { try run.train(recipe, in: "run") }
+            #expect(error.fix?.contains("last stage") == true)
+        }
+    }
+}
