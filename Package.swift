@@ -126,7 +126,7 @@ let package = Package(
         tests("Imaging", ["Basics", "Imaging", "Checkpointing", "TestSupport"]),
         tests("Jinja", ["Basics", "Jinja"], hasFixtures: true),
         tests("Tokenization", ["Basics", "Tokenization"], hasFixtures: true),
-        tests("NeuralNetwork", ["Basics", "TensorCore", "NeuralNetwork", "TestSupport"]),
+        tests("NeuralNetwork", ["Basics", "TensorCore", "NeuralNetwork", "TestSupport"], hasFixtures: true),
         tests("Checkpointing", ["Basics", "TensorCore", "NeuralNetwork", "Checkpointing", "TestSupport"]),
         tests("InstructionData", ["Basics", "Imaging", "Tokenization", "InstructionData"]),
         tests(

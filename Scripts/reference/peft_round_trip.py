@@ -16,7 +16,7 @@ import warnings
 
 import torch
 import transformers
-from peft import IA3Config, LoraConfig, PeftModel, PrefixTuningConfig, PromptTuningConfig, get_peft_model
+from peft import IA3Config, LoraConfig, PeftModel, PrefixTuningConfig, PromptTuningConfig, VeraConfig, get_peft_model
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
@@ -71,6 +71,9 @@ METHODS = {
     "pissa": (LoraConfig(r=4, lora_alpha=8, target_modules=both, init_lora_weights=False),
               "{method: lora, rank: 4, init: pissa}"),
     "ia3": (IA3Config(target_modules=["k_proj", "v_proj", "down_proj"], feedforward_modules=["down_proj"]), "ia3"),
+    "vera": (VeraConfig(r=16, target_modules=["q_proj", "v_proj"], save_projection=True),
+             "{method: vera, rank: 16, targets: [query, value]}"),
+    "qlora": (None, "{method: qlora, rank: 4}"),
     "prompt": (PromptTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3), "{method: prompt, tokens: 3}"),
     "prefix": (PrefixTuningConfig(task_type="CAUSAL_LM", num_virtual_tokens=3), "{method: prefix, tokens: 3}"),
     "ptuning": (None, "{method: ptuning, tokens: 3, hidden: 16}"),
@@ -125,7 +128,8 @@ stages:
     if not same:
         failures += 1
         print(f"{name:10} peft saves other tensors than it read: {sorted(saved.keys() ^ rewritten.keys())[:4]}")
-    if name not in ("prompt", "prefix", "ptuning"):
+    # Under qlora the base was rounded, so logits differ by what was rounded away.
+    if name not in ("prompt", "prefix", "ptuning", "qlora"):
         expected = logits(opened)
         found = logits(AutoModelForCausalLM.from_pretrained(work / name / "run/final").eval())
         report(name, "vitrail -> peft", (found - expected).abs().max().item(), expected.abs().max().item())

@@ -50,7 +50,7 @@ public final class Linear: Layer, TuningSite {
     /// Several maps of one input, results side by side; one product when adapters only add to it.
     public static func together(_ maps: [Linear], _ x: Tensor) -> Tensor {
         if maps.allSatisfy({ $0.adapter == nil || $0.adapter is any AdditiveLinearAdapter }) {
-            var y = linear(x, weights: maps.map(\.weight.tensor), biases: maps.map { $0.bias?.tensor })
+            var y = plain(maps, x)
             var start = 0
             for map in maps {
                 let columns = start..<start + map.outputs
@@ -60,8 +60,19 @@ public final class Linear: Layer, TuningSite {
             return y
         }
         let parts = maps.map { map in
-            guard let adapter = map.adapter else { return linear(x, weight: map.weight.tensor, bias: map.bias?.tensor) }
-            return adapter.apply(to: x) { linear($0, weight: map.weight.tensor, bias: map.bias?.tensor) }
+            map.adapter.map { $0.apply(to: x) { plain([map], $0) } } ?? plain([map], x)
+        }
+        return parts.count == 1 ? parts[0] : joinedColumns(parts)
+    }
+
+    /// The maps without adapters.
+    private static func plain(_ maps: [Linear], _ x: Tensor) -> Tensor {
+        guard maps.contains(where: { $0.weight.source != nil }) else {
+            return linear(x, weights: maps.map(\.weight.tensor), biases: maps.map { $0.bias?.tensor })
+        }
+        let parts = maps.map { map in
+            map.weight.source.map { linear(x, source: $0, bias: map.bias?.tensor) }
+                ?? linear(x, weight: map.weight.tensor, bias: map.bias?.tensor)
         }
         return parts.count == 1 ? parts[0] : joinedColumns(parts)
     }

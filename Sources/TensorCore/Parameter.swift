@@ -1,7 +1,15 @@
+/// Weights in a form of their own, such as 4-bit codes, that become a tensor when they are used.
+public protocol WeightSource: AnyObject {
+    /// A fresh float32 copy.
+    func makeTensor() -> Tensor
+}
+
 /// A tensor of a model that can be trained: its value, its gradient, and whether anybody wants one.
 public final class Parameter {
     /// The weights. Training replaces the contents, never the memory, so fused products and saved views stay valid.
-    public private(set) var value: Tensor
+    public var value: Tensor { stored ?? source!.makeTensor() }
+    /// Where the weights come from when they are kept in another form; then `value` is a copy, made anew each time.
+    public private(set) var source: (any WeightSource)?
     /// Whether gradients are computed. A frozen parameter costs no gradient work.
     public var isTrainable: Bool
     /// Whether weight decay applies: true for matrices, false for norms, biases and embeddings of positions.
@@ -11,22 +19,24 @@ public final class Parameter {
     /// Called when the last contribution of a backward pass has arrived: what fused optimizers (LOMO) hook into.
     public var onGradientComplete: ((Parameter) -> Void)?
 
+    private var stored: Tensor?
     private var gradientBuffer: Tensor?
     private var hasGradient = false
     private weak var leaf: Leaf?
 
     /// A parameter over `value`.
     public init(_ value: Tensor, decays: Bool, isTrainable: Bool = true) {
-        self.value = value.detached
+        stored = value.detached
+        shape = value.shape
         self.decays = decays
         self.isTrainable = isTrainable
     }
 
     /// Number of elements.
-    public var count: Int { value.count }
+    public var count: Int { shape.count }
 
     /// Extents.
-    public var shape: Shape { value.shape }
+    public let shape: Shape
 
     /// The value as an operand: with a graph node while gradients are recorded and the parameter is trainable.
     public var tensor: Tensor {
@@ -67,7 +77,15 @@ public final class Parameter {
     /// Exchanges the weights for another tensor of the same shape: loading, quantising, merging.
     public func replaceValue(_ newValue: Tensor) {
         precondition(newValue.shape == shape, "a parameter of shape \(shape) cannot take \(newValue.shape)")
-        value = newValue.detached
+        stored = newValue.detached
+        source = nil
+    }
+
+    /// Keeps the weights in another form and frees them here. Only a frozen parameter can be.
+    public func keep(as source: any WeightSource) {
+        precondition(!isTrainable, "a trainable parameter keeps its weights")
+        self.source = source
+        stored = nil
     }
 
     /// Lets a kernel write the next contribution to the gradient.

@@ -15,12 +15,18 @@ public final class AttachedMethod {
     var fold: (() throws -> Void)?
     /// Why it cannot be folded, and what to do instead.
     var foldObstacle: String?
+    /// Called when all methods are attached and it is settled what is trained: the time to quantise the rest.
+    var settle: (() -> Void)?
+    /// Tensors besides parameters that a resumed run must find again: codes of a quantised base.
+    var kept: [(name: String, tensor: Tensor)] = []
+    /// Called before every training step, with its number.
+    var willStep: ((Int) -> Void)?
     /// Takes the method away.
     var remove: () -> Void = {}
     /// Tensors of the adapter's file, where they are not the added parameters as they stand.
     var exported: (() -> [AdapterTensor])?
-    /// Takes a tensor of a file that is not an added parameter as it stands: its name and values.
-    var imported: ((String, [Float]) -> Void)?
+    /// Takes a tensor of a file that is not an added parameter as it stands: its site, name and values.
+    var importedAt: ((String, String, [Float]) -> Void)?
 
     init(_ rule: TuningRule) { self.rule = rule }
 
@@ -29,9 +35,12 @@ public final class AttachedMethod {
     }
 
     /// Adds a parameter at a place.
-    func add(_ parameter: Parameter, at site: String, _ name: String, shape: [Int]? = nil) {
+    func add(
+        _ parameter: Parameter, at site: String, _ name: String, shape: [Int]? = nil, part: String = "language"
+    ) {
         added.append(
-            AddedParameter(site: site, name: name, parameter: parameter, shape: shape ?? parameter.shape.dimensions))
+            AddedParameter(
+                site: site, name: name, parameter: parameter, shape: shape ?? parameter.shape.dimensions, part: part))
     }
 
     /// The tensors that an adapter's file holds.
@@ -55,7 +64,9 @@ public struct AddedParameter {
     public let shape: [Int]
 
     /// Where it stands in the tree of all parameters.
-    public var path: String { site.isEmpty ? "language.\(name)" : "\(site).\(name)" }
+    public var path: String { site.isEmpty ? "\(part).\(name)" : "\(site).\(name)" }
+    /// The part that it belongs to when it has no site.
+    var part = "language"
 }
 
 /// One tensor of an adapter's file.
@@ -88,6 +99,9 @@ extension Linear {
 
     /// Replaces the weight's values.
     func setWeight(_ values: [Float]) {
-        values.withUnsafeBytes { weight.value.backend.upload($0, to: weight.value) }
+        // A weight that was kept in another form is a tensor from here on.
+        let value = weight.source == nil ? weight.value : weight.value.backend.empty(weight.shape)
+        values.withUnsafeBytes { value.backend.upload($0, to: value) }
+        if weight.source != nil { weight.replaceValue(value) }
     }
 }

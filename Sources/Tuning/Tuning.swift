@@ -45,6 +45,12 @@ public final class Tuning {
         for entry in methods.flatMap(\.changed.entries) { entry.parameter.isTrainable = true }
     }
 
+    /// Quantises what methods want quantised. Call when it is settled what is trained, since that is never quantised.
+    public func settle() { for method in methods { method.settle?() } }
+
+    /// Tensors besides parameters that a resumed run must find again.
+    public var kept: [(name: String, tensor: Tensor)] { methods.flatMap(\.kept) }
+
     /// Parameters that are not the model's own, by path.
     public var added: ParameterTree {
         ParameterTree(methods.flatMap(\.added).map { ($0.path, $0.parameter) })
@@ -62,6 +68,16 @@ public final class Tuning {
         for method in methods { if let factor = method.rateFactors[ObjectIdentifier(parameter)] { return factor } }
         return 1
     }
+
+    /// A training step begins: dropout draws masks, sampled layers change.
+    public func begin(step: Int) {
+        context.isTraining = true
+        context.step = step
+        for method in methods { method.willStep?(step) }
+    }
+
+    /// A training step's gradients are there.
+    public func end() { context.isTraining = false }
 
     /// Why the methods cannot become part of the weights; nil when they can.
     public var mergeObstacle: String? {

@@ -24,6 +24,8 @@ public struct TuningTarget {
     public let context: TuningContext
     /// Exactly these places, when the adapter comes from a file.
     let paths: [String]?
+    /// Whether `maps` looks beyond those places.
+    var ignoresPaths = false
 
     init(_ rule: TuningRule, tree: ParameterTree, initializer: Initializer, context: TuningContext) throws {
         selector = rule.selector
@@ -57,7 +59,7 @@ public struct TuningTarget {
     ///   map of the blocks, and of a part without blocks every map.
     func maps(_ targets: [String]?, for method: String) throws -> [(path: String, map: Linear)] {
         let maps = sites.compactMap { site in (site.site as? Linear).map { (path: site.path, map: $0) } }
-        if let paths { return maps.filter { paths.contains($0.path) } }
+        if let paths, !ignoresPaths { return maps.filter { paths.contains($0.path) } }
         // The vocabulary's map has rows for every token: it is left alone unless named.
         let inner = maps.filter { Self.lastName($0.path) != "head" }
         let blocks = inner.filter { $0.path.split(separator: ".").contains("layers") }

@@ -17,6 +17,8 @@ struct TunedRunTests {
         "{language: {method: lora, rank: 2, dora: true}, vision: {method: lora, init: pissa}}",
         "{language: {method: ia3}, vision: [norms, bottleneck]}", "{language: {method: prompt, tokens: 4}}",
         "{language: {method: prefix, tokens: 4}, projector: full}", "{language: {method: ptuning, tokens: 4}}",
+        "{language: {method: qlora, rank: 4}}",
+        "{language: {method: vera, rank: 16}, vision: {method: intrinsic, dimensions: 100}}",
     ]
 
     private func changes(_ tune: String) -> [String] {
@@ -53,6 +55,39 @@ struct TunedRunTests {
             for (a, b) in zip(base.model.parameters.entries, final.model.parameters.entries) {
                 expectClose(a.parameter.value.floats, b.parameter.value.floats, .ofScale(1e-6), a.path)
             }
+        }
+    }
+
+    @Test(arguments: [
+        "adamw8bit", "adafactor", "lion", "muon", "{name: galore, rank: 4, interval: 3}", "lomo", "adalomo",
+    ])
+    func everyOptimizerLearnsAndResumesToTheSameBits(optimizer: String) throws {
+        try Fixtures.withTemporaryFolder { folder in
+            let run = try SmallRun(folder)
+            let peak =
+                optimizer == "lomo" ? "1.0" : optimizer == "lion" ? "2.0e-3" : optimizer == "adalomo" ? "0.1" : "1.0e-2"
+            let recipe = try run.recipe([
+                "stages.instruct.optimizer=\(optimizer)", "stages.instruct.learning_rate={peak: \(peak)}",
+                "stages.instruct.steps=10", "stages.instruct.recompute_activations=true",
+            ])
+            let whole = try run.train(recipe, in: "whole")
+            let first = try run.train(recipe, in: "parts", stoppingAfter: 9)
+            let rest = try run.train(recipe, in: "parts", resuming: true)
+            #expect(first + rest == whole)
+            #expect(try run.weights("parts") == run.weights("whole"))
+            #expect(whole[15] < 0.99 * whole[6], "\(whole)")
+        }
+    }
+
+    @Test func sampledLayersResumeToTheSameBits() throws {
+        try Fixtures.withTemporaryFolder { folder in
+            let run = try SmallRun(folder)
+            let recipe = try run.recipe(changes("{language: {method: layers, sample: 1, interval: 2}}"))
+            let whole = try run.train(recipe, in: "whole")
+            let first = try run.train(recipe, in: "parts", stoppingAfter: 9)
+            let rest = try run.train(recipe, in: "parts", resuming: true)
+            #expect(first + rest == whole)
+            #expect(try run.weights("parts") == run.weights("whole"))
         }
     }
 

@@ -92,7 +92,7 @@ public struct StageRecipe: Sendable {
     public var mixing: MixingRule
     /// Learning rates.
     public var learningRate: LearningRateRecipe
-    /// AdamW's settings.
+    /// The optimizer and its settings.
     public var optimizer: OptimizerRecipe
     /// Largest gradient norm; nil for no clipping.
     public var gradientClip: Double?
@@ -166,8 +166,10 @@ public struct LearningRateRecipe: Hashable, Sendable {
     public var floor: Double
 }
 
-/// AdamW's settings.
+/// The optimizer and its settings.
 public struct OptimizerRecipe: Hashable, Sendable {
+    /// Which it is.
+    public var kind: Kind
     /// Decay of the first moment.
     public var beta1: Double
     /// Decay of the second moment.
@@ -176,6 +178,26 @@ public struct OptimizerRecipe: Hashable, Sendable {
     public var epsilon: Double
     /// Decoupled weight decay of matrices.
     public var weightDecay: Double
+    /// Muon's momentum.
+    public var momentum: Double
+    /// Rank of GaLore's subspaces.
+    public var rank: Int
+    /// Steps between GaLore's searches.
+    public var interval: Int
+    /// GaLore's factor on updates.
+    public var scale: Double
+
+    /// The optimizers by name.
+    public enum Kind: String, Sendable, CaseIterable {
+        case adamw
+        case adamw8bit
+        case adafactor
+        case lion
+        case muon
+        case galore
+        case lomo
+        case adalomo
+    }
 }
 
 /// Evaluation during a stage.

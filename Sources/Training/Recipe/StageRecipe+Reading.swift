@@ -27,9 +27,7 @@ extension StageRecipe {
                 MixingRule(cap: $0.int("cap", minimum: 1), temperature: $0.double("temperature"))
             } ?? MixingRule()
         learningRate = LearningRateRecipe(reader)
-        optimizer = OptimizerRecipe(
-            beta1: reader.double("beta1", maximum: 1) ?? 0.9, beta2: reader.double("beta2", maximum: 1) ?? 0.999,
-            epsilon: reader.double("epsilon") ?? 1e-8, weightDecay: reader.double("weight_decay") ?? 0)
+        optimizer = OptimizerRecipe(reader)
         gradientClip = reader.double("gradient_clip")
         batchSize = reader.int("batch_size", minimum: 1) ?? 32
         accumulate = reader.int("accumulate", minimum: 1) ?? 1

@@ -37,6 +37,14 @@ enum StageCheckpoint {
                     "\(file.path): \(name) has shape \(entry.shape), the recipe's stage needs \(tensor.shape)",
                     fix: "resume with the recipe that the run was started with")
             }
+            if tensor.dtype == .int32 {
+                // Codes of 8-bit moments, four an element.
+                try file.withBytes(name) { bytes in
+                    let copy = [UInt8](bytes)
+                    copy.withUnsafeBytes { tensor.backend.upload($0, to: tensor) }
+                }
+                continue
+            }
             let values = try file.floats(name)
             values.withUnsafeBytes { tensor.backend.upload($0, to: tensor) }
         }
@@ -44,10 +52,18 @@ enum StageCheckpoint {
 
     private static func writeTensors(_ tensors: [(name: String, tensor: Tensor)], to path: String) throws {
         let descriptions = tensors.map {
-            TensorDescription(name: $0.name, element: .float32, shape: $0.tensor.shape.dimensions)
+            TensorDescription(
+                name: $0.name, element: $0.tensor.dtype == .int32 ? .int32 : .float32, shape: $0.tensor.shape.dimensions
+            )
         }
         var writer = try SafetensorsWriter(path, descriptions)
-        for (name, tensor) in tensors { try writer.append(name, floats: tensor.floats) }
+        for (name, tensor) in tensors {
+            if tensor.dtype == .int32 {
+                try tensor.integers.withUnsafeBytes { try writer.append(name, $0) }
+            } else {
+                try writer.append(name, floats: tensor.floats)
+            }
+        }
         try writer.finish()
     }
 }

@@ -38,14 +38,18 @@ final class StageTuning {
         }
     }
 
+    /// Codes of a quantised base as tensors for checkpoints, under names of their own.
+    var kept: ParameterTree {
+        ParameterTree(tuning.kept.map { ($0.name, Parameter($0.tensor, decays: false, isTrainable: false)) })
+    }
+
     /// A training step begins: dropout draws masks.
     func begin(step: Int) {
-        tuning.context.isTraining = true
-        tuning.context.step = step
+        tuning.begin(step: step)
     }
 
     /// The step's gradients are there.
-    func end() { tuning.context.isTraining = false }
+    func end() { tuning.end() }
 
     /// The stage is done: writes the adapter, and folds it into the weights where that is possible.
     ///
@@ -67,7 +71,7 @@ final class StageTuning {
     /// Leaves the model as it was when the stage ends early.
     func finish() {
         guard !isFinished else { return }
-        tuning.context.isTraining = false
+        tuning.end()
         tuning.detach()
     }
 }

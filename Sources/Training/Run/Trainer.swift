@@ -92,9 +92,25 @@ public final class Trainer {
         try Self.requireMemory(stage, tree, parts)
         var extra = task.extraParameters
         extra.append(tuning?.tuning.added ?? [:], under: "")
-        let gradients = GradientBuffer(parts.groups.flatMap { $0.entries.map(\.parameter) }, on: bundle.model.backend)
-        let optimizer = AdamW(
-            parts.groups, beta1: stage.optimizer.beta1, beta2: stage.optimizer.beta2, epsilon: stage.optimizer.epsilon)
+        // Trainability is settled: what is frozen may be quantised now.
+        tuning?.tuning.settle()
+        extra.append(tuning?.kept ?? [:], under: "quantized")
+        let fusable = task as? any FusableTask
+        if stage.optimizer.isFused {
+            guard fusable != nil, stage.accumulate == 1 else {
+                throw UserError(
+                    "stage \"\(stage.name)\": \(stage.optimizer.kind.rawValue) uses each gradient up in the backward pass, so a step "
+                        + "is one batch of conversations or texts",
+                    fix: stage.accumulate > 1
+                        ? "remove accumulate, or take optimizer: adafactor" : "take optimizer: adafactor")
+            }
+        }
+        // A fused optimizer never holds all gradients, so no buffer is made for them.
+        let gradients = GradientBuffer(
+            stage.optimizer.isFused ? [] : parts.groups.flatMap { $0.entries.map(\.parameter) },
+            on: bundle.model.backend)
+        let optimizer = stage.optimizer.make(parts.groups, clip: stage.gradientClip)
+        let fused = optimizer as? any FusedOptimizer
         if let checkpoint {
             try StageCheckpoint.restore(optimizer, extra: extra, from: checkpoint.path)
             optimizer.stepCount = state.optimizerSteps
@@ -126,13 +142,14 @@ public final class Trainer {
             let waited = task.waitSeconds
             gradients.clear()
             tuning?.begin(step: state.step)
+            let rates = rates(stage, parts, step: state.step, of: task.totalSteps)
+            if let fused { fusable?.willBackward = { fused.begin(rates.groups, gradientScale: 1 / $0) } }
             guard let loss = try task.step() else { break }
             tuning?.end()
-            let norm = gradients.norm / loss.weight
+            let norm = (fused?.gradientNorm ?? gradients.norm) / loss.weight
             guard loss.sum.isFinite, norm.isFinite else {
                 throw NonFiniteLoss(stage: stage.name, step: state.step + 1, folder: folder, lastSaved: saved)
             }
-            let rates = rates(stage, parts, step: state.step, of: task.totalSteps)
             let clip = GradientBuffer.clipFactor(norm: norm, limit: stage.gradientClip)
             optimizer.step(rates.groups, gradientScale: clip / loss.weight)
             state.step += 1

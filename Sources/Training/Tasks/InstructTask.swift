@@ -6,11 +6,12 @@ import Tokenization
 import VisionLanguage
 
 /// Supervised tuning on the answers of conversations, with or without pictures.
-final class InstructTask: StageTask {
+final class InstructTask: FusableTask {
     let totalSteps: Int
     let stepsPerEpoch: Double
     let extraParameters: ParameterTree = [:]
     private(set) var position: Int
+    var willBackward: ((Double) -> Void)?
 
     private let model: VisionLanguageModel
     private let collator: Collator
@@ -56,6 +57,7 @@ final class InstructTask: StageTask {
         for part in Collator.divided(samples, into: accumulate) {
             let packed = collator.pack(part)
             let sum = model.loss(packed)
+            willBackward?(Double(packed.supervisedCount))
             sum.backward()
             loss.sum += Double(sum.scalar)
             loss.weight += Double(packed.supervisedCount)

@@ -5,12 +5,13 @@ import Tokenization
 import VisionLanguage
 
 /// Next-token pretraining on plain texts: a line of a `.txt` file, or the `text` of a line of JSONL, is one sequence.
-final class LanguageTask: StageTask {
+final class LanguageTask: FusableTask {
     let totalSteps: Int
     let stepsPerEpoch: Double
     let extraParameters: ParameterTree = [:]
     let waitSeconds = 0.0
     private(set) var position: Int
+    var willBackward: ((Double) -> Void)?
     private(set) var counts = DataCounts()
 
     private let model: VisionLanguageModel
@@ -40,6 +41,7 @@ final class LanguageTask: StageTask {
         for start in stride(from: range.lowerBound, to: range.upperBound, by: share) {
             let packed = try pack(start..<min(start + share, range.upperBound))
             let sum = model.loss(packed)
+            willBackward?(Double(packed.supervisedCount))
             sum.backward()
             loss.sum += Double(sum.scalar)
             loss.weight += Double(packed.supervisedCount)

@@ -24,6 +24,12 @@ protocol StageTask: AnyObject {
     func step() throws -> StepLoss?
 }
 
+/// A task whose step is one backward pass, so that an optimizer can work inside it.
+protocol FusableTask: StageTask {
+    /// Called before the backward pass with what its gradients are divided by.
+    var willBackward: ((Double) -> Void)? { get set }
+}
+
 /// The loss of one optimizer step.
 struct StepLoss {
     /// Sum over what is averaged.

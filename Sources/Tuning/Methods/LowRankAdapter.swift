@@ -51,11 +51,20 @@ final class LowRankAdapter: AdditiveLinearAdapter {
 
     /// PiSSA: B A becomes the principal part of the weight, and the rest of the weight is what stays frozen.
     func startFromPrincipal() {
-        let principal = PrincipalPart(map.weight.value.floats, rows: map.outputs, columns: map.inputs, rank: a.shape[0])
+        let rank = a.shape[0]
+        let weight = map.weight.value.backend.empty(map.weight.shape)
+        weight.backend.convert(map.weight.value, into: weight)
+        let principal = PrincipalPart(weight, rank: rank)
         let backend = a.value.backend
         // scale · B A is the principal part: both take the root of the singular values over the scale.
-        let b0 = principal.left.map { Float($0 / Double(scale).squareRoot()) }
-        let a0 = principal.right.map { Float($0 / Double(scale).squareRoot()) }
+        let roots = principal.singularValues.map { Float(($0 / Double(scale)).squareRoot()) }
+        let b0 = principal.leftVectors.enumerated().map { $0.element * roots[$0.offset % rank] }
+        var a0 = [Float](repeating: 0, count: rank * map.inputs)
+        for column in 0..<map.inputs {
+            for place in 0..<rank {
+                a0[place * map.inputs + column] = principal.rightVectors[column * rank + place] * roots[place]
+            }
+        }
         a0.withUnsafeBytes { backend.upload($0, to: a.value) }
         b0.withUnsafeBytes { backend.upload($0, to: b.value) }
         start = (Tensor(a0, shape: a.shape, on: backend), Tensor(b0, shape: b.shape, on: backend))

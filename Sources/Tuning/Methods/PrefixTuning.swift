@@ -41,7 +41,7 @@ public struct PrefixTuning: TuningMethod {
                     site: path, name: "prompt_embeddings", shape: [tokens, layers.count * columns], values: joined)
             ]
         }
-        attached.imported = { [tokens] _, values in
+        attached.importedAt = { [tokens] _, _, values in
             for (layer, rows) in layers.enumerated() {
                 var own: [Float] = []
                 for token in 0..<tokens {

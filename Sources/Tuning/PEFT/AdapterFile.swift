@@ -53,6 +53,7 @@ public struct AdapterFile {
         for entry in tensors.entries { rest[entry.name] = entry }
         let tuning = try Tuning(rules(tree, names), tree: tree, seed: 0, digest: digest)
         do {
+            tuning.settle()
             try fill(tuning, tree, names, &rest)
         } catch {
             tuning.detach()
@@ -69,7 +70,9 @@ public struct AdapterFile {
         for name in rest.keys { known[canonical(name, names)] = name }
         for method in tuning.methods {
             for tensor in method.tensors {
-                let wanted = tensor.name == "prompt_embeddings" ? tensor.name : "\(tensor.site).\(tensor.name)"
+                let wanted =
+                    tensor.site.isEmpty || tensor.name == "prompt_embeddings"
+                    ? tensor.name : "\(tensor.site).\(tensor.name)"
                 guard let name = known[wanted], let entry = rest.removeValue(forKey: name) else {
                     throw UserError(
                         "\(path): \(AdapterFolder.weightsName) has no \(AdapterFolder.name(of: tensor, names))",
@@ -77,8 +80,8 @@ public struct AdapterFile {
                 }
                 try check(entry, tensor.shape)
                 let values = try tensors.floats(name)
-                if let imported = method.imported {
-                    imported(tensor.name, values)
+                if let imported = method.importedAt {
+                    imported(tensor.site, tensor.name, values)
                 } else if let added = method.added.first(where: { $0.site == tensor.site && $0.name == tensor.name }) {
                     values.withUnsafeBytes { added.parameter.value.backend.upload($0, to: added.parameter.value) }
                 }
@@ -146,7 +149,9 @@ public struct AdapterFile {
     private func sites(_ names: AdapterNames) -> [String]? {
         let found = tensors.names.compactMap { name -> String? in
             guard
-                let marker = [".lora_A.", ".lora_B.", ".ia3_l", ".lora_magnitude"].first(where: { name.contains($0) }),
+                let marker = [".lora_A.", ".lora_B.", ".ia3_l", ".lora_magnitude", ".vera_lambda"].first(where: {
+                    name.contains($0)
+                }),
                 let range = name.firstRange(of: marker)
             else { return nil }
             return names.site(ofModule: Self.stripped(String(name[..<range.lowerBound])))
@@ -164,13 +169,19 @@ public struct AdapterFile {
             }
             .compactMap { names.site(ofModule: Self.stripped(String($0.name.dropLast(".ia3_l".count)))) }
             return method
+        case "VERA":
+            guard tensors.contains("base_model.vera_A") else {
+                throw UserError(
+                    "\(path): the file lacks vera_A and vera_B", fix: "save it in PEFT with save_projection=True")
+            }
+            return VeRA(rank: configuration["r"]?.int ?? 256)
         case "PROMPT_TUNING", "P_TUNING":
             return PromptTuning(tokens: try tensors.entry("prompt_embeddings").shape[0])
         case "PREFIX_TUNING": return PrefixTuning(tokens: try tensors.entry("prompt_embeddings").shape[0])
         default:
             throw UserError(
                 "\(path): peft_type \"\(type)\" is not read",
-                fix: "it reads LORA, IA3, PROMPT_TUNING, P_TUNING, PREFIX_TUNING and its own")
+                fix: "it reads LORA, IA3, VERA, PROMPT_TUNING, P_TUNING, PREFIX_TUNING and its own")
         }
     }
 

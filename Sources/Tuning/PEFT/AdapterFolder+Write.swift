@@ -46,7 +46,8 @@ public enum AdapterFolder {
                 tuning.methods.map { method in
                     var rule = method.rule
                     rule.method = rule.method.saved
-                    if !method.added.isEmpty { rule.paths = unique(method.added.map(\.site)) }
+                    let sites = unique(method.added.map(\.site).filter { !$0.isEmpty })
+                    if !sites.isEmpty { rule.paths = sites }
                     return rule.json
                 }),
         ]
@@ -55,7 +56,7 @@ public enum AdapterFolder {
     }
 
     static func name(of tensor: AdapterTensor, _ names: AdapterNames) -> String {
-        if tensor.name == "prompt_embeddings" { return tensor.name }
+        if tensor.site.isEmpty || tensor.name == "prompt_embeddings" { return tensor.name }
         return "base_model.model.\(names.module(of: tensor.site) ?? tensor.site).\(tensor.name)"
     }
 

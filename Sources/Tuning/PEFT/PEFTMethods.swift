@@ -58,3 +58,18 @@ extension PrefixTuning: PEFTMethod {
         ]
     }
 }
+
+extension QLoRA: PEFTMethod {
+    /// PEFT has no own type for it: the adapter is a LoRA, whatever the base is kept as.
+    func configuration(_ scope: PEFTScope) -> JSONObject { lora.configuration(scope) }
+}
+
+extension VeRA: PEFTMethod {
+    func configuration(_ scope: PEFTScope) -> JSONObject {
+        [
+            "peft_type": "VERA", "r": .int(rank), "d_initial": .number(initial), "save_projection": true,
+            "target_modules": .array(scope.modules(scope.sites).map { .string($0) }), "vera_dropout": 0, "bias": "none",
+            "fan_in_fan_out": false, "init_weights": true, "projection_prng_key": 0,
+        ]
+    }
+}

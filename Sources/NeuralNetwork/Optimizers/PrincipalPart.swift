@@ -1,74 +1,66 @@
 import Basics
+package import TensorCore
 
-/// The best approximation of a matrix by one of low rank, left · right, each with the root of the singular values.
+/// The largest singular values of a matrix with their vectors.
 ///
-/// Subspace iteration with a few columns more than asked for (Halko et al. 2011), in double.
-struct PrincipalPart {
-    /// `[rows, rank]`.
-    var left: [Double]
-    /// `[rank, columns]`.
-    var right: [Double]
+/// Subspace iteration with a few columns more than asked for (Halko et al. 2011); products on the back end, the rest in double.
+package struct PrincipalPart {
+    /// The largest first, `[rank]`.
+    package var singularValues: [Double]
+    /// Orthonormal columns, `[rows, rank]`.
+    package var leftVectors: [Float]
+    /// Orthonormal columns, `[columns, rank]`.
+    package var rightVectors: [Float]
 
-    init(_ values: [Float], rows: Int, columns: Int, rank: Int, iterations: Int = 12) {
+    package init(_ matrix: Tensor, rank: Int, iterations: Int = 12) {
+        let (rows, columns) = (matrix.shape[0], matrix.shape[1])
         let width = min(rank + 8, min(rows, columns))
         let kept = min(rank, width)
+        let backend = matrix.backend
+        func times(_ vectors: [[Double]], transposed: Bool) -> [[Double]] {
+            let length = transposed ? columns : rows
+            let flat = Tensor(
+                vectors.flatMap { $0.map { Float($0) } }, shape: [vectors.count, vectors[0].count], on: backend)
+            let result = backend.empty([vectors.count, length])
+            backend.product(
+                flat.matrix, transposeA: false, matrix.matrix, transposeB: !transposed, alpha: 1, bias: nil,
+                into: result.matrix, accumulate: false)
+            let values = result.floats
+            return vectors.indices.map { i in values[i * length..<(i + 1) * length].map { Double($0) } }
+        }
         var generator = RandomGenerator(seed: 0x5EED)
-        // q: [width][columns], orthonormal rows.
+        // Rows of q are orthonormal, `[width][columns]`.
         var q = (0..<width).map { _ in (0..<columns).map { _ in generator.normal() } }
         Self.orthonormalize(&q)
-        var image = Self.apply(values, rows, columns, q)  // [width][rows]
+        var image = times(q, transposed: false)
         for _ in 0..<iterations {
             Self.orthonormalize(&image)
-            q = Self.applyTransposed(values, rows, columns, image)
+            q = times(image, transposed: true)
             Self.orthonormalize(&q)
-            image = Self.apply(values, rows, columns, q)
+            image = times(q, transposed: false)
         }
-        // image = W qᵀ, `[width][rows]`; its own singular vectors follow from the small Gram matrix.
+        // The singular vectors of the image follow from its small Gram matrix.
         var gram = (0..<width).map { i in
             (0..<width).map { j in zip(image[i], image[j]).reduce(0) { $0 + $1.0 * $1.1 } }
         }
         let vectors = Self.jacobi(&gram)
         let order = (0..<width).sorted { gram[$0][$0] > gram[$1][$1] }.prefix(kept)
-        left = [Double](repeating: 0, count: rows * rank)
-        right = [Double](repeating: 0, count: rank * columns)
+        singularValues = [Double](repeating: 0, count: rank)
+        leftVectors = [Float](repeating: 0, count: rows * rank)
+        rightVectors = [Float](repeating: 0, count: columns * rank)
         for (place, index) in order.enumerated() {
             let singular = max(gram[index][index], 0).squareRoot()
             guard singular > 0 else { continue }
-            let root = singular.squareRoot()
+            singularValues[place] = singular
+            var left = [Double](repeating: 0, count: rows)
+            var right = [Double](repeating: 0, count: columns)
             for i in 0..<width {
                 let share = vectors[i][index]
-                for row in 0..<rows { left[row * rank + place] += share * image[i][row] / singular * root }
-                for column in 0..<columns { right[place * columns + column] += share * q[i][column] * root }
+                for row in 0..<rows { left[row] += share * image[i][row] / singular }
+                for column in 0..<columns { right[column] += share * q[i][column] }
             }
-        }
-    }
-
-    private static func apply(_ w: [Float], _ rows: Int, _ columns: Int, _ q: [[Double]]) -> [[Double]] {
-        q.map { vector in
-            w.withUnsafeBufferPointer { w in
-                vector.withUnsafeBufferPointer { vector in
-                    (0..<rows).map { row in
-                        var sum = 0.0
-                        for column in 0..<columns { sum += Double(w[row * columns + column]) * vector[column] }
-                        return sum
-                    }
-                }
-            }
-        }
-    }
-
-    private static func applyTransposed(_ w: [Float], _ rows: Int, _ columns: Int, _ p: [[Double]]) -> [[Double]] {
-        p.map { vector in
-            var result = [Double](repeating: 0, count: columns)
-            w.withUnsafeBufferPointer { w in
-                result.withUnsafeMutableBufferPointer { result in
-                    for row in 0..<rows {
-                        let factor = vector[row]
-                        for column in 0..<columns { result[column] += factor * Double(w[row * columns + column]) }
-                    }
-                }
-            }
-            return result
+            for row in 0..<rows { leftVectors[row * rank + place] = Float(left[row]) }
+            for column in 0..<columns { rightVectors[column * rank + place] = Float(right[column]) }
         }
     }
 

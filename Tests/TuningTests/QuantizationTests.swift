@@ -1,0 +1,118 @@
+import Basics
+import Checkpointing
+import NeuralNetwork
+import TensorCore
+import TestSupport
+import Testing
+import Tuning
+import VisionLanguage
+
+private let goldenFile: String? = Fixtures.golden("peft").first.map { Paths.join($0, "nf4/nf4.safetensors") }
+    .flatMap { Files.exists($0) ? $0 : nil }
+
+/// Four- and eight-bit weights, against bitsandbytes' numbers where they are at hand.
+@Suite("Quantized weights")
+struct QuantizationTests {
+    private let backend = TestBackend.cpu.make()
+
+    @Test(.enabled(if: goldenFile != nil))
+    func codesAndScalesAreThoseOfBitsandbytes() throws {
+        let file = try TensorFile(try #require(goldenFile))
+        let shape = try file.entry("in.weight").shape
+        let weight = Tensor(try file.floats("in.weight"), shape: Shape(shape), on: backend)
+        #expect(QuantizedForm.nf4.values == (try file.floats("code")))
+        #expect(DynamicMap.signed == (try file.floats("nested.code")))
+        let single = QuantizedWeight(weight, form: .nf4, doubly: false)
+        let packed = try file.integers("packed").map { UInt8($0) }
+        #expect(bytes(single.codes, packed.count) == packed)
+        #expect(single.blockScales == (try file.floats("absmax")))
+        #expect(single.makeTensor().floats == (try file.floats("dequantized")))
+
+        let double = QuantizedWeight(weight, form: .nf4, doubly: true)
+        #expect(bytes(double.codes, packed.count) == packed)
+        let scaleCodes = try file.integers("nested.absmax_q").map { UInt8($0) }
+        #expect(bytes(try #require(double.scaleCodes), scaleCodes.count) == scaleCodes)
+        // The mean is a sum in some order: its last bit may differ, and with it those that it is added to.
+        let outer = try #require(double.outerScales).floats
+        expectClose(outer.dropLast() + [], try file.floats("nested.absmax2"), .ofScale(2e-7), "outer scales")
+        expectClose([outer.last!], try file.floats("nested.offset"), .ofScale(2e-7), "offset")
+        expectClose(
+            double.makeTensor().floats, try file.floats("nested.dequantized"), .ofScale(3e-7), "dequantized")
+        #expect(Double(double.byteCount) / Double(weight.count) < 0.52)
+    }
+
+    @Test(.enabled(if: goldenFile != nil), arguments: [TestBackend.cpu, .reference])
+    func mapsOverCodesComputeAndDifferentiate(backend: TestBackend) throws {
+        let backend = backend.make()
+        let file = try TensorFile(try #require(goldenFile))
+        let tolerances = try JSON.read(Paths.join(Paths.parent(file.path), "nf4.json"))["tolerances"]
+        func tensor(_ name: String) throws -> Tensor {
+            Tensor(try file.floats(name), shape: Shape(try file.entry(name).shape), on: backend)
+        }
+        let map = Linear(weight: Parameter(try tensor("in.weight"), decays: true, isTrainable: false), bias: nil)
+        map.weight.keep(as: QuantizedWeight(map.weight.value, form: .nf4, doubly: true))
+        let (x, a, b) = (
+            Parameter(try tensor("qlora.x"), decays: false), Parameter(try tensor("qlora.A"), decays: false),
+            Parameter(try tensor("qlora.B"), decays: false)
+        )
+        let settings = try JSON.read(Paths.join(Paths.parent(file.path), "nf4.json"))["settings"]
+        let scale = Float((settings?["alpha"]?.double ?? 0) / (settings?["r"]?.double ?? 1))
+        var y = map(x.tensor)
+        addLowRank(to: &y, columns: 0..<map.outputs, x: x.tensor, a: a.tensor, b: b.tensor, scale: scale)
+        y.backward(seed: try tensor("qlora.gout"))
+        func compare(_ values: [Float], _ name: String) throws {
+            let tolerance = try #require(tolerances?[name]?["tol"]?.double, "\(name)")
+            expectClose(values, try file.floats(name), .absolute(tolerance), name)
+        }
+        try compare(y.floats, "qlora.y")
+        try compare(try #require(x.gradient).floats, "qlora.grad.x")
+        try compare(try #require(a.gradient).floats, "qlora.grad.A")
+        try compare(try #require(b.gradient).floats, "qlora.grad.B")
+    }
+
+    @Test(arguments: QuantizedForm.allCases, [false, true])
+    func everyWeightIsNearAndComesBack(form: QuantizedForm, doubly: Bool) {
+        var numbers = NumberStream(seed: 8)
+        // Neither rows nor the whole are multiples of a block; a block is zero.
+        var values = numbers.values(37 * 29)
+        for index in 128..<192 { values[index] = 0 }
+        let weight = Tensor(values, shape: [37, 29], on: backend)
+        let quantized = QuantizedWeight(weight, form: form, doubly: doubly)
+        let back = quantized.makeTensor().floats
+        let scales = quantized.blockScales
+        let table = form == .int8 ? (-127...127).map { Float($0) / 127 } : form.values
+        for (index, value) in values.enumerated() {
+            let block = index / QuantizedForm.blockLength
+            let largest = values[block * 64..<min(block * 64 + 64, values.count)].map(\.magnitude).max()!
+            let nearest = table.map { ($0 * largest - value).magnitude }.min()!
+            let allowed = nearest + (scales[block] - largest).magnitude + 2e-6
+            #expect((back[index] - value).magnitude <= allowed, "\(index)")
+        }
+        if !doubly {
+            let again = QuantizedWeight(quantized.makeTensor(), form: form, doubly: false)
+            #expect(again.codes.integers == quantized.codes.integers, "quantising twice changes nothing")
+        }
+        let perWeight = Double(quantized.byteCount) / Double(values.count)
+        #expect(perWeight < (form == .int8 ? 1.07 : doubly ? 0.55 : 0.6), "\(perWeight) bytes a weight")
+    }
+
+    @Test func aTrainedMapIsNeverQuantized() throws {
+        let decoder = TinyDecoder.random(on: backend)
+        let tuning = try Tuning(
+            [
+                TuningRule(selector: "language.layers.0", method: FullTuning()),
+                TuningRule(selector: "language", method: QLoRA(LoRA(rank: 2))),
+            ], tree: decoder.model.parameters, seed: 5)
+        tuning.settle()
+        for entry in decoder.model.parameters.entries {
+            let isMap = entry.path.contains("layers.1") && entry.parameter.shape.rank == 2
+            #expect((entry.parameter.source != nil) == isMap, "\(entry.path)")
+        }
+        tuning.detach()
+        #expect(decoder.model.parameters.entries.allSatisfy { $0.parameter.source == nil })
+    }
+
+    private func bytes(_ tensor: Tensor, _ count: Int) -> [UInt8] {
+        Array(UnsafeRawBufferPointer(start: tensor.pointer, count: count))
+    }
+}
