@@ -138,7 +138,7 @@ def attempt(vitrail, name, folder):
         parts = "[vision, projector, language]" if pictures else "[language]"
     (folder / "recipe.yaml").write_text(
         f"model: {model}\nseed: 1\nstages:\n  - name: one\n    train: {parts}\n    data: [{folder}/data.jsonl]\n"
-        "    template: vicuna_v1\n    learning_rate: 1.0e-3\n    batch_size: 4\n    steps: {1 if joined or name in FAMILIES else 200}\n")
+        f"    template: vicuna_v1\n    learning_rate: 1.0e-3\n    batch_size: 4\n    steps: {1 if joined or name in FAMILIES else 200}\n")
     run(vitrail, "train", folder / "recipe.yaml", "--set", "stages.one.learning_rate={peak: 1.0e-3, warmup: 0}",
         "--output", folder / "run")
     run(vitrail, "export", folder / "run", folder / "out")
@@ -177,4 +177,5 @@ def main():
     sys.exit(failed > 0)
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -45,6 +45,7 @@ struct ScoreCommand: ParsableCommand {
     @Flag(help: "As --json, with ids and −log p of every token of the answers.")
     var tokens = false
 
+    @OptionGroup var adapters: AdapterOptions
     @OptionGroup var runtime: RuntimeOptions
 
     func validate() throws {
@@ -55,7 +56,7 @@ struct ScoreCommand: ParsableCommand {
     }
 
     func run() throws {
-        let bundle = try ModelBundle.open(model, on: runtime.backend())
+        let bundle = try adapters.open(model, on: runtime.backend())
         let scorer = try AnswerScorer(bundle, data: data, images: images, template: template)
         let count = min(limit ?? scorer.count, scorer.count)
         var sum = 0.0
