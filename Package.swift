@@ -123,7 +123,7 @@ let package = Package(
                 "Basics", "CKernels", "TensorCore", "CPUBackend", "ReferenceBackend", "NeuralNetwork", "Checkpointing",
                 "TestSupport",
             ], hasFixtures: true),
-        tests("Imaging", ["Basics", "Imaging", "Checkpointing", "TestSupport"]),
+        tests("Imaging", ["Basics", "Imaging", "Checkpointing", "TestSupport"], hasFixtures: true),
         tests("Jinja", ["Basics", "Jinja"], hasFixtures: true),
         tests("Tokenization", ["Basics", "Tokenization"], hasFixtures: true),
         tests("NeuralNetwork", ["Basics", "TensorCore", "NeuralNetwork", "TestSupport"], hasFixtures: true),
@@ -147,6 +147,6 @@ let package = Package(
                 "Basics", "TensorCore", "NeuralNetwork", "Checkpointing", "Tuning", "VisionLanguage", "TestSupport",
             ]),
         tests("Evaluation", ["Basics", "Evaluation"]),
-        tests("VitrailCommand", ["Basics"]),
+        tests("VitrailCommand", ["VitrailCommand"]),
     ]
 )

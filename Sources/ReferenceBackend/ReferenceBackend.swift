@@ -7,6 +7,8 @@ public import TensorCore
 public final class ReferenceBackend: Backend {
     /// "reference".
     public let name = "reference"
+    /// One.
+    public let threads = 1
 
     /// A back end with memory of its own; two of them share nothing.
     public init() {}

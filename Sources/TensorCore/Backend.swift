@@ -11,6 +11,8 @@
 public protocol Backend: AnyObject {
     /// Short name for reports, such as "cpu" or "reference".
     var name: String { get }
+    /// How many threads divide sums between them; results have equal bits where this is equal.
+    var threads: Int { get }
 
     // MARK: Memory
 

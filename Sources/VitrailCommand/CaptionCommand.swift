@@ -62,6 +62,11 @@ enum InferenceRun {
         _ generation: GenerationOptions, _ adapters: AdapterOptions, _ runtime: RuntimeOptions, noun: String
     ) throws {
         let bundle = try adapters.open(model, on: runtime.backend())
+        if bundle.model.configuration.vision == nil, items.contains(where: { !$0.images.isEmpty }) {
+            throw UserError(
+                "\(model): this model has no vision tower, so it cannot look at pictures",
+                fix: "take a model with one, or ask without pictures: vitrail answer --question …")
+        }
         Interruption.listen()
         let job = AnswerJob(bundle: bundle, options: generation, output: output, field: field, json: json)
         let outcome = try job.run(items)

@@ -11,6 +11,11 @@ enum Interruption {
 
     /// Begins to listen for SIGINT and SIGTERM.
     static func listen() {
+        // A parent's threads may block signals, and children inherit that.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        for number in [SIGINT, SIGTERM] { sigaddset(&signals, number) }
+        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
         for number in [SIGINT, SIGTERM] {
             signal(number) { _ in
                 Interruption.requests += 1

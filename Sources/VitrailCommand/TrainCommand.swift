@@ -54,9 +54,9 @@ struct TrainCommand: ParsableCommand {
             return
         }
         if !resume && !dryRun && !folder.isEmpty { throw occupied(folder) }
-        let backend = runtime.backend(
-            threads: recipe.threads, precision: recipe.precision == .float32 ? .float32 : .bfloat16)
         let point = resume ? try ResumePoint.find(in: folder, recipe: recipe) : nil
+        let backend = runtime.backend(
+            threads: recipe.threads ?? point?.threads, precision: recipe.precision == .float32 ? .float32 : .bfloat16)
         if resume {
             Console.error(
                 point.map { "Continuing from \($0.description)." } ?? "No checkpoint yet; starting from the beginning.")

@@ -10,6 +10,7 @@ package final class CountingBackend: Backend {
     package init(_ base: any Backend) { self.base = base }
 
     package var name: String { base.name }
+    package var threads: Int { base.threads }
 
     /// All kernel calls together.
     package var total: Int { calls.values.reduce(0, +) }

@@ -1,4 +1,4 @@
-public import Basics
+import Basics
 import NeuralNetwork
 public import TensorCore
 public import VisionLanguage

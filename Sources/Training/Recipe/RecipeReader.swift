@@ -34,7 +34,7 @@ final class RecipeReader {
 
     /// The node of a key, noting that the key exists.
     func node(_ key: String) -> Node? {
-        known.append(key)
+        if !known.contains(key) { known.append(key) }
         guard let node = values.first(where: { $0.key == key })?.node, node.null == nil else { return nil }
         return node
     }

@@ -9,6 +9,9 @@ public struct ResumePoint {
     /// Stage and step to continue from.
     public var description: String { "stage \(state.stageName), step \(state.step)" }
 
+    /// Threads that the run was computed with so far: with as many, it ends with the bits of an uninterrupted one.
+    public var threads: Int? { state.threads }
+
     /// Finds where a run stopped; nil when it has no checkpoint yet.
     public static func find(in folder: RunFolder, recipe: Recipe) throws -> ResumePoint? {
         for stage in recipe.stages.reversed() {

@@ -1,4 +1,4 @@
-public import Basics
+import Basics
 
 /// Where a run keeps what it makes.
 ///

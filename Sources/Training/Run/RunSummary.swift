@@ -1,5 +1,6 @@
 import Basics
 import NeuralNetwork
+import TensorCore
 import VisionLanguage
 
 /// `summary.json`: the figures of each finished stage, and what they were made with.
@@ -8,7 +9,7 @@ enum RunSummary {
         let json: JSON = [
             "vitrail": .string(Version.current), "recipe": .string(recipe.source),
             "seed": .integer(Int64(bitPattern: recipe.seed)),
-            "precision": .string(recipe.precision.rawValue), "threads": recipe.threads.map { .int($0) } ?? .null,
+            "precision": .string(recipe.precision.rawValue), "threads": .int(bundle.model.backend.threads),
             "parameters": .int(bundle.model.parameters.count), "stages": .array(stages.map(\.json)),
         ]
         try Files.write(json.serialized(pretty: true) + "\n", to: folder.summary)

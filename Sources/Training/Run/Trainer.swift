@@ -53,6 +53,13 @@ public final class Trainer {
                 fix: "resume with the same recipe and the same --set, or name another folder with --output")
         }
         try Files.write(recipe.resolved, to: folder.recipe)
+        let threads = bundle.model.backend.threads
+        if let before = checkpoint?.state.threads, before != threads {
+            _ = observe(
+                .note(
+                    "The run had \(before) threads so far and goes on with \(threads): sums round differently, so its weights "
+                        + "will be near those of an uninterrupted run, not equal to them."))
+        }
         summaries = try RunSummary.finishedStages(in: folder)
         let first = checkpoint?.state.stage ?? 0
         summaries.removeAll { summary in !recipe.stages.prefix(first).contains { $0.name == summary.name } }
@@ -126,6 +133,7 @@ public final class Trainer {
         func save() throws -> String {
             try metrics.flush()
             state.optimizerSteps = optimizer.stepCount
+            state.threads = bundle.model.backend.threads
             state.metricsBytes = try logSize(folder.metrics)
             state.evaluationBytes = try logSize(folder.evaluations)
             let path = folder.checkpoint(of: stage.name, step: state.step)

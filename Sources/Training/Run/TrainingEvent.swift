@@ -1,4 +1,4 @@
-public import Basics
+import Basics
 
 /// What a run tells the outside while it goes on. The command line draws a progress bar from it, tests look at it.
 public enum TrainingEvent: Sendable {

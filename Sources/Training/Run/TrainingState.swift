@@ -16,6 +16,8 @@ struct TrainingState: Equatable {
     var recipeDigest: String
     /// Digest of the weights under the stage's adapters, before it began.
     var baseDigest: String?
+    /// Threads that the steps so far were computed with; nil in checkpoints of before this was kept.
+    var threads: Int?
     /// Bytes of `metrics.jsonl` that belong to finished steps.
     var metricsBytes: Int
     /// Bytes of `evaluations.jsonl` likewise.
@@ -33,6 +35,7 @@ struct TrainingState: Equatable {
             "metrics_bytes": .int(metricsBytes), "evaluation_bytes": .int(evaluationBytes), "totals": totals.json,
         ]
         if let baseDigest { object["base_sha256"] = .string(baseDigest) }
+        if let threads { object["threads"] = .int(threads) }
         if let best { object["best"] = .number(best) }
         if let bestStep { object["best_step"] = .int(bestStep) }
         return .object(object)
@@ -72,6 +75,7 @@ struct TrainingState: Equatable {
         totals = StageTotals(json: json["totals"])
         best = json["best"]?.double
         baseDigest = json["base_sha256"]?.string
+        threads = json["threads"]?.int
         bestStep = json["best_step"]?.int
     }
 }
