@@ -1,3 +1,9 @@
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 /// Byte-wise text searches: the same results as Foundation's literal ones, without loading Foundation.
 extension String {
     /// The first place of a text in this one.
@@ -45,6 +51,20 @@ extension Collection where Element == UInt8 {
     /// Bytes before the first occurrence of a pattern, nil when there is none or the pattern is empty.
     func firstOffset(of pattern: some Collection<UInt8>) -> Int? {
         guard let head = pattern.first else { return nil }
+        // Nearly every text is in one piece, and nearly none holds the pattern: the C library looks for its first byte.
+        let fast = withContiguousStorageIfAvailable { bytes -> Int? in
+            var start = 0
+            while start < bytes.count, let base = bytes.baseAddress,
+                let hit = memchr(base + start, Int32(head), bytes.count - start)
+            {
+                let offset = UnsafeRawPointer(hit) - UnsafeRawPointer(base)
+                if bytes.count - offset < pattern.count { return nil }
+                if bytes[offset...].starts(with: pattern) { return offset }
+                start = offset + 1
+            }
+            return nil
+        }
+        if let fast { return fast }
         var start = startIndex
         var offset = 0
         while let hit = self[start...].firstIndex(of: head) {

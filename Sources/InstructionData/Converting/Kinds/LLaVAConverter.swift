@@ -10,24 +10,52 @@ struct LLaVAConverter: DatasetConverter {
         let dataset = try InstructionDataset(
             request.input, options: .init(imageFolder: request.images, lenient: request.lenient))
         sink.setImageRoot(dataset.imageFolder)
-        for position in 0..<dataset.count {
-            var repairs: [Repair] = []
-            let record: InstructionRecord
-            do {
-                record = try dataset.unresolvedRecord(at: position, repairs: &repairs)
-            } catch let error as RecordError {
-                try sink.fault(path: error.path, line: error.line, error.reason, fix: error.fix)
-                continue
+        // Parsing is the work here: pieces are read side by side, and emitted in order.
+        let round = Self.piece * Parallel.processors * 4
+        for start in stride(from: 0, to: dataset.count, by: round) {
+            let end = min(dataset.count, start + round)
+            let pieces = stride(from: start, to: end, by: Self.piece).map { $0..<min(end, $0 + Self.piece) }
+            for read in try Parallel.map(pieces, { $0.map { Read(dataset, $0) } }) {
+                for one in read { try emit(one, of: dataset, request, into: sink) }
             }
-            for repair in repairs { try sink.repaired(path: dataset.path, line: dataset.line(at: position), repair) }
-            let dialogue = Array(record.conversation.dialogue)
-            let exchanges = stride(from: 0, to: dialogue.count - 1, by: 2).map { start in
-                Exchange(question: request.asked(dialogue[start].content), answer: dialogue[start + 1].content)
-            }
-            let converted = ConvertedRecord(
-                id: record.id, images: record.images, system: record.conversation.system, exchanges: exchanges,
-                hasMarkers: true, metadata: record.metadata)
-            try sink.emit(converted, path: dataset.path, line: dataset.line(at: position))
         }
+    }
+
+    private static let piece = 256
+
+    /// A record or its fault, and what a lenient reading changed.
+    private struct Read: Sendable {
+        var position: Int
+        var result: Result<InstructionRecord, any Error>
+        var repairs: [Repair] = []
+
+        init(_ dataset: InstructionDataset, _ position: Int) {
+            self.position = position
+            var repairs: [Repair] = []
+            result = Result { try dataset.unresolvedRecord(at: position, repairs: &repairs) }
+            self.repairs = repairs
+        }
+    }
+
+    private func emit(
+        _ read: Read, of dataset: InstructionDataset, _ request: ConversionRequest, into sink: ConversionSink
+    ) throws {
+        let record: InstructionRecord
+        do {
+            record = try read.result.get()
+        } catch let error as RecordError {
+            return try sink.fault(path: error.path, line: error.line, error.reason, fix: error.fix)
+        }
+        for repair in read.repairs {
+            try sink.repaired(path: dataset.path, line: dataset.line(at: read.position), repair)
+        }
+        let dialogue = Array(record.conversation.dialogue)
+        let exchanges = stride(from: 0, to: dialogue.count - 1, by: 2).map { start in
+            Exchange(question: request.asked(dialogue[start].content), answer: dialogue[start + 1].content)
+        }
+        let converted = ConvertedRecord(
+            id: record.id, images: record.images, system: record.conversation.system, exchanges: exchanges,
+            hasMarkers: true, metadata: record.metadata)
+        try sink.emit(converted, path: dataset.path, line: dataset.line(at: read.position))
     }
 }
