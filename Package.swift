@@ -73,7 +73,7 @@ let package = Package(
 
         // 3
         library("Checkpointing", ["Basics", "TensorCore", "NeuralNetwork"]),
-        library("InstructionData", ["Basics", "Imaging", "Tokenization", "CZlib"]),
+        library("InstructionData", ["Basics", "Jinja", "Imaging", "Tokenization", "CZlib", yams]),
         library("Tuning", ["Basics", "TensorCore", "NeuralNetwork", "Checkpointing"]),
 
         // 4
@@ -128,7 +128,7 @@ let package = Package(
         tests("Tokenization", ["Basics", "Tokenization"], hasFixtures: true),
         tests("NeuralNetwork", ["Basics", "TensorCore", "NeuralNetwork", "TestSupport"], hasFixtures: true),
         tests("Checkpointing", ["Basics", "TensorCore", "NeuralNetwork", "Checkpointing", "TestSupport"]),
-        tests("InstructionData", ["Basics", "Imaging", "Tokenization", "InstructionData"]),
+        tests("InstructionData", ["Basics", "Jinja", "Imaging", "Tokenization", "InstructionData"]),
         tests(
             "VisionLanguage",
             [

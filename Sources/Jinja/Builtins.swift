@@ -6,6 +6,9 @@
 
 /// The functions that every template can call.
 enum Builtins {
+    /// What they are called.
+    static let names: Set<String> = ["raise_exception", "strftime_now", "range", "namespace", "dict"]
+
     static func call(_ name: String, _ call: Interpreter.Call, _ interpreter: Interpreter) throws -> Value {
         switch name {
         case "raise_exception":

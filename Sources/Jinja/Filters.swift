@@ -1,3 +1,5 @@
+import Basics
+
 /// What stands behind `|`.
 enum Filters {
     static func apply(
@@ -32,7 +34,7 @@ enum Filters {
             var scale = 1.0
             for _ in 0..<digits { scale *= 10 }
             return .number((number * scale).rounded(.toNearestOrEven) / scale)
-        case "safe": return value
+        case "safe", "highlight": return value
         case "attr": return try interpreter.attribute(value, call.argument(0, "name")?.text ?? "")
         default: throw Failure("the filter \"\(name)\" is not supported")
         }
@@ -131,6 +133,24 @@ enum Filters {
             if case .string = value { return .string(reversed.map(\.text).joined()) }
             return .list(Array(reversed))
         case "sort": return .list(try sorted(try value.members(), call, interpreter))
+        case "choice":
+            // PromptSource's: any member.
+            let members = try value.members()
+            guard !members.isEmpty else { throw Failure("choice needs a list with members") }
+            return members[interpreter.generator.below(members.count)]
+        case "most_frequent":
+            // PromptSource's: the list of those that occur most often, in the order of their first occurrence.
+            var counted: [(member: Value, count: Int)] = []
+            for member in try value.members() {
+                try interpreter.step()
+                if let index = counted.firstIndex(where: { $0.member.equals(member) }) {
+                    counted[index].count += 1
+                } else {
+                    counted.append((member, 1))
+                }
+            }
+            let most = counted.map(\.count).max()
+            return .list(counted.filter { $0.count == most }.map(\.member))
         case "unique":
             var seen: [Value] = []
             for member in try value.members() where !seen.contains(where: { $0.equals(member) }) {

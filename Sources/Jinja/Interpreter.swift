@@ -1,5 +1,9 @@
+import Basics
+
 /// Runs a template's statements.
 final class Interpreter {
+    /// What the filter `choice` draws from.
+    var generator = RandomGenerator(seed: 0)
     private(set) var output: [UInt8] = []
     private(set) var generations: [Range<Int>] = []
     /// The line of the statement at work.
@@ -18,7 +22,7 @@ final class Interpreter {
         self.time = time
         self.limits = limits
         var values = context
-        for name in ["raise_exception", "strftime_now", "range", "namespace", "dict"] where values[name] == nil {
+        for name in Builtins.names where values[name] == nil {
             values[name] = .function(.builtin(name))
         }
         scopes = [Scope(values), Scope()]

@@ -21,8 +21,11 @@ struct Lexer {
     private var index = 0
     private var line = 1
     private var parts: [Part] = []
+    /// `trim_blocks` and `lstrip_blocks`.
+    private let trimsBlocks: Bool
 
-    init(_ text: String) {
+    init(_ text: String, trimsBlocks: Bool = true) {
+        self.trimsBlocks = trimsBlocks
         var bytes: [UInt8] = []
         bytes.reserveCapacity(text.utf8.count)
         for byte in text.utf8 {
@@ -61,7 +64,7 @@ struct Lexer {
                 index += 1
             } else if mark == UInt8(ascii: "+") {
                 index += 1
-            } else if kind != UInt8(ascii: "{") {
+            } else if kind != UInt8(ascii: "{"), trimsBlocks {
                 stripLine(&text)
             }
             if let part = flush() { parts.append(part) }
@@ -113,7 +116,7 @@ struct Lexer {
     private mutating func afterBlock(_ mark: UInt8) {
         if mark == UInt8(ascii: "-") {
             skipSpace()
-        } else if mark != UInt8(ascii: "+"), index < source.count, source[index] == 10 {
+        } else if trimsBlocks, mark != UInt8(ascii: "+"), index < source.count, source[index] == 10 {
             line += 1
             index += 1
         }

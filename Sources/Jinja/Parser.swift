@@ -5,9 +5,9 @@ struct Parser {
     private var depth = 0
     private let template: String
 
-    init(_ source: String, template: String) throws(JinjaError) {
+    init(_ source: String, template: String, trimsBlocks: Bool) throws(JinjaError) {
         self.template = template
-        var lexer = Lexer(source)
+        var lexer = Lexer(source, trimsBlocks: trimsBlocks)
         do {
             parts = try lexer.cut()
         } catch {

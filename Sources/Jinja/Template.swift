@@ -1,22 +1,24 @@
 public import Basics
 
-/// A chat template in the part of Jinja that published models use.
+/// A template in the part of Jinja that published models and prompt collections use.
 ///
-/// Rendered as `transformers` does: blocks trimmed (`trim_blocks`, `lstrip_blocks`), no HTML escaping, `{% break %}`,
+/// Chat templates are rendered as `transformers` does: blocks trimmed (`trim_blocks`, `lstrip_blocks`), no HTML escaping, `{% break %}`,
 /// `{% continue %}` and `{% generation %}`, the functions `raise_exception`, `strftime_now`, `range`, `namespace`, `dict`.
 /// Steps, output and depth are limited, so that no template runs for ever.
 public struct Template: Sendable {
     /// The name in messages.
     public let name: String
-    private let body: [Statement]
+    let body: [Statement]
 
     /// Reads a template.
     ///
+    /// - Parameter trimsBlocks: whether the line of a block leaves no trace (`trim_blocks`, `lstrip_blocks`), as in chat
+    ///   templates; Jinja's own default, which prompt collections follow, is that it does.
     /// - Throws: `JinjaError` with the line.
-    public init(_ source: String, name: String = "chat template") throws(JinjaError) {
+    public init(_ source: String, name: String = "chat template", trimsBlocks: Bool = true) throws(JinjaError) {
         self.name = name
         guard source.utf8.count <= 1 << 20 else { throw JinjaError(name, 0, "is larger than 1 MiB") }
-        var parser = try Parser(source, template: name)
+        var parser = try Parser(source, template: name, trimsBlocks: trimsBlocks)
         body = try parser.parse()
     }
 
@@ -47,11 +49,13 @@ public struct Template: Sendable {
     /// - Parameters:
     ///   - context: the names it can use, for example `messages`.
     ///   - time: seconds since 1970 for `strftime_now`; nil: now.
+    ///   - seed: seed of the filter `choice`.
     /// - Throws: `JinjaError`, with ``JinjaError/isRaised`` when the template refused its input.
     public func render(
-        _ context: [String: JSON], time: Int? = nil, limits: Limits = Limits()
+        _ context: [String: JSON], time: Int? = nil, seed: UInt64 = 0, limits: Limits = Limits()
     ) throws(JinjaError) -> Rendering {
         let interpreter = Interpreter(context.mapValues(Value.init), time: time, limits: limits)
+        interpreter.generator = RandomGenerator(seed: seed)
         do {
             try interpreter.run(body)
         } catch let failure as Failure {

@@ -22,6 +22,7 @@ struct ConvertCommand: ParsableCommand {
               vitrail convert easy-vqa easy-vqa.tar --split test --evaluation data/questions.jsonl
               vitrail convert vqav2 questions.json --annotations annotations.json --images val2014 --output v.jsonl
               vitrail convert llava mix.json --images images --check
+              vitrail convert easy-vqa easy-vqa.tar --templates Datasets/templates --output data/train.jsonl
             """)
 
     private static let kinds = ConverterRegistry.all.map { converter in
@@ -92,6 +93,11 @@ struct ConvertCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Only part i of n, so that several machines share the work.", valueName: "i/n"))
     var shard: String?
 
+    @OptionGroup(title: "Templates") var templates: TemplateOptions
+
+    @Flag(help: "Keep each exchange's task and fields (choices, boxes, counts) under \"tasks\", for templates later.")
+    var tasks = false
+
     @Flag(help: "Print the counts as JSON.")
     var json = false
 
@@ -114,6 +120,8 @@ struct ConvertCommand: ParsableCommand {
         conversion.evaluation = evaluation
         conversion.copiesImages = copyImages
         conversion.shard = try shard.map { try Conversion.Shard($0) }
+        conversion.templates = try templates.choice()
+        conversion.keepsTasks = tasks
         if check {
             conversion.checkPicture = { bytes, name in _ = try ImageDecoder.decode(bytes, source: name) }
         }

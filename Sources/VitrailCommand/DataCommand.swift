@@ -7,8 +7,10 @@ import Tokenization
 /// `vitrail data`.
 struct DataCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "data", abstract: "Check and measure instruction data.",
-        subcommands: [DataValidateCommand.self, DataStatsCommand.self])
+        commandName: "data", abstract: "Check, measure, recast and mix instruction data.",
+        subcommands: [
+            DataValidateCommand.self, DataStatsCommand.self, DataTemplateCommand.self, DataMixCommand.self,
+        ])
 }
 
 /// Which records a command reads.

@@ -14,6 +14,10 @@ public struct Conversion: Sendable {
     public var copiesImages = false
     /// Looks at each picture's bytes; writes nothing, and what it throws is a fault of the picture's record.
     public var checkPicture: (@Sendable (_ bytes: UnsafeRawBufferPointer, _ name: String) throws -> Void)?
+    /// Recasts every record through templates.
+    public var templates: TemplateChoice?
+    /// Keeps each exchange's task and fields under `tasks`, for templates and generation to come.
+    public var keepsTasks = false
     /// Only the records whose number in order is `index` modulo `count`.
     public var shard: Shard?
 
@@ -50,13 +54,18 @@ public struct Conversion: Sendable {
         let converter = try ConverterRegistry.converter(named: kind).init()
         let writer = try ConversionWriter(self)
         var number = 0
+        try templates?.check()
         let sink = ConversionSink(
             lenient: request.lenient,
             imageRootSet: { writer.setImageRoot($0) },
             write: { record in
                 defer { number += 1 }
                 if let shard, number % shard.count != shard.index { return }
-                try writer.write(record)
+                if let templates {
+                    for recast in try templates.recast(record) { try writer.write(recast) }
+                } else {
+                    try writer.write(record)
+                }
                 if number % 1000 == 999 { progress?(number + 1) }
             },
             note: { try writer.note($0) })

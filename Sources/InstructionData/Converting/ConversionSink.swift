@@ -34,6 +34,8 @@ public final class ConversionSink {
         guard !record.exchanges.isEmpty else { return }
         do { try write(record) } catch let error as PictureFault {
             return try fault(path: path, line: line(), error.reason, fix: error.fix)
+        } catch let error as RecordFault {
+            return try fault(path: path, line: line(), error.reason, fix: error.fix)
         }
         report.records += 1
         report.exchanges += record.exchanges.count

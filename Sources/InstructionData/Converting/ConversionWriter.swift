@@ -4,6 +4,7 @@ import Basics
 final class ConversionWriter {
     private let main: String?
     private let copiesImages: Bool
+    private let keepsTasks: Bool
     private let checkPicture: (@Sendable (UnsafeRawBufferPointer, String) throws -> Void)?
     private let output: LineFile?
     private let evaluation: LineFile?
@@ -13,6 +14,7 @@ final class ConversionWriter {
 
     init(_ conversion: Conversion) throws {
         copiesImages = conversion.copiesImages
+        keepsTasks = conversion.keepsTasks
         checkPicture = conversion.checkPicture
         let writes = conversion.checkPicture == nil
         main = writes ? conversion.output ?? conversion.evaluation : nil
@@ -44,6 +46,7 @@ final class ConversionWriter {
             record.images[index] =
                 copiesImages ? try pictureFaults { try placement.placed(image) } : try placement.placed(image)
         }
+        if keepsTasks { record.metadata["tasks"] = record.tasks }
         try output?.appendLine(record.llava.serialized())
         if let evaluation {
             for line in record.evaluationLines { try evaluation.appendLine(line.serialized()) }

@@ -1,4 +1,5 @@
 public import Basics
+import Tokenization
 
 /// A question with its answer and every answer that an evaluation accepts.
 public struct Exchange: Sendable, Equatable {
@@ -10,13 +11,22 @@ public struct Exchange: Sendable, Equatable {
     public var references: [String]
     /// The source's name of the question, when it has one.
     public var id: String?
+    /// What kind of task it is, a name in `Datasets/templates`; nil when the source does not say.
+    public var task: String?
+    /// What templates can use beside question and answer: choices, boxes, counts.
+    public var fields = JSONObject()
 
     /// Makes an exchange; the answer is the only reference unless others are given.
-    public init(question: String, answer: String, references: [String] = [], id: String? = nil) {
+    public init(
+        question: String, answer: String, references: [String] = [], id: String? = nil, task: String? = nil,
+        fields: JSONObject = JSONObject()
+    ) {
         self.question = question
         self.answer = answer
         self.references = references.isEmpty ? [answer] : references
         self.id = id
+        self.task = task
+        self.fields = fields
     }
 }
 
@@ -48,5 +58,40 @@ public struct ConvertedRecord: Sendable {
         self.exchanges = exchanges
         self.hasMarkers = hasMarkers
         self.metadata = metadata
+    }
+}
+
+extension ConvertedRecord {
+    /// A record that was read, with its exchanges' tasks and fields if they were kept.
+    init(_ record: InstructionRecord) {
+        let dialogue = Array(record.conversation.dialogue)
+        let tasks = record.metadata["tasks"]?.array ?? []
+        let exchanges = stride(from: 0, to: dialogue.count - 1, by: 2).enumerated().map { number, start in
+            let entry = tasks.indices.contains(number) ? tasks[number] : .null
+            return Exchange(
+                question: dialogue[start].content, answer: dialogue[start + 1].content,
+                references: entry["references"]?.array?.compactMap(\.string) ?? [], task: entry["task"]?.string,
+                fields: entry["fields"]?.object ?? JSONObject())
+        }
+        var metadata = record.metadata
+        metadata["tasks"] = nil
+        self.init(
+            id: record.id, images: record.images, system: record.conversation.system, exchanges: exchanges,
+            hasMarkers: true, metadata: metadata)
+    }
+
+    /// The exchanges' tasks and fields, one entry an exchange; nil when no exchange says anything.
+    var tasks: JSON? {
+        guard exchanges.contains(where: { $0.task != nil || !$0.fields.isEmpty }) else { return nil }
+        return .array(
+            exchanges.map { exchange in
+                var entry = JSONObject()
+                if let task = exchange.task { entry["task"] = .string(task) }
+                if !exchange.fields.isEmpty { entry["fields"] = .object(exchange.fields) }
+                if exchange.references != [exchange.answer] {
+                    entry["references"] = .array(exchange.references.map { .string($0) })
+                }
+                return .object(entry)
+            })
     }
 }

@@ -15,7 +15,7 @@ struct PicturePlacement {
     private let beside: String
     private let copies: Bool
     private var root = "."
-    private var prefix = ""
+    private(set) var prefix = ""
     private var copied: Set<String> = []
     private var needsLink = false
 
@@ -46,9 +46,12 @@ struct PicturePlacement {
     /// The name of a picture in the output; copies it when asked to.
     mutating func placed(_ image: ImageReference) throws -> ImageReference {
         switch image {
-        case .member(_, let name):
-            if copies, copied.insert(root).inserted { try copy(root, to: Paths.join(outputFolder, prefix)) }
-            return .member(archive: prefix, name: name)
+        case .member(let archive, let name):
+            // The root is the archive itself, or a folder that holds it.
+            let source = archive == root ? root : Paths.join(root, archive)
+            let target = archive == root ? prefix : prefix.isEmpty ? archive : Paths.join(prefix, archive)
+            if copies, copied.insert(source).inserted { try copy(source, to: Paths.join(outputFolder, target)) }
+            return .member(archive: target, name: name)
         case .file(let path):
             if copies, copied.insert(path).inserted {
                 try copy(Paths.join(root, path), to: Paths.join(outputFolder, prefix, path))
@@ -60,7 +63,8 @@ struct PicturePlacement {
     /// Where a picture lies now.
     func source(of image: ImageReference) -> ImageReference {
         switch image {
-        case .member(_, let name): .member(archive: root, name: name)
+        case .member(let archive, let name):
+            .member(archive: archive == root ? root : Paths.join(root, archive), name: name)
         case .file(let path): .file(Paths.join(root, path))
         }
     }

@@ -54,7 +54,7 @@ struct COCOCaptionsConverter: DatasetConverter {
                     exchanges: [
                         Exchange(
                             question: question, answer: caption, references: captions.filter { !$0.isEmpty },
-                            id: Paths.stem(picture.name))
+                            id: Paths.stem(picture.name), task: "captioning-brief")
                     ])
                 record.isEvaluated = index == 0
                 try sink.emit(record, path: path, line: members.line(of: picture.captions[index]))

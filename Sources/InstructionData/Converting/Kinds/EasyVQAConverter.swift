@@ -29,7 +29,9 @@ struct EasyVQAConverter: DatasetConverter {
                         fix: "is this easy-VQA's questions.json?")
                     continue
                 }
-                let exchange = Exchange(question: request.asked(question), answer: answer, id: "\(split)-\(index)")
+                let exchange = Exchange(
+                    question: request.asked(question), answer: answer, id: "\(split)-\(index)",
+                    task: Answers.task(of: answer))
                 if !request.oneQuestion, let place = places[number] {
                     records[place].exchanges.append(exchange)
                 } else {

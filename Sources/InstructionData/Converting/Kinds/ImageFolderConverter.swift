@@ -31,7 +31,7 @@ struct ImageFolderConverter: DatasetConverter {
                 continue
             }
             let label = String(inner[..<slash]).replacing(utf8: "_", with: " ")
-            let exchange = Exchange(question: question, answer: label)
+            let exchange = Exchange(question: question, answer: label, task: "classification")
             try sink.emit(
                 ConvertedRecord(id: name, images: [tree.reference(to: name)], exchanges: [exchange]),
                 path: tree.shown(name), line: 1)

@@ -49,13 +49,10 @@ struct LLaVAConverter: DatasetConverter {
         for repair in read.repairs {
             try sink.repaired(path: dataset.path, line: dataset.line(at: read.position), repair)
         }
-        let dialogue = Array(record.conversation.dialogue)
-        let exchanges = stride(from: 0, to: dialogue.count - 1, by: 2).map { start in
-            Exchange(question: request.asked(dialogue[start].content), answer: dialogue[start + 1].content)
+        var converted = ConvertedRecord(record)
+        for index in converted.exchanges.indices {
+            converted.exchanges[index].question = request.asked(converted.exchanges[index].question)
         }
-        let converted = ConvertedRecord(
-            id: record.id, images: record.images, system: record.conversation.system, exchanges: exchanges,
-            hasMarkers: true, metadata: record.metadata)
         try sink.emit(converted, path: dataset.path, line: dataset.line(at: read.position))
     }
 }

@@ -60,7 +60,8 @@ struct VQAv2Converter: DatasetConverter {
                 continue
             }
             let exchange = Exchange(
-                question: request.asked(text), answer: target, references: references, id: String(id))
+                question: request.asked(text), answer: target, references: references, id: String(id),
+                task: Answers.task(of: target))
             if !request.oneQuestion, pending?.picture == picture {
                 pending?.record.exchanges.append(exchange)
             } else {

@@ -1,0 +1,56 @@
+import Basics
+
+/// Records of one or several data sets on their way into one file, with pictures that a reader finds from there.
+///
+/// Lines are made side by side (``line(of:from:)`` only reads), and written in order.
+final class RecordOutput: @unchecked Sendable {
+    // Sendable: `prefixes` never changes; one thread writes and commits.
+
+    /// The file to be written.
+    let path: String
+    private let file: LineFile
+    private let placement: PicturePlacement
+    private let prefixes: [String]
+
+    /// - Parameter folders: the picture folders of the data sets, by their number.
+    init(_ path: String, folders: [String]) throws {
+        self.path = path
+        file = try LineFile(path)
+        let resolved = folders.map { Files.resolved($0) }
+        let root = Self.commonAncestor(of: resolved)
+        var placement = PicturePlacement(output: path, copies: false)
+        placement.setRoot(root)
+        self.placement = placement
+        prefixes = resolved.map { folder in
+            let rest = String(decoding: folder.utf8.dropFirst(root.utf8.count), as: UTF8.self)
+            let inner = rest.hasPrefix("/") ? String(rest.dropFirst()) : rest
+            return placement.prefix.isEmpty ? inner : Paths.join(placement.prefix, inner)
+        }
+    }
+
+    private static func commonAncestor(of folders: [String]) -> String {
+        guard var common = folders.first else { return "." }
+        for folder in folders.dropFirst() {
+            while common != "/", folder != common, !folder.hasPrefix(common + "/") { common = Paths.parent(common) }
+        }
+        return common
+    }
+
+    /// A record's line.
+    /// - Parameter number: which of the data sets it is from.
+    func line(of record: InstructionRecord, from number: Int = 0) -> String {
+        var record = record
+        let prefix = prefixes[number]
+        if !prefix.isEmpty { record.images = record.images.map { $0.resolved(under: prefix) } }
+        return record.llava.serialized()
+    }
+
+    /// Adds a line.
+    func append(_ line: String) throws { try file.appendLine(line) }
+
+    /// Gives the file its name, and makes the link to the pictures first.
+    func commit() throws {
+        try placement.finish()
+        try file.commit()
+    }
+}
