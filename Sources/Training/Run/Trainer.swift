@@ -194,6 +194,11 @@ public final class Trainer {
     }
 
     func makeTask(_ stage: StageRecipe, _ context: StageContext, from position: Int) throws -> any StageTask {
+        try Self.task(stage, context, from: position)
+    }
+
+    /// What a stage does with its data.
+    static func task(_ stage: StageRecipe, _ context: StageContext, from position: Int = 0) throws -> any StageTask {
         switch stage.objective {
         case .instruct: try InstructTask(stage, context, from: position)
         case .language: try LanguageTask(stage, context, from: position)
