@@ -20,6 +20,7 @@ struct BenchStepCommand: ParsableCommand {
             EXAMPLES
               vitrail bench step --preset smol --batch 4 --text 60
               vitrail bench step --preset tiny --batch 64 --text 24 --precision bfloat16 --json
+              vitrail bench step --method qlora --part language        a tuning method of vitrail estimate
             """)
 
     @Option(help: "Model shape: smol or tiny.")
@@ -33,6 +34,12 @@ struct BenchStepCommand: ParsableCommand {
 
     @Option(help: "What is trained: full or projector.")
     var stage = ScopeOption.full
+
+    @Option(help: ArgumentHelp("Tuning method instead of --stage, as in vitrail estimate.", valueName: "name"))
+    var method: String?
+
+    @Option(help: ArgumentHelp("Part or pattern that --method tunes; '*' for all.", valueName: "part"))
+    var part = "language"
 
     @Option(help: ArgumentHelp("Timed steps, after two of warm-up.", valueName: "n"))
     var steps = 5
@@ -53,24 +60,32 @@ struct BenchStepCommand: ParsableCommand {
 
     func run() throws {
         let backend = runtime.backend()
-        let benchmark = StepBenchmark(
-            preset.preset, batch: batch, textTokens: text, scope: stage == .full ? .full : .projector,
-            recomputes: recompute, on: backend)
+        let benchmark =
+            try method.map {
+                try StepBenchmark(
+                    preset.preset, batch: batch, textTokens: text, method: $0, part: part, recomputes: recompute,
+                    on: backend)
+            }
+            ?? StepBenchmark(
+                preset.preset, batch: batch, textTokens: text, scope: stage == .full ? .full : .projector,
+                recomputes: recompute, on: backend)
         let result = benchmark.run(steps: steps)
         let rate = Double(result.tokens) / result.stepSeconds
         let peak = ProcessMemory.peakBytes
+        let what = method ?? stage.rawValue
         if json {
             let object: JSON = [
                 "preset": .string(preset.rawValue), "dtype": .string(backend.products.rawValue),
-                "stage": .string(stage.rawValue), "batch": .int(batch), "threads": .int(backend.threads),
-                "parameters": .int(result.parameters), "step_s": .number(result.stepSeconds),
+                "stage": .string(what), "batch": .int(batch), "threads": .int(backend.threads),
+                "parameters": .int(result.parameters), "trained_parameters": .int(result.trainable),
+                "tensor_peak_bytes": .int(backend.peakBytes), "step_s": .number(result.stepSeconds),
                 "tokens_per_second": .number(rate), "peak_rss_gb": .number(Double(peak) / 1e9),
                 "loss": .number(result.loss),
             ]
             Console.out(object.serialized())
         } else {
             Console.out(
-                "\(preset.rawValue), \(stage.rawValue) step, \(backend.products.rawValue), \(backend.threads) threads: "
+                "\(preset.rawValue), \(what) step, \(backend.products.rawValue), \(backend.threads) threads: "
                     + "\(Formatting.decimal(result.stepSeconds * 1e3, 1)) ms, \(Formatting.count(Int(rate))) tokens/s, "
                     + "peak memory \(Formatting.bytes(peak))")
         }

@@ -14,8 +14,8 @@ struct EstimateCommand: ParsableCommand {
               vitrail estimate Models/pebble/recipe.yaml --methods all
               vitrail estimate recipe.yaml --methods recipe,lora,qlora,full+lomo --memory 2 --json
 
-            A few steps are run on the stage's own data; nothing is kept. Memory is that of tensors: the process itself, pictures decoded
-            ahead, and the float32 weights while a model is opened come on top.
+            Each method runs a few steps on the stage's own data, in a process of its own; nothing is kept. "all" is the most
+            that a run takes: weights, gradients, optimizer, activations, pictures kept in memory, and the rest of the process.
             """)
 
     @Argument(help: "The recipe, a YAML file.", completion: .file(extensions: ["yaml", "yml"]))
@@ -31,7 +31,7 @@ struct EstimateCommand: ParsableCommand {
     var stage: String?
 
     @Option(help: ArgumentHelp("Timed steps a method, after one of warm-up.", valueName: "n"))
-    var steps = 2
+    var steps = 3
 
     @Option(help: ArgumentHelp("Name the fastest method that fits this much memory, in GiB.", valueName: "GiB"))
     var memory: Double?
@@ -44,6 +44,9 @@ struct EstimateCommand: ParsableCommand {
     @Flag(help: "Print one JSON object a line.")
     var json = false
 
+    @Flag(help: ArgumentHelp("Measure in this process.", visibility: .hidden))
+    var alone = false
+
     @OptionGroup var runtime: RuntimeOptions
 
     func validate() throws {
@@ -52,54 +55,80 @@ struct EstimateCommand: ParsableCommand {
 
     func run() throws {
         let recipe = try Recipe.read(self.recipe, overrides: overrides)
+        let names = try MethodEstimator.chosen(
+            methods.split(separator: ",").map { String($0.drop { $0 == " " }) })
+        if alone { return try names.forEach { Console.out(try measured(recipe, $0).json.serialized()) } }
+        var estimates: [MethodEstimate] = []
+        for name in names {
+            if !json { Console.status("  measuring \(name)") }
+            estimates.append(try elsewhere(name))
+            if json { Console.out(estimates.last!.json.serialized()) }
+        }
+        let fitting = memory.flatMap { limit in
+            estimates.filter { $0.obstacle == nil && Double($0.bytes) <= limit * 1_073_741_824 }
+                .min { $0.stepSeconds < $1.stepSeconds }
+        }
+        if json {
+            guard memory != nil else { return }
+            let object: JSON = ["fastest_that_fits": fitting.map { .string($0.name) } ?? .null]
+            return Console.out(object.serialized())
+        }
+        show(estimates)
+        if let memory {
+            let limit = Formatting.decimal(memory, 1)
+            Console.out(
+                fitting.map { "Fastest in \(limit) GiB: \($0.name)" }
+                    ?? "None fits \(limit) GiB; lower batch_size, or set recompute_activations: true.")
+        }
+    }
+
+    private func measured(_ recipe: Recipe, _ name: String) throws -> MethodEstimate {
         let backend = runtime.backend(
             threads: recipe.threads, precision: recipe.precision == .float32 ? .float32 : .bfloat16)
         let meter = MemoryMeter(
             used: { backend.usedBytes }, peak: { backend.peakBytes }, reset: { backend.resetPeakBytes() })
         let estimator = try MethodEstimator(recipe, stage: stage, meter: meter) { try recipe.makeModel(on: backend) }
-        let names = methods.split(separator: ",").map { $0.trimmingSpaces }
-        let estimates = try estimator.run(names, part: part, steps: steps) { estimate in
-            if json { Console.out(estimate.json.serialized()) } else { Console.status("  measured \(estimate.name)") }
+        return try estimator.estimate(name, part: part, steps: steps)
+    }
+
+    /// Measures in a process of its own, whose peak is that of this method.
+    private func elsewhere(_ name: String) throws -> MethodEstimate {
+        var words = ["estimate", recipe, "--methods", name, "--part", part, "--steps", String(steps), "--alone"]
+        if let stage { words += ["--stage", stage] }
+        words += overrides.flatMap { ["--set", $0] }
+        if let threads = runtime.threads { words += ["--threads", String(threads)] }
+        if let precision = runtime.precision { words += ["--precision", precision.rawValue] }
+        let (output, status) = try ChildProcess.output(words)
+        if status.isInterrupted { throw ExitCode(ExitStatus.interrupted) }
+        guard status.code == 0, let line = output.split(separator: "\n").last,
+            let json = try? JSON.parse(String(line), source: "estimate")
+        else {
+            var failed = MethodEstimate(name: name)
+            failed.obstacle = status.code == nil ? "ended by the system: out of memory" : "failed; the reason is above"
+            return failed
         }
-        let measured = estimates.filter { $0.obstacle == nil }
-        let fitting = memory.flatMap { limit in
-            measured.filter { Double($0.bytes) <= limit * 1_073_741_824 }.min { $0.stepSeconds < $1.stepSeconds }
-        }
-        if json {
-            if memory != nil {
-                let object: JSON = ["fastest_that_fits": fitting.map { .string($0.name) } ?? .null]
-                Console.out(object.serialized())
-            }
-            return
-        }
+        return MethodEstimate(json: json)
+    }
+
+    private func show(_ estimates: [MethodEstimate]) {
         var rows = [
-            ["method", "trained", "share", "weights", "gradients", "optimizer", "activations", "all", "ms a step"]
+            [
+                "method", "trained", "share", "weights", "gradients", "optimizer", "activations", "pictures", "process",
+                "all", "ms a step",
+            ]
         ]
-        for estimate in measured {
+        for estimate in estimates where estimate.obstacle == nil {
             let share = 100 * Double(estimate.trainable) / Double(max(1, estimate.parameters))
-            rows.append([
-                estimate.name, Formatting.count(estimate.trainable), Formatting.decimal(share, 2) + " %",
-                Formatting.bytes(estimate.weightBytes), Formatting.bytes(estimate.gradientBytes),
-                Formatting.bytes(estimate.optimizerBytes), Formatting.bytes(estimate.activationBytes),
-                Formatting.bytes(estimate.bytes), Formatting.decimal(estimate.stepSeconds * 1e3, 1),
-            ])
+            rows.append(
+                [estimate.name, Formatting.count(estimate.trainable), Formatting.decimal(share, 2) + " %"]
+                    + [
+                        estimate.weightBytes, estimate.gradientBytes, estimate.optimizerBytes, estimate.activationBytes,
+                        estimate.pictureBytes, estimate.processBytes, estimate.bytes,
+                    ].map { Formatting.bytes($0) } + [Formatting.decimal(estimate.stepSeconds * 1e3, 1)])
         }
         Console.table(rows, to: Console.out)
         for estimate in estimates {
             if let obstacle = estimate.obstacle { Console.error("\(estimate.name): \(obstacle)") }
         }
-        if let memory {
-            Console.out(
-                fitting.map { "Fastest in \(Formatting.decimal(memory, 1)) GiB: \($0.name)" }
-                    ?? "None fits \(Formatting.decimal(memory, 1)) GiB; lower batch_size, or set recompute_activations: true."
-            )
-        }
-    }
-}
-
-extension Substring {
-    /// The text without spaces around it.
-    fileprivate var trimmingSpaces: String {
-        String(drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
     }
 }

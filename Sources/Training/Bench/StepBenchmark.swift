@@ -1,6 +1,7 @@
 import Basics
 import NeuralNetwork
 public import TensorCore
+import Tuning
 public import VisionLanguage
 
 /// Times a training step on random data: forward, backward, clip and AdamW, as a run does them.
@@ -21,6 +22,8 @@ public struct StepBenchmark {
         public var tokens: Int
         /// Parameters of the model.
         public var parameters: Int
+        /// Weights that are trained.
+        public var trainable: Int
         /// Loss after the last step.
         public var loss: Double
     }
@@ -28,8 +31,9 @@ public struct StepBenchmark {
     private let model: VisionLanguageModel
     private let batch: PackedBatch
     private let gradients: GradientBuffer
-    private let optimizer: AdamW
-    private let groups: Int
+    private let optimizer: any Optimizer
+    private let tuning: Tuning?
+    private let trainable: Int
 
     /// - Parameters:
     ///   - textTokens: tokens after each picture's; the second half of them carries loss.
@@ -44,10 +48,44 @@ public struct StepBenchmark {
         for entry in tree.entries {
             entry.parameter.isTrainable = scope == .full || entry.path.hasPrefix("projector.")
         }
-        let trainable = tree.trainable
-        gradients = GradientBuffer(trainable.entries.map(\.parameter), on: backend)
-        optimizer = AdamW([trainable])
-        groups = 1
+        let trained = tree.trainable
+        gradients = GradientBuffer(trained.entries.map(\.parameter), on: backend)
+        optimizer = AdamW([trained])
+        tuning = nil
+        trainable = trained.count
+    }
+
+    /// Times a tuning method instead.
+    ///
+    /// - Parameters:
+    ///   - name: one of `MethodEstimator.names`, such as `lora` or `full+lomo`.
+    ///   - part: what the method is applied to; `*` for the whole model.
+    /// - Throws: an error with the nearest name for an unknown one, or why the method does not fit the part.
+    public init(
+        _ preset: ModelPreset, batch size: Int, textTokens: Int, method name: String, part: String,
+        recomputes: Bool = false, on backend: any Backend
+    ) throws {
+        guard let candidate = TuningCandidate.named(name) else {
+            let names = TuningCandidate.all.map(\.name)
+            throw UserError(
+                "unknown method \"\(name)\"",
+                fix: Suggestion.nearest(to: name, among: names).map { "write \"\($0)\"" }
+                    ?? "one of \(names.joined(separator: ", "))")
+        }
+        model = VisionLanguageModel(preset.configuration, Initializer(backend: backend, seed: 0))
+        model.recomputesActivations = recomputes
+        batch = Self.randomBatch(preset.configuration, size: size, textTokens: textTokens)
+        let rule = TuningRule(selector: part, method: candidate.method)
+        let tuning = try Tuning([rule], tree: model.parameters, seed: 0, digest: "")
+        tuning.settle()
+        var trained = tuning.changed
+        trained.append(tuning.added, under: "")
+        var settings = OptimizerRecipe.standard
+        settings.kind = candidate.optimizer
+        gradients = GradientBuffer(settings.isFused ? [] : trained.entries.map(\.parameter), on: backend)
+        optimizer = settings.make([trained], clip: 1)
+        trainable = trained.count
+        self.tuning = tuning
     }
 
     /// Runs `warmup` steps untimed, then `steps` timed ones.
@@ -57,18 +95,23 @@ public struct StepBenchmark {
         for index in 0..<warmup + steps {
             let start = ContinuousClock.now
             gradients.clear()
+            tuning?.begin(step: index)
             let sum = model.loss(batch)
-            sum.backward()
             let count = Double(batch.supervisedCount)
+            let rates = [GroupRate(learningRate: 1e-4, weightDecay: 0.01)]
+            let fused = optimizer as? any FusedOptimizer
+            fused?.begin(rates, gradientScale: 1 / count)
+            sum.backward()
+            tuning?.end()
             loss = Double(sum.scalar) / count
-            let norm = gradients.norm / count
+            let norm = (fused?.gradientNorm ?? gradients.norm) / count
             let clip = GradientBuffer.clipFactor(norm: norm, limit: 1)
-            optimizer.step([GroupRate(learningRate: 1e-4, weightDecay: 0.01)], gradientScale: clip / count)
+            optimizer.step(rates, gradientScale: clip / count)
             if index >= warmup { seconds.append((ContinuousClock.now - start).inSeconds) }
         }
         return Result(
             stepSeconds: seconds.sorted()[seconds.count / 2], seconds: seconds, tokens: batch.tokenCount,
-            parameters: model.parameters.count, loss: loss)
+            parameters: model.parameters.count, trainable: trainable, loss: loss)
     }
 
     private static func randomBatch(_ configuration: ModelConfiguration, size: Int, textTokens: Int) -> PackedBatch {

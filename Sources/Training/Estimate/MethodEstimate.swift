@@ -2,7 +2,7 @@ public import Basics
 
 /// What tuning a stage by one method takes, measured on its first batches.
 public struct MethodEstimate: Sendable {
-    /// The method's name, with the optimizer where it is not AdamW.
+    /// The method's name.
     public var name: String
     /// Weights that are trained.
     public var trainable = 0
@@ -14,8 +14,12 @@ public struct MethodEstimate: Sendable {
     public var gradientBytes = 0
     /// Bytes of the optimizer's state.
     public var optimizerBytes = 0
-    /// Most bytes of everything else during a step: activations, and gradients on their way.
+    /// Most bytes of all other tensors during a step: activations, and gradients on their way.
     public var activationBytes = 0
+    /// Bytes of processed pictures that a whole run keeps.
+    public var pictureBytes = 0
+    /// Bytes of everything else: the program, the data's index, the model's file while it is opened.
+    public var processBytes = 0
     /// Median seconds of a step.
     public var stepSeconds = 0.0
     /// Tokens of a step.
@@ -23,10 +27,13 @@ public struct MethodEstimate: Sendable {
     /// Why it does not fit; then nothing was measured.
     public var obstacle: String?
 
-    init(name: String) { self.name = name }
+    /// Nothing measured yet.
+    public init(name: String) { self.name = name }
 
-    /// All bytes together.
-    public var bytes: Int { weightBytes + gradientBytes + optimizerBytes + activationBytes }
+    /// All bytes together: the most that a run takes.
+    public var bytes: Int {
+        weightBytes + gradientBytes + optimizerBytes + activationBytes + pictureBytes + processBytes
+    }
 
     /// One line of results.
     public var json: JSON {
@@ -34,9 +41,27 @@ public struct MethodEstimate: Sendable {
         return [
             "method": .string(name), "trainable": .int(trainable), "parameters": .int(parameters),
             "weight_bytes": .int(weightBytes), "gradient_bytes": .int(gradientBytes),
-            "optimizer_bytes": .int(optimizerBytes), "activation_bytes": .int(activationBytes), "bytes": .int(bytes),
+            "optimizer_bytes": .int(optimizerBytes), "activation_bytes": .int(activationBytes),
+            "picture_bytes": .int(pictureBytes), "process_bytes": .int(processBytes), "bytes": .int(bytes),
             "step_s": .number(stepSeconds), "tokens": .int(tokens),
         ]
+    }
+
+    /// Reads one line of results back.
+    public init(json: JSON) {
+        self.init(name: json["method"]?.string ?? "")
+        func number(_ key: String) -> Int { json[key]?.int ?? 0 }
+        trainable = number("trainable")
+        parameters = number("parameters")
+        weightBytes = number("weight_bytes")
+        gradientBytes = number("gradient_bytes")
+        optimizerBytes = number("optimizer_bytes")
+        activationBytes = number("activation_bytes")
+        pictureBytes = number("picture_bytes")
+        processBytes = number("process_bytes")
+        stepSeconds = json["step_s"]?.double ?? 0
+        tokens = number("tokens")
+        obstacle = json["obstacle"]?.string
     }
 }
 

@@ -5,7 +5,9 @@ import TensorCore
 import Tuning
 public import VisionLanguage
 
-/// Measures what a stage takes with each method: the same data, the same batches, a model opened anew for each.
+/// Measures what a stage takes with a method: the same data in the same order, the same batches.
+///
+/// Memory outside tensors is the process's peak, so a process measures one method and ends.
 public struct MethodEstimator {
     private let recipe: Recipe
     private let stage: StageRecipe
@@ -14,8 +16,9 @@ public struct MethodEstimator {
     private let open: () throws -> ModelBundle
 
     /// - Parameters:
-    ///   - stage: the stage's name; nil takes the last.
+    ///   - name: the stage's name; nil takes the last.
     ///   - open: opens the stage's model.
+    /// - Throws: an error naming the nearest stage when there is none of that name.
     public init(_ recipe: Recipe, stage name: String?, meter: MemoryMeter, open: @escaping () throws -> ModelBundle)
         throws
     {
@@ -37,68 +40,43 @@ public struct MethodEstimator {
     }
 
     /// Names of what can be measured: the stage as it is written, then every method with its usual options.
-    public static var names: [String] { ["recipe"] + candidates.map(\.name) }
+    public static var names: [String] { ["recipe"] + TuningCandidate.all.map(\.name) }
 
-    /// A method or an optimizer to be measured.
-    private struct Candidate {
-        let name: String
-        var method: any TuningMethod = FullTuning()
-        var optimizer = OptimizerRecipe.Kind.adamw
-    }
-
-    private static let candidates: [Candidate] = {
-        var decomposed = LoRA(rank: 8)
-        decomposed.isWeightDecomposed = true
-        var list = [Candidate(name: "full")]
-        for kind in OptimizerRecipe.Kind.allCases where kind != .adamw {
-            list.append(Candidate(name: "full+\(kind.rawValue)", optimizer: kind))
-        }
-        let methods: [(String, any TuningMethod)] = [
-            ("layers (top 2)", PartialLayers(.top(2))), ("layers (LISA)", PartialLayers(.sampled(2, interval: 20))),
-            ("lora", LoRA(rank: 8)), ("lora (DoRA)", decomposed), ("qlora", QLoRA(LoRA(rank: 8))),
-            ("qlora (int8)", QLoRA(LoRA(rank: 8), base: "int8")), ("vera", VeRA()), ("ia3", IA3()),
-            ("bitfit", BitFit(norms: true)), ("norms", NormTuning()), ("bottleneck", BottleneckAdapters()),
-            ("prompt", PromptTuning(tokens: 20)), ("ptuning", PTuning(tokens: 20)),
-            ("prefix", PrefixTuning(tokens: 20)),
-            ("intrinsic", IntrinsicDimension(dimensions: 1_000)),
-        ]
-        return list + methods.map { Candidate(name: $0.0, method: $0.1) }
-    }()
-
-    /// Measures.
+    /// The names that a list means.
     ///
-    /// - Parameters:
-    ///   - names: which; `all` for all.
-    ///   - part: what the methods are applied to.
-    ///   - steps: timed steps, after one of warm-up.
-    ///   - report: told of each as it is done.
-    public func run(
-        _ names: [String], part: String, steps: Int, report: (MethodEstimate) -> Void
-    ) throws -> [MethodEstimate] {
-        for name in names where name != "all" && !Self.names.contains(name) {
+    /// - Parameter list: names; `all` for all.
+    /// - Throws: an error with the nearest name for an unknown one.
+    public static func chosen(_ list: [String]) throws -> [String] {
+        for name in list where name != "all" && !names.contains(name) {
             throw UserError(
                 "unknown method \"\(name)\"",
-                fix: Suggestion.nearest(to: name, among: Self.names).map { "write \"\($0)\"" }
-                    ?? "all, or some of \(Self.names.joined(separator: ", "))")
+                fix: Suggestion.nearest(to: name, among: names).map { "write \"\($0)\"" }
+                    ?? "all, or some of \(names.joined(separator: ", "))")
         }
-        let chosen = names.contains("all") ? Self.names : names
-        return try chosen.map { name in
-            var stage = stage
-            if let candidate = Self.candidates.first(where: { $0.name == name }) {
-                stage.train = []
-                stage.freeze = []
-                stage.tune = [TuningRule(selector: part, method: candidate.method)]
-                stage.optimizer.kind = candidate.optimizer
-            }
-            var estimate = MethodEstimate(name: name)
-            do {
-                try measure(stage, steps: steps, &estimate)
-            } catch let problem as UserError {
-                estimate.obstacle = problem.problem
-            }
-            report(estimate)
-            return estimate
+        return list.contains("all") ? names : list
+    }
+
+    /// Measures one method.
+    ///
+    /// - Parameters:
+    ///   - part: what the method is applied to.
+    ///   - steps: timed steps, after one of warm-up.
+    /// - Returns: the figures, or why the method does not fit.
+    public func estimate(_ name: String, part: String, steps: Int) throws -> MethodEstimate {
+        var stage = stage
+        if let candidate = TuningCandidate.named(name) {
+            stage.train = []
+            stage.freeze = []
+            stage.tune = [TuningRule(selector: part, method: candidate.method)]
+            stage.optimizer.kind = candidate.optimizer
         }
+        var estimate = MethodEstimate(name: name)
+        do {
+            try measure(stage, steps: steps, &estimate)
+        } catch let problem as UserError {
+            estimate.obstacle = problem.problem
+        }
+        return estimate
     }
 
     private func measure(_ stage: StageRecipe, steps: Int, _ estimate: inout MethodEstimate) throws {
@@ -106,10 +84,13 @@ public struct MethodEstimator {
         defer { try? Files.remove(scratch.path) }
         let start = meter.used()
         let bundle = try open()
-        let context = StageContext(bundle: bundle, seed: recipe.seed, folder: scratch, workers: 1)
+        var generator = RandomGenerator(seed: recipe.seed, stream: stage.name)
+        let context = StageContext(bundle: bundle, seed: generator.next(), folder: scratch, workers: 2)
         bundle.model.recomputesActivations = stage.recomputesActivations
+        let task = try Trainer.task(stage, context)
         var tree = bundle.model.parameters
-        let tuning = try StageTuning(stage, recipe.stages.count, recipe, bundle, seed: recipe.seed, digest: "")
+        tree.append(task.extraParameters, under: "contrastive")
+        let tuning = try StageTuning(stage, index, recipe, bundle, seed: context.seed, digest: "")
         defer { tuning?.finish() }
         let parts = try TrainableParts(stage, tree, tuning: tuning?.tuning)
         tuning?.tuning.settle()
@@ -126,11 +107,10 @@ public struct MethodEstimator {
         estimate.optimizerBytes = resting - estimate.weightBytes - estimate.gradientBytes
         meter.reset()
 
-        // No run ends after so few steps: the schedule is that of the whole stage, the data its beginning.
-        let task = try Trainer.task(stage, context)
         let fused = optimizer as? any FusedOptimizer
         let rates = parts.names.map { _ in GroupRate(learningRate: 1e-6, weightDecay: 0) }
         var seconds: [Double] = []
+        var pictures = 0
         for step in 0...steps {
             let clock = ContinuousClock.now
             gradients.clear()
@@ -140,11 +120,24 @@ public struct MethodEstimator {
             }
             guard let loss = try task.step() else { break }
             tuning?.end()
-            optimizer.step(rates, gradientScale: 1 / loss.weight)
+            let clip = GradientBuffer.clipFactor(norm: fused?.gradientNorm ?? gradients.norm, limit: stage.gradientClip)
+            optimizer.step(rates, gradientScale: clip / loss.weight)
             estimate.tokens = loss.tokens
+            pictures += loss.pictures
             if step > 0 { seconds.append((ContinuousClock.now - clock).inSeconds) }
         }
-        estimate.activationBytes = meter.peak() - start - resting
+        let peak = meter.peak() - start
+        estimate.activationBytes = peak - resting
         estimate.stepSeconds = seconds.isEmpty ? 0 : seconds.sorted()[seconds.count / 2]
+
+        // What a whole run keeps of processed pictures, and what this one has kept of them by now.
+        let picture = 3 * bundle.pictureHeight * bundle.pictureWidth * MemoryLayout<Float>.stride
+        let limit = stage.pictureCache << 20
+        let samples = Double(stage.batchSize * (seconds.count + 1))
+        let perSample = Double(pictures) / max(1, samples)
+        func kept(_ samples: Double) -> Int { min(limit, Int(samples * perSample * Double(picture))) }
+        estimate.pictureBytes = kept(
+            min(Double(task.totalSteps) * Double(stage.batchSize), task.stepsPerEpoch * Double(stage.batchSize)))
+        estimate.processBytes = max(0, ProcessMemory.peakBytes - peak - kept(Double(task.counts.samples)))
     }
 }

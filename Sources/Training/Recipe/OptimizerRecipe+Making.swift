@@ -4,11 +4,15 @@ import TensorCore
 import Yams
 
 extension OptimizerRecipe {
+    /// AdamW, and the settings that the others' papers recommend.
+    static let standard = OptimizerRecipe(
+        kind: .adamw, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: 0, momentum: 0.95, rank: 32, interval: 200,
+        scale: 0.25)
+
     /// Reads `optimizer:`, a name or a name with settings, and the settings that stand in the stage itself.
     init(_ stage: RecipeReader) {
-        self.init(
-            kind: .adamw, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, weightDecay: stage.double("weight_decay") ?? 0,
-            momentum: 0.95, rank: 32, interval: 200, scale: 0.25)
+        self = .standard
+        weightDecay = stage.double("weight_decay") ?? 0
         if let node = stage.node("optimizer"), node.mapping != nil {
             _ = stage.mapping("optimizer") { reader in
                 if let kind = reader.choice("name", Kind.self) {

@@ -1,0 +1,45 @@
+import Basics
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// This program, run once more in a process of its own.
+enum ChildProcess {
+    /// How it ended.
+    struct Status {
+        /// Its exit status; nil when a signal ended it.
+        var code: Int?
+        /// Whether it was Ctrl-C.
+        var isInterrupted: Bool
+    }
+
+    /// What it prints; its errors go where this process's go.
+    ///
+    /// - Throws: when no process can be started.
+    static func output(_ words: [String]) throws -> (text: String, status: Status) {
+        let command = ([executable] + words).map { "'" + $0.replacing("'", with: "'\\''") + "'" }
+        guard let pipe = popen("exec " + command.joined(separator: " "), "r") else {
+            throw UserError(
+                "no process could be started: \(String(cString: strerror(errno)))", fix: "end other programs")
+        }
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 4_096)
+        while case let count = fread(&buffer, 1, buffer.count, pipe), count > 0 { bytes += buffer[..<count] }
+        let result = pclose(pipe)
+        let signal = Int(result & 0x7f)
+        let code = signal == 0 ? Int((result >> 8) & 0xff) : nil
+        let isInterrupted = signal == Int(SIGINT) || code == Int(ExitStatus.interrupted)
+        return (String(decoding: bytes, as: UTF8.self), Status(code: code, isInterrupted: isInterrupted))
+    }
+
+    /// The file of this program.
+    private static var executable: String {
+        var path = [CChar](repeating: 0, count: 4_096)
+        let count = readlink("/proc/self/exe", &path, path.count - 1)
+        guard count > 0 else { return CommandLine.arguments[0] }
+        return String(decoding: path[..<count].map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}
