@@ -28,6 +28,9 @@ public final class AttachedMethod {
     /// Takes a tensor of a file that is not an added parameter as it stands: its site, name and values.
     var importedAt: ((String, String, [Float]) -> Void)?
 
+    /// What reads the adapter's file back, where only the attached method knows; otherwise `rule.method.saved`.
+    var savedMethod: (any TuningMethod)?
+
     init(_ rule: TuningRule) { self.rule = rule }
 
     convenience init(_ method: any TuningMethod, _ target: TuningTarget) {
@@ -42,6 +45,9 @@ public final class AttachedMethod {
             AddedParameter(
                 site: site, name: name, parameter: parameter, shape: shape ?? parameter.shape.dimensions, part: part))
     }
+
+    /// What reads the adapter's file back.
+    var saved: any TuningMethod { savedMethod ?? rule.method.saved }
 
     /// The tensors that an adapter's file holds.
     var tensors: [AdapterTensor] {

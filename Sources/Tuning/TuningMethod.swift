@@ -31,7 +31,8 @@ public enum TuningMethods {
     /// In the order in which they are listed for users.
     public static let all: [any TuningMethod.Type] = [
         FullTuning.self, PartialLayers.self, LoRA.self, IA3.self, BitFit.self, NormTuning.self, BottleneckAdapters.self,
-        PromptTuning.self, PTuning.self, PrefixTuning.self, QLoRA.self, VeRA.self, IntrinsicDimension.self,
+        PromptTuning.self, PTuning.self, IntrinsicPrompt.self, PrefixTuning.self, QLoRA.self, VeRA.self,
+        IntrinsicDimension.self,
     ]
 
     /// Their names.

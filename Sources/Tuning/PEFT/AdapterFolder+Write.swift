@@ -45,7 +45,7 @@ public enum AdapterFolder {
             "methods": .array(
                 tuning.methods.map { method in
                     var rule = method.rule
-                    rule.method = rule.method.saved
+                    rule.method = method.saved
                     let sites = unique(method.added.map(\.site).filter { !$0.isEmpty })
                     if !sites.isEmpty { rule.paths = sites }
                     return rule.json
@@ -65,7 +65,7 @@ public enum AdapterFolder {
     /// The one method that decides the file's `peft_type`; nil when PEFT has no word for the whole.
     private static func peftMethod(_ tuning: Tuning, _ tree: ParameterTree) -> AttachedMethod? {
         let adding = tuning.methods.filter { !$0.added.isEmpty }
-        guard adding.count == 1, adding[0].rule.method.saved is any PEFTMethod else { return nil }
+        guard adding.count == 1, adding[0].saved is any PEFTMethod else { return nil }
         // PEFT saves whole modules as they stand in memory: not a bias alone, nor a convolution as the matrix that it is here.
         let changed = Set(tuning.changed.entries.map(\.path))
         let modules = Set(changed.map(parent))
@@ -77,7 +77,7 @@ public enum AdapterFolder {
     private static func configuration(
         _ tuning: Tuning, _ tree: ParameterTree, _ names: AdapterNames
     ) -> JSONObject {
-        guard let attached = peftMethod(tuning, tree), let method = attached.rule.method.saved as? any PEFTMethod else {
+        guard let attached = peftMethod(tuning, tree), let method = attached.saved as? any PEFTMethod else {
             return ["peft_type": .string(ownType), "task_type": .null]
         }
         var object = method.configuration(PEFTScope(attached, tree, names))
