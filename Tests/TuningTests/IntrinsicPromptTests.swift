@@ -1,4 +1,5 @@
 import Basics
+import Checkpointing
 import NeuralNetwork
 import TensorCore
 import TestSupport

@@ -1,4 +1,5 @@
 public import Basics
+import Checkpointing
 import NeuralNetwork
 import TensorCore
 
