@@ -128,7 +128,7 @@ let package = Package(
         tests("Tokenization", ["Basics", "Tokenization"], hasFixtures: true),
         tests("NeuralNetwork", ["Basics", "TensorCore", "NeuralNetwork", "TestSupport"], hasFixtures: true),
         tests("Checkpointing", ["Basics", "TensorCore", "NeuralNetwork", "Checkpointing", "TestSupport"]),
-        tests("InstructionData", ["Basics", "Jinja", "Imaging", "Tokenization", "InstructionData"]),
+        tests("InstructionData", ["Basics", "Jinja", "Imaging", "Tokenization", "InstructionData"], hasFixtures: true),
         tests(
             "VisionLanguage",
             [

@@ -28,6 +28,9 @@ public struct DatasetStatistics: Sendable {
     /// How often each first line of a question occurs (the first million different ones).
     public private(set) var questions: [String: Int] = [:]
 
+    /// Records of each `source`, where records name one.
+    public private(set) var sources: [String: Int] = [:]
+
     /// Texts and values beyond this many different ones are not counted apart.
     private static let distinctLimit = 1_000_000
 
@@ -36,6 +39,7 @@ public struct DatasetStatistics: Sendable {
         var answers: [String] = []
         var questions: [String] = []
         var hashes: [UInt64] = []
+        var sources: [String] = []
         var broken = 0
     }
 
@@ -90,6 +94,7 @@ public struct DatasetStatistics: Sendable {
             }
             if countTokens != nil { part.values.append((.recordTokens, tokens)) }
             part.hashes.append(Self.hash(record))
+            if let source = record.metadata["source"]?.string { part.sources.append(source) }
         }
         return part
     }
@@ -103,6 +108,9 @@ public struct DatasetStatistics: Sendable {
         }
         for question in part.questions where questions.count < Self.distinctLimit || questions[question] != nil {
             questions[question, default: 0] += 1
+        }
+        for source in part.sources where sources.count < Self.distinctLimit || sources[source] != nil {
+            sources[source, default: 0] += 1
         }
         for hash in part.hashes where !hashes.insert(hash).inserted { repeated += 1 }
     }
@@ -157,8 +165,10 @@ public struct DatasetStatistics: Sendable {
         func texts(_ counted: [String: Int]) -> JSON {
             .array(Self.top(counted, 20).map { ["text": .string($0.text), "count": .int($0.count)] })
         }
+        let sources = JSONObject(Self.top(self.sources, 1000).map { ($0.text, .int($0.count)) })
         return [
-            "data": .string(path), "records": .int(records), "broken": .int(broken), "repeated": .int(repeated),
+            "data": .string(path), "sources": .object(sources), "records": .int(records), "broken": .int(broken),
+            "repeated": .int(repeated),
             "spreads": .object(spreads), "different_answers": .int(answers.count),
             "different_questions": .int(questions.count), "answers": texts(answers), "questions": texts(questions),
         ]

@@ -1,0 +1,94 @@
+public import Basics
+
+/// An evaluation set, to keep its questions and pictures out of training (decontamination).
+public struct EvaluationOverlap: Sendable {
+    /// Runs of this many words that texts may not share; shorter questions count only with a shared picture.
+    public let runLength: Int
+    /// Bits by which the perceptual hashes of two pictures may differ and yet count as one picture; nil: not looked at.
+    public let pictureDistance: Int?
+    private let runs: Set<UInt64>
+    private let pictures: HashNeighbours
+    private let digests: Set<UInt64>
+
+    var looksAtPictures: Bool { pictureDistance != nil }
+
+    /// Reads an evaluation file (`{"id", "image", "question", "answers"}` a line) or a set of records.
+    ///
+    /// - Throws: a `Problem` naming file and line.
+    public init(
+        _ path: String, images: String? = nil, runLength: Int = 13, pictureDistance: Int? = nil,
+        workers: Int = Parallel.processors
+    ) throws {
+        self.runLength = runLength
+        self.pictureDistance = pictureDistance
+        var runs: Set<UInt64> = []
+        var references: [ImageReference] = []
+        let folder = images ?? Paths.parent(path)
+        let file = try MappedFile(path)
+        let index = try RecordIndex.build(over: file.bytes, source: path, workers: workers)
+        let reader = RecordReader(lenient: true)
+        for position in 0..<index.count {
+            let value = try JSON.parse(UnsafeRawBufferPointer(rebasing: file.bytes[index[position]]), source: path)
+            var texts: [String] = []
+            var named: [String] = []
+            if let question = value["question"]?.string {
+                texts = [question]
+                named = value["image"]?.string.map { [$0] } ?? value["image"]?.array?.compactMap(\.string) ?? []
+            } else {
+                var repairs: [Repair] = []
+                do throws(RecordFault) {
+                    let record = try reader.record(from: value, defaultID: String(position), repairs: &repairs)
+                    let converted = ConvertedRecord(record)
+                    texts = converted.exchanges.flatMap { [$0.question, $0.answer] }
+                    named = record.images.map(\.description)
+                } catch {
+                    throw RecordError(
+                        path: path, line: RecordIndex.line(of: index[position].lowerBound, in: file.bytes),
+                        reason: error.reason, fix: error.fix)
+                }
+            }
+            for text in texts { runs.formUnion(Self.runs(of: text, runLength)) }
+            references += named.map { ImageReference($0).resolved(under: folder) }
+        }
+        self.runs = runs
+        var neighbours = HashNeighbours(radius: pictureDistance ?? 0)
+        var digests: Set<UInt64> = []
+        if pictureDistance != nil {
+            var ledger = PictureLedger(.init(decodes: true, hashes: true))
+            for image in try ledger.look(at: references, workers: workers) {
+                guard let fact = ledger.facts[image] else { continue }
+                if let fault = fact.fault {
+                    throw UserError(
+                        "a picture of the evaluation set can't be read: \(fault)",
+                        fix: "name its folder with --against-images")
+                }
+                if let hash = fact.hash { neighbours.insert(hash) }
+                if let digest = fact.digest { digests.insert(digest) }
+            }
+        }
+        self.pictures = neighbours
+        self.digests = digests
+    }
+
+    private static func runs(of text: String, _ length: Int) -> Set<UInt64> {
+        let words = WordSequence(text).words
+        guard words.count >= length else { return [] }
+        var runs: Set<UInt64> = []
+        for start in 0...(words.count - length) {
+            var hash = FNV()
+            for word in words[start..<(start + length)] { hash.add(word) }
+            runs.insert(hash.value)
+        }
+        return runs
+    }
+
+    /// Whether a text shares a run of words with the evaluation set.
+    func sharesText(_ text: String) -> Bool { !Self.runs(of: text, runLength).isDisjoint(with: runs) }
+
+    /// Whether a picture is one of the evaluation set's, or looks like it.
+    func sharesPicture(_ facts: PictureFacts) -> Bool {
+        if let digest = facts.digest, digests.contains(digest) { return true }
+        guard pictureDistance != nil, let hash = facts.hash else { return false }
+        return pictures.nearest(to: hash) != nil
+    }
+}
