@@ -16,6 +16,11 @@ struct AdapterOptions: ParsableArguments {
 
     /// Opens a model with the adapter asked for, or with the one that lies in its folder.
     func open(_ model: String, on backend: any Backend) throws -> ModelBundle {
+        try Self.open(model, adapter: adapter, on: backend)
+    }
+
+    /// Opens a model with an adapter, by default the one that lies in its folder.
+    static func open(_ model: String, adapter: String? = nil, on backend: any Backend) throws -> ModelBundle {
         let bundle = try ModelBundle.open(model, on: backend)
         let own = Paths.join(model, "adapter")
         guard let folder = adapter ?? (Files.isDirectory(own) ? own : nil) else { return bundle }

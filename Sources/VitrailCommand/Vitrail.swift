@@ -20,7 +20,8 @@ struct Vitrail: ParsableCommand {
         subcommands: [
             TrainCommand.self, CaptionCommand.self, AnswerCommand.self, EvaluateCommand.self, ConvertCommand.self,
             SynthesizeCommand.self, ReportCommand.self, DataCommand.self, TokenizerCommand.self,
-            EstimateCommand.self, AdapterCommand.self, InspectCommand.self, ExportCommand.self, ScoreCommand.self,
+            EstimateCommand.self, AdapterCommand.self, PatternCommand.self, InspectCommand.self, ExportCommand.self,
+            ScoreCommand.self,
             BenchCommand.self,
             DoctorCommand.self,
         ])

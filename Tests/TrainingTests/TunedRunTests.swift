@@ -19,6 +19,12 @@ struct TunedRunTests {
         "{language: {method: prefix, tokens: 4}, projector: full}", "{language: {method: ptuning, tokens: 4}}",
         "{language: {method: qlora, rank: 4}}",
         "{language: {method: vera, rank: 16}, vision: {method: intrinsic, dimensions: 100}}",
+        "{language: {method: lora, rank: 4, rslora: true, init: pissa}}",
+        "{language: {method: qlora, rank: 4, base: fp4, double: false}}",
+        "{language: {method: qlora, rank: 4, base: int8}}",
+        "{language: {method: bottleneck, size: 8, placement: pfeiffer}}",
+        "{language: {method: layers, top: 1}}", "{language: [{method: bitfit, norms: true}], projector: full}",
+        "{language: full}",
     ]
 
     private func changes(_ tune: String) -> [String] {

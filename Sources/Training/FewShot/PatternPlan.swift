@@ -1,0 +1,129 @@
+public import Basics
+
+/// Ways to ask for a picture's label: patterns, and for each the words that its answers use (Schick & Schütze 2021).
+public struct PatternPlan: Sendable {
+    /// One way to ask.
+    public struct Pattern: Sendable {
+        /// Its name; a file name.
+        public var name: String
+        /// The question.
+        public var text: String
+        /// The answer that stands for each label, in the order of the plan's labels.
+        public var words: [String]
+    }
+
+    /// The labels, in the order of the file.
+    public let labels: [String]
+    /// The patterns, in the order of the file.
+    public let patterns: [Pattern]
+
+    /// Reads a plan: `{"patterns": {"what": {"text": "What shape is it?", "verbalizer": {"circle": "a circle", …}}}}`.
+    /// - Throws: what is wrong with it, by pattern and label.
+    public init(_ path: String) throws { try self.init(json: JSON.read(path), source: path) }
+
+    /// A plan from its JSON.
+    /// - Throws: as ``init(_:)``.
+    public init(json: JSON, source path: String) throws {
+        guard let object = json["patterns"]?.object, let first = object.first else {
+            throw UserError(
+                "\(path): there are no patterns",
+                fix:
+                    "write {\"patterns\": {\"what\": {\"text\": \"What is it?\", \"verbalizer\": {\"cat\": \"a cat\"}}}}"
+            )
+        }
+        let labels = first.value["verbalizer"]?.object?.keys.map { $0 } ?? []
+        guard labels.count > 1 else {
+            throw UserError(
+                "\(path): pattern \"\(first.key)\" has \(labels.count) labels", fix: "give its verbalizer two or more")
+        }
+        var patterns: [Pattern] = []
+        for (name, value) in object {
+            let isFileName = !name.isEmpty && name.allSatisfy { $0.isLetter || $0.isNumber || "-_".contains($0) }
+            guard isFileName, let text = value["text"]?.string, !text.isEmpty else {
+                throw UserError(
+                    "\(path): pattern \"\(name)\" has no \(isFileName ? "text" : "name that a file can have")",
+                    fix: isFileName ? "add \"text\": \"What is it?\"" : "use letters, digits, - and _")
+            }
+            let verbalizer = value["verbalizer"]?.object ?? JSONObject()
+            for label in verbalizer.keys where !labels.contains(label) {
+                throw UserError(
+                    "\(path): pattern \"\(name)\" has a label \"\(label)\" that \"\(first.key)\" has not",
+                    fix: Suggestion.nearest(to: label, among: labels).map { "write \"\($0)\"" }
+                        ?? "give every pattern the same labels")
+            }
+            let words = try labels.map { label in
+                guard let word = verbalizer[label]?.string, !word.isEmpty else {
+                    throw UserError(
+                        "\(path): pattern \"\(name)\" has no word for \"\(label)\"",
+                        fix: "add \"\(label)\": \"…\" to its verbalizer")
+                }
+                return word
+            }
+            guard Set(words).count == words.count else {
+                throw UserError(
+                    "\(path): pattern \"\(name)\" has one word for two labels", fix: "give each label its own word")
+            }
+            patterns.append(Pattern(name: name, text: text, words: words))
+        }
+        (self.labels, self.patterns) = (labels, patterns)
+    }
+
+    /// A conversation that asks by a pattern and answers with a label's word.
+    public func record(_ picture: LabelledPicture, _ pattern: Pattern, label: Int, suffix: String = "") -> JSON {
+        [
+            "id": .string("\(picture.id)-\(pattern.name)\(suffix)"), "image": .string(picture.image),
+            "conversations": [
+                ["from": "human", "value": .string("<image>\n" + pattern.text)],
+                ["from": "gpt", "value": .string(pattern.words[label])],
+            ],
+        ]
+    }
+
+    /// A label's place.
+    /// - Throws: an error with the nearest label for an unknown one.
+    public func index(of label: String, in path: String) throws -> Int {
+        if let index = labels.firstIndex(of: label) { return index }
+        throw UserError(
+            "\(path): the plan has no label \"\(label)\"",
+            fix: Suggestion.nearest(to: label, among: labels).map { "write \"\($0)\"" }
+                ?? "one of \(labels.joined(separator: ", "))")
+    }
+}
+
+/// A picture, and what it shows where that is known.
+public struct LabelledPicture: Sendable {
+    /// Its name.
+    public var id: String
+    /// Its path, relative to the file that names it.
+    public var image: String
+    /// Its label.
+    public var label: String?
+    /// How probable each label of a plan is, where a model has said so.
+    public var probabilities: [Double]?
+
+    /// A picture.
+    public init(id: String, image: String, label: String? = nil, probabilities: [Double]? = nil) {
+        (self.id, self.image, self.label, self.probabilities) = (id, image, label, probabilities)
+    }
+
+    /// Reads lines of `{"id", "image", "label"}`; `answers` of a questions file may stand for the label.
+    /// - Throws: what is wrong, by line.
+    public static func read(_ path: String, plan: PatternPlan) throws -> [LabelledPicture] {
+        let lines = try Files.readText(path).split(separator: "\n")
+        guard !lines.isEmpty else {
+            throw UserError("\(path): no pictures", fix: "name a file with {\"image\": …} a line")
+        }
+        return try lines.enumerated().map { number, line in
+            let json = try JSON.parse(String(line), source: "\(path):\(number + 1)")
+            guard let image = json["image"]?.string else {
+                throw UserError("\(path):\(number + 1): \"image\" is missing", fix: "add \"image\": \"cat.jpg\"")
+            }
+            let label = json["label"]?.string ?? json["answers"]?.array?.first?.string
+            if let label { _ = try plan.index(of: label, in: "\(path):\(number + 1)") }
+            let shares = json["probabilities"]?.object
+            return LabelledPicture(
+                id: json["id"]?.string ?? "picture-\(number)", image: image, label: label,
+                probabilities: shares.map { shares in plan.labels.map { shares[$0]?.double ?? 0 } })
+        }
+    }
+}

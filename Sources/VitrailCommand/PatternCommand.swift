@@ -1,0 +1,192 @@
+import ArgumentParser
+import Basics
+import Training
+import VisionLanguage
+
+/// `vitrail pet`.
+struct PatternCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "pet",
+        abstract: "Pattern-exploiting training: learn labels from a few labelled pictures and many without.",
+        discussion: """
+            EXAMPLES
+              vitrail pet lessons plan.json labelled.jsonl --output lessons      a file a pattern; train a model on each
+              vitrail pet label plan.json pictures.jsonl --model runs/what/final --model runs/is/final --output soft.jsonl
+              vitrail pet distil plan.json soft.jsonl --output last.jsonl       train the last model on it
+
+            plan.json: {"patterns": {"what": {"text": "What shape is it?", "verbalizer": {"circle": "a circle", …}}, …}}
+            Pictures are lines of {"image": …, "label": …}, paths relative to their file. Scripts/pattern-exploiting.sh shows it all.
+            """,
+        subcommands: [PatternLessonsCommand.self, PatternLabelCommand.self, PatternDistilCommand.self])
+}
+
+/// `vitrail pet lessons`.
+struct PatternLessonsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "lessons", abstract: "Write labelled pictures as conversations, a file a pattern.",
+        discussion: """
+            EXAMPLES
+              vitrail pet lessons plan.json labelled.jsonl --output lessons
+            """)
+
+    @Argument(help: "Patterns and verbalizers, JSON.", completion: .file(extensions: ["json"]))
+    var plan: String
+
+    @Argument(help: "Labelled pictures, JSON lines.", completion: .file(extensions: ["jsonl"]))
+    var pictures: String
+
+    @Option(help: ArgumentHelp("Where <pattern>.jsonl goes (default: beside the pictures).", valueName: "folder"))
+    var output: String?
+
+    func run() throws {
+        let plan = try PatternPlan(plan)
+        let method = PatternExploiting(plan)
+        let known = try LabelledPicture.read(pictures, plan: plan)
+        let folder = output ?? Paths.parent(pictures)
+        try Files.createDirectory(folder)
+        for pattern in plan.patterns {
+            let file = Paths.join(folder, "\(pattern.name).jsonl")
+            let lines = try method.lessons(known, pattern).map { $0.serialized() + "\n" }
+            try Files.write(lines.joined(), to: file)
+            Console.out(file)
+        }
+        PatternCommand.tellImages(pictures, folder)
+    }
+}
+
+/// `vitrail pet label`.
+struct PatternLabelCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "label", abstract: "Say how probable each label is for each picture, by several models together.",
+        discussion: """
+            EXAMPLES
+              vitrail pet label plan.json pictures.jsonl --model runs/what/final --model runs/is/final --output soft.jsonl
+              vitrail pet label plan.json test.jsonl --model runs/last/final --json      pictures with labels: accuracy as well
+            """)
+
+    @Argument(help: "Patterns and verbalizers, JSON.", completion: .file(extensions: ["json"]))
+    var plan: String
+
+    @Argument(help: "Pictures, JSON lines.", completion: .file(extensions: ["jsonl"]))
+    var pictures: String
+
+    @Option(help: ArgumentHelp("Model: one a pattern in their order, or one for all.", valueName: "folder"))
+    var model: [String] = []
+
+    @Option(help: ArgumentHelp("Where the pictures go with their probabilities.", valueName: "file.jsonl"))
+    var output: String?
+
+    @Option(help: ArgumentHelp("Divides log p: above 1 keeps the models from being too sure.", valueName: "t"))
+    var temperature = 2.0
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    @OptionGroup var runtime: RuntimeOptions
+
+    func validate() throws {
+        if model.isEmpty { throw ValidationError("--model is missing: the models that learned the patterns.") }
+        if temperature <= 0 { throw ValidationError("--temperature must be above 0.") }
+    }
+
+    func run() throws {
+        let plan = try PatternPlan(plan)
+        guard model.count == 1 || model.count == plan.patterns.count else {
+            throw UserError(
+                "\(model.count) models for \(plan.patterns.count) patterns",
+                fix: "give one --model a pattern, or one for all")
+        }
+        let method = PatternExploiting(plan)
+        let known = try LabelledPicture.read(pictures, plan: plan)
+        let scratch = try Files.makeTemporaryDirectory()
+        defer { try? Files.remove(scratch) }
+        let backend = runtime.backend()
+        var bundle: ModelBundle?
+        var scores: [[[Double]]] = []
+        for (index, pattern) in plan.patterns.enumerated() {
+            if index < model.count { bundle = try AdapterOptions.open(model[index], on: backend) }
+            guard let bundle else { continue }
+            scores.append(
+                try method.scores(known, pattern, bundle, images: Paths.parent(pictures), scratch: scratch))
+        }
+        let together = PatternExploiting.ensemble(scores, temperature: temperature)
+        if let output { try write(known, together, plan, to: output) }
+        let rows =
+            zip(plan.patterns, scores).map { ($0.name, accuracy($1, known, plan)) }
+            + [("together", accuracy(together, known, plan))]
+        if json {
+            let patterns = rows.map { ($0.0, $0.1.map { JSON.number($0) } ?? .null) }
+            Console.out(
+                JSON.object(["pictures": .int(known.count), "accuracy": .object(JSONObject(patterns))]).serialized())
+        } else {
+            Console.facts(
+                rows.map { ($0.0, $0.1.map { Formatting.decimal(100 * $0, 2) + " %" } ?? "no labels to compare") })
+        }
+    }
+
+    private func accuracy(_ scores: [[Double]], _ pictures: [LabelledPicture], _ plan: PatternPlan) -> Double? {
+        let known = zip(pictures, scores).filter { $0.0.label != nil }
+        guard !known.isEmpty else { return nil }
+        return Double(known.count { plan.labels[Self.best($0.1)] == $0.0.label }) / Double(known.count)
+    }
+
+    private func write(
+        _ pictures: [LabelledPicture], _ shares: [[Double]], _ plan: PatternPlan, to file: String
+    ) throws {
+        let lines = zip(pictures, shares).map { picture, shares in
+            let line: JSON = [
+                "id": .string(picture.id), "image": .string(picture.image),
+                "label": .string(plan.labels[Self.best(shares)]),
+                "probabilities": .object(JSONObject(zip(plan.labels, shares).map { ($0, .number($1)) })),
+            ]
+            return line.serialized() + "\n"
+        }
+        try Files.write(lines.joined(), to: file)
+        PatternCommand.tellImages(pictures.isEmpty ? file : self.pictures, Paths.parent(file))
+    }
+
+    private static func best(_ shares: [Double]) -> Int { shares.indices.max { shares[$0] < shares[$1] } ?? 0 }
+}
+
+/// `vitrail pet distil`.
+struct PatternDistilCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "distil", abstract: "Write pictures with probabilities as conversations for the last model.",
+        discussion: """
+            EXAMPLES
+              vitrail pet distil plan.json soft.jsonl --output last.jsonl --copies 10
+            """)
+
+    @Argument(help: "Patterns and verbalizers, JSON.", completion: .file(extensions: ["json"]))
+    var plan: String
+
+    @Argument(help: "Pictures with probabilities, from vitrail pet label.", completion: .file(extensions: ["jsonl"]))
+    var pictures: String
+
+    @Option(help: ArgumentHelp("The conversations.", valueName: "file.jsonl"))
+    var output: String
+
+    @Option(help: ArgumentHelp("Conversations a picture, labels in proportion to their probability.", valueName: "n"))
+    var copies = 10
+
+    func validate() throws {
+        guard (1...10_000).contains(copies) else { throw ValidationError("--copies must be from 1 to 10000.") }
+    }
+
+    func run() throws {
+        let plan = try PatternPlan(plan)
+        let records = try PatternExploiting(plan).distillation(
+            LabelledPicture.read(pictures, plan: plan), copies: copies)
+        try Files.write(records.map { $0.serialized() + "\n" }.joined(), to: output)
+        Console.out("\(Formatting.count(records.count)) conversations: \(output)")
+        PatternCommand.tellImages(pictures, Paths.parent(output))
+    }
+}
+
+extension PatternCommand {
+    /// Says what a recipe must name when records no longer lie beside their pictures.
+    static func tellImages(_ pictures: String, _ folder: String) {
+        let own = Paths.parent(pictures)
+        if own != folder { Console.error("Their pictures lie under \(own): add images: \(own) to the data source.") }
+    }
+}
