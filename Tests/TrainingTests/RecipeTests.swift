@@ -47,6 +47,15 @@ struct RecipeTests {
         #expect(faults(text, ["stages.algin.batch_size=4"]).count == 1)
     }
 
+    @Test func assumedValuesAreWrittenOut() throws {
+        let recipe = try Recipe.parse(text, source: "r.yaml")
+        #expect(!recipe.resolved.contains("log_every") && recipe.complete.contains("log_every: 10"))
+        let again = try Recipe.parse(recipe.complete, source: "r.yaml")
+        #expect(again.resolved == recipe.complete && again.complete == recipe.complete)
+        #expect(again.stages.map(\.epochs) == recipe.stages.map(\.epochs))
+        #expect(again.stages.map(\.shufflesTurns) == recipe.stages.map(\.shufflesTurns))
+    }
+
     @Test func stagesAreChosenByName() throws {
         let recipe = try Recipe.parse(text, source: "r.yaml", stages: ["instruct"])
         #expect(recipe.stages.map(\.name) == ["instruct"])

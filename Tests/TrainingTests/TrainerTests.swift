@@ -60,7 +60,12 @@ struct TrainerTests {
             let whole = try run.train(run.recipe(), in: "whole")
             let parts = try run.train(
                 run.recipe(["stages.align.accumulate=2", "stages.instruct.accumulate=3"]), in: "parts")
-            for (a, b) in zip(whole, parts) { #expect(abs(a - b) < 1e-4 * a) }
+            let packs = try run.train(
+                run.recipe(["stages.align.pack_tokens=60", "stages.instruct.pack_tokens=1"]), in: "packs")
+            #expect(packs != whole)
+            for losses in [parts, packs] {
+                for (a, b) in zip(whole, losses) { #expect(abs(a - b) < 1e-4 * a) }
+            }
         }
     }
 
@@ -85,6 +90,40 @@ struct TrainerTests {
             let losses = try run.train(recipe, in: "run")
             #expect(losses.count == 40)
             #expect(losses[39] < 0.6 * losses[0])
+        }
+    }
+
+    @Test func theBestAndTheLastCheckpointsStay() throws {
+        try Fixtures.withTemporaryFolder { folder in
+            let run = try SmallRun(folder)
+            let shapes = Paths.join(folder, "shapes/train/records.jsonl")
+            // A rate of nearly nothing at first, then one that spoils the model: the best is an early step.
+            let recipe = try run.recipe(
+                [
+                    "stages.instruct.steps=12", "stages.instruct.evaluate={data: \(shapes), limit: 4, every: 2}",
+                    "stages.instruct.learning_rate={peak: 3.0, warmup: 0.9}", "stages.instruct.checkpoint_keep=1",
+                ])
+            try run.train(recipe, in: "run")
+            let summary = try JSON.read(Paths.join(folder, "run/summary.json"))
+            let best = try #require(summary["stages"]?.array?.last?["best_step"]?.int)
+            #expect(best < 12)
+            let kept = try Files.list(Paths.join(folder, "run/checkpoints/instruct"))
+            #expect(Set(kept) == ["step-12", "step-\(best)"])
+        }
+    }
+
+    @Test func missingFilesOfALaterStageAreToldAtOnce() throws {
+        try Fixtures.withTemporaryFolder { folder in
+            let run = try SmallRun(folder)
+            let recipe = try run.recipe([
+                "stages.instruct.data=[\(folder)/none.jsonl]",
+                "stages.align.evaluate={data: \(folder)/nor.jsonl}",
+            ])
+            #expect { try run.train(recipe, in: "run") } throws: {
+                let problem = ($0 as? any Problem)?.problem ?? ""
+                return problem.contains("none.jsonl") && problem.contains("nor.jsonl")
+            }
+            #expect(!Files.exists(Paths.join(folder, "run")))
         }
     }
 

@@ -12,7 +12,7 @@ extension OptimizerRecipe {
     /// Reads `optimizer:`, a name or a name with settings, and the settings that stand in the stage itself.
     init(_ stage: RecipeReader) {
         self = .standard
-        weightDecay = stage.double("weight_decay") ?? 0
+        weightDecay = stage.double("weight_decay", or: 0)
         if let node = stage.node("optimizer"), node.mapping != nil {
             _ = stage.mapping("optimizer") { reader in
                 if let kind = reader.choice("name", Kind.self) {

@@ -37,6 +37,10 @@ extension Recipe {
             throw RecipeError(source: source, faults: faults.all.sorted { ($0.line ?? 0) < ($1.line ?? 0) })
         }
         recipe.resolved = try Yams.serialize(node: root, allowUnicode: true)
+        for (path, value) in faults.assumed {
+            _ = set(Node(value), at: path.split { ".[]".contains($0) }.map(String.init)[...], in: &root)
+        }
+        recipe.complete = try Yams.serialize(node: root, allowUnicode: true)
         return recipe
     }
 
@@ -56,8 +60,8 @@ extension Recipe {
 
     private static func read(_ reader: RecipeReader, source: String) -> Recipe? {
         let model = modelSource(reader)
-        let seed = reader.int("seed") ?? 0
-        let precision = reader.choice("precision", Precision.self) ?? .float32
+        let seed = reader.int("seed", or: 0)
+        let precision = reader.choice("precision", or: Precision.float32)
         let threads = reader.int("threads", minimum: 1)
         let output = reader.string("output")
         let stages = reader.items("stages").map { path, node in
@@ -74,7 +78,7 @@ extension Recipe {
         guard let model else { return nil }
         return Recipe(
             source: source, model: model, seed: UInt64(seed), precision: precision, threads: threads, output: output,
-            stages: stages, resolved: "")
+            stages: stages, resolved: "", complete: "")
     }
 
     private static func modelSource(_ reader: RecipeReader) -> ModelSource? {
@@ -87,7 +91,7 @@ extension Recipe {
             let vision = partSource("vision", parts)
             let language = partSource("language", parts)
             if language == nil { parts.add("\"language\" is missing", fix: "name a folder, or give a shape") }
-            let projector = parts.string("projector") ?? "mlp2x_gelu"
+            let projector = parts.string("projector", or: "mlp2x_gelu")
             let kinds = ["linear", "mlp2x_gelu", "pixel_shuffle"]
             if !kinds.contains(projector) {
                 let nearest = Suggestion.nearest(to: projector, among: kinds)
@@ -99,7 +103,7 @@ extension Recipe {
             let result = ModelParts(
                 vision: vision, language: language ?? .folder(""), projector: projector,
                 shuffleFactor: parts.int("shuffle_factor", minimum: 1) ?? 2, tokenizer: parts.string("tokenizer"),
-                template: parts.string("template"), imageMode: parts.string("image_mode") ?? "square",
+                template: parts.string("template"), imageMode: parts.string("image_mode", or: "square"),
                 featureLayer: parts.int("feature_layer", minimum: -1_000))
             return language == nil ? nil : .parts(result)
         } ?? nil

@@ -18,8 +18,10 @@ public struct Recipe: Sendable {
     public var output: String?
     /// The stages, in order.
     public var stages: [StageRecipe]
-    /// The recipe with overrides applied and defaults filled in, as YAML.
+    /// The recipe with overrides applied, as YAML: what a resumed run must be equal in.
     public var resolved: String
+    /// The same with the values that were assumed written out, so that a later version's defaults change nothing.
+    public var complete: String
 
     /// How factors of matrix products are rounded.
     public enum Precision: String, Sendable, CaseIterable {
@@ -100,6 +102,9 @@ public struct StageRecipe: Sendable {
     public var batchSize: Int
     /// Parts that a batch is computed in; more parts take less memory and give the same result.
     public var accumulate: Int
+    /// Tokens computed side by side at most: a batch that holds more is computed in several parts, which changes its
+    /// memory and not its result. nil for no limit.
+    public var packTokens: Int?
     /// Passes over the data; ignored when `steps` is given.
     public var epochs: Double
     /// Optimizer steps.
@@ -124,8 +129,10 @@ public struct StageRecipe: Sendable {
     public var pictureCache: Int
     /// Evaluation during the stage.
     public var evaluation: EvaluationRecipe?
-    /// Steps between checkpoints; nil for one at the end of the stage.
+    /// Steps between checkpoints, besides those at a new best and at the end of the stage; nil for none by count.
     public var checkpointEvery: Int?
+    /// Minutes between checkpoints, whichever comes first; 0 for none by time.
+    public var checkpointMinutes: Double
     /// Checkpoints kept besides the best.
     public var checkpointKeep: Int
     /// Steps between lines on a console that is not a terminal.

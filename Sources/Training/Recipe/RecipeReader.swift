@@ -3,9 +3,10 @@ import Yams
 
 /// Reads one YAML mapping strictly: every key is known, every value of its type, all faults are collected.
 final class RecipeReader {
-    /// Collects faults over all mappings of a recipe.
+    /// Collects over all mappings of a recipe what is wrong, and which values were assumed because none was given.
     final class Faults {
         var all: [RecipeFault] = []
+        var assumed: [(path: String, value: String)] = []
     }
 
     let path: String
@@ -108,6 +109,32 @@ final class RecipeReader {
             fix: nearest.map { "write \"\($0)\"" } ?? "one of \(names.joined(separator: ", "))",
             at: node(key)?.mark?.line, key: key)
         return nil
+    }
+
+    // MARK: Typed values with a default, which is noted where it is used
+
+    func string(_ key: String, or standard: String) -> String { string(key) ?? assume(key, standard) }
+
+    func int(_ key: String, minimum: Int = 0, or standard: Int) -> Int {
+        int(key, minimum: minimum) ?? assume(key, standard)
+    }
+
+    func double(_ key: String, maximum: Double = .infinity, or standard: Double) -> Double {
+        double(key, maximum: maximum) ?? assume(key, standard)
+    }
+
+    func bool(_ key: String, or standard: Bool) -> Bool { bool(key) ?? assume(key, standard) }
+
+    func choice<Choice: RawRepresentable & CaseIterable>(_ key: String, or standard: Choice) -> Choice
+    where Choice.RawValue == String {
+        if let value = choice(key, Choice.self) { return value }
+        _ = assume(key, standard.rawValue)
+        return standard
+    }
+
+    private func assume<Value>(_ key: String, _ standard: Value) -> Value {
+        faults.assumed.append((path.isEmpty ? key : "\(path).\(key)", "\(standard)"))
+        return standard
     }
 
     /// A mapping below this one.

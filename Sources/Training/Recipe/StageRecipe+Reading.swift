@@ -11,7 +11,7 @@ extension StageRecipe {
         } else if !name.allSatisfy({ $0.isLetter || $0.isNumber || "-_".contains($0) }) {
             reader.add("\"\(name)\" is no folder name", fix: "use letters, digits, - and _", key: "name")
         }
-        objective = reader.choice("objective", StageObjective.self) ?? .instruct
+        objective = reader.choice("objective", or: StageObjective.instruct)
         train = reader.strings("train") ?? []
         tune = TuneReading.rules(reader)
         if train.isEmpty && tune.isEmpty {
@@ -29,28 +29,34 @@ extension StageRecipe {
         learningRate = LearningRateRecipe(reader)
         optimizer = OptimizerRecipe(reader)
         gradientClip = reader.double("gradient_clip")
-        batchSize = reader.int("batch_size", minimum: 1) ?? 32
-        accumulate = reader.int("accumulate", minimum: 1) ?? 1
-        epochs = reader.double("epochs") ?? 1
+        batchSize = reader.int("batch_size", minimum: 1, or: 32)
+        accumulate = reader.int("accumulate", minimum: 1, or: 1)
+        packTokens = reader.int("pack_tokens", minimum: 1)
+        if packTokens != nil, objective != .instruct {
+            reader.add(
+                "conversations are packed, \(objective.rawValue) is not", fix: "remove pack_tokens", key: "pack_tokens")
+        }
+        epochs = reader.double("epochs", or: 1)
         steps = reader.int("steps", minimum: 1)
-        maximumTokens = reader.int("max_tokens", minimum: 2) ?? 2_048
+        maximumTokens = reader.int("max_tokens", minimum: 2, or: 2_048)
         template = reader.string("template")
-        shufflesTurns = reader.bool("shuffle_turns") ?? false
+        shufflesTurns = reader.bool("shuffle_turns", or: false)
         let augmentation = reader.mapping("augment") { ($0.bool("flip") ?? false, $0.int("shift") ?? 0) } ?? (false, 0)
         (flipsPictures, shiftsPictures) = augmentation
-        recomputesActivations = reader.bool("recompute_activations") ?? false
-        onError = reader.string("on_error") ?? "skip"
+        recomputesActivations = reader.bool("recompute_activations", or: false)
+        onError = reader.string("on_error", or: "skip")
         let policies = ["fail", "skip", "replace"]
         if !policies.contains(onError) {
             reader.add(
                 "unknown value \"\(onError)\"", fix: "one of \(policies.joined(separator: ", "))", key: "on_error")
         }
-        errorLimit = reader.int("error_limit") ?? 100
-        pictureCache = reader.int("picture_cache_mb") ?? 512
+        errorLimit = reader.int("error_limit", or: 100)
+        pictureCache = reader.int("picture_cache_mb", or: 512)
         evaluation = reader.mapping("evaluate") { EvaluationRecipe($0) } ?? nil
         checkpointEvery = reader.int("checkpoint_every", minimum: 1)
-        checkpointKeep = reader.int("checkpoint_keep", minimum: 1) ?? 2
-        logEvery = reader.int("log_every", minimum: 1) ?? 10
+        checkpointMinutes = reader.double("checkpoint_minutes", or: 15)
+        checkpointKeep = reader.int("checkpoint_keep", minimum: 1, or: 2)
+        logEvery = reader.int("log_every", minimum: 1, or: 10)
     }
 }
 
@@ -69,9 +75,9 @@ extension LearningRateRecipe {
             var result = LearningRateRecipe(peak: 0, parts: [:], warmup: 0.03, decay: .cosine, floor: 0)
             if let peak = reader.double("peak") { result.peak = peak } else { reader.add("\"peak\" is missing") }
             for part in ["vision", "projector", "language"] { result.parts[part] = reader.double(part) }
-            result.warmup = reader.double("warmup", maximum: 1) ?? 0.03
-            result.decay = reader.choice("decay", Schedule.Decay.self) ?? .cosine
-            result.floor = reader.double("floor", maximum: 1) ?? 0
+            result.warmup = reader.double("warmup", maximum: 1, or: 0.03)
+            result.decay = reader.choice("decay", or: Schedule.Decay.cosine)
+            result.floor = reader.double("floor", maximum: 1, or: 0)
             return result
         }
         if let given { self = given }
@@ -98,10 +104,10 @@ extension DataSource {
 
 extension EvaluationRecipe {
     fileprivate init?(_ reader: RecipeReader) {
-        let every = reader.int("every", minimum: 1) ?? 500
+        let every = reader.int("every", minimum: 1, or: 500)
         let limit = reader.int("limit", minimum: 1)
         let metrics = reader.strings("metrics") ?? []
-        let longest = reader.int("max_new_tokens", minimum: 1) ?? 32
+        let longest = reader.int("max_new_tokens", minimum: 1, or: 32)
         guard let (path, node) = reader.items("data").first, let data = DataSource(node, path: path, reader) else {
             reader.add("\"data\" is missing")
             return nil

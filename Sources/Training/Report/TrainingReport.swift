@@ -16,7 +16,7 @@ public enum TrainingReport {
             "<p>\(bundle.model.parameters.count) parameters, seed \(recipe.seed), \(recipe.precision.rawValue), vitrail \(Version.current)</p>",
             stageTable(summary["stages"]?.array ?? []), curves(steps, evaluations, recipe), gallery(samples),
             rejections(try ReportPage.lines(folder.rejections)),
-            "<h2>Recipe</h2><pre>\(HTML.escaped(recipe.resolved))</pre>",
+            "<h2>Recipe</h2><pre>\(HTML.escaped(recipe.complete))</pre>",
         ].joined(separator: "\n")
         try Files.write(ReportPage.html(title: Paths.name(folder.path), body: body), to: folder.report)
     }

@@ -19,8 +19,24 @@ extension Trainer {
             fix: "train fewer parts (train: [projector]), or take a smaller model")
     }
 
+    /// Every file that a stage from `first` on reads is there: nobody waits for stage one to learn that stage two has no data.
+    func requireFiles(from first: Int) throws {
+        let missing = recipe.stages[first...].flatMap { stage in
+            let evaluation = stage.evaluation.map { [("evaluate.data", $0.data)] } ?? []
+            return (stage.data.map { ("data", $0) } + evaluation).filter { !Files.exists($0.1.path) }.map {
+                "stage \"\(stage.name)\": \($0.0): \($0.1.path) is not there"
+            }
+        }
+        guard missing.isEmpty else {
+            throw UserError(
+                missing.joined(separator: "\n"),
+                fix: "check the paths; they are relative to the folder that vitrail is called in")
+        }
+    }
+
     /// Opens all data, fits every pattern to the model, and tells of each stage, without training: what `--dry-run` does.
     public func check() throws {
+        try requireFiles(from: 0)
         let scratch = RunFolder(try Files.makeTemporaryDirectory())
         defer { try? Files.remove(scratch.path) }
         for (index, stage) in recipe.stages.enumerated() {

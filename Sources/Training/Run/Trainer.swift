@@ -19,7 +19,7 @@ public final class Trainer {
 
     let recipe: Recipe
     let bundle: ModelBundle
-    private let folder: RunFolder
+    let folder: RunFolder
     private let workers: Int
     private let digest: String
     let observe: (TrainingEvent) -> TrainingControl
@@ -46,13 +46,14 @@ public final class Trainer {
 
     /// Runs all stages from where the last checkpoint stands, or from the start.
     public func run(resuming checkpoint: ResumePoint? = nil) throws -> Outcome {
+        try requireFiles(from: checkpoint?.state.stage ?? 0)
         try Files.createDirectory(folder.path)
         if let checkpoint, checkpoint.state.recipeDigest != digest {
             throw UserError(
                 "\(folder.path): this run was started with another recipe",
                 fix: "resume with the same recipe and the same --set, or name another folder with --output")
         }
-        try Files.write(recipe.resolved, to: folder.recipe)
+        try Files.write(recipe.complete, to: folder.recipe)
         let threads = bundle.model.backend.threads
         if let before = checkpoint?.state.threads, before != threads {
             _ = observe(
@@ -104,12 +105,13 @@ public final class Trainer {
         extra.append(tuning?.kept ?? [:], under: "quantized")
         let fusable = task as? any FusableTask
         if stage.optimizer.isFused {
-            guard fusable != nil, stage.accumulate == 1 else {
+            guard fusable != nil, stage.accumulate == 1, stage.packTokens == nil else {
                 throw UserError(
                     "stage \"\(stage.name)\": \(stage.optimizer.kind.rawValue) uses each gradient up in the backward pass, so a step "
                         + "is one batch of conversations or texts",
-                    fix: stage.accumulate > 1
-                        ? "remove accumulate, or take optimizer: adafactor" : "take optimizer: adafactor")
+                    fix: fusable == nil
+                        ? "take optimizer: adafactor"
+                        : "remove accumulate and pack_tokens, or take optimizer: adafactor")
             }
         }
         // A fused optimizer never holds all gradients, so no buffer is made for them.
@@ -129,17 +131,20 @@ public final class Trainer {
         let evaluation = try stage.evaluation.map { try StageEvaluation($0, stage, context, evaluateAnswers) }
         let before = state.totals
         var saved = checkpoint == nil ? nil : Optional(state.step)
+        var lastSave = ContinuousClock.now
 
         func save() throws -> String {
+            let path = folder.checkpoint(of: stage.name, step: state.step)
+            if saved == state.step { return path }
             try metrics.flush()
             state.optimizerSteps = optimizer.stepCount
             state.threads = bundle.model.backend.threads
             state.metricsBytes = try logSize(folder.metrics)
             state.evaluationBytes = try logSize(folder.evaluations)
-            let path = folder.checkpoint(of: stage.name, step: state.step)
             try StageCheckpoint.write(
                 state, bundle: bundle, extra: extra, optimizer: optimizer, to: path)
             saved = state.step
+            lastSave = .now
             try removeOldCheckpoints(stage, keeping: state)
             _ = observe(.checkpoint(path: path))
             return path
@@ -172,13 +177,14 @@ public final class Trainer {
             state.totals.add(report, counts: before.counts + task.counts)
             let control = observe(.step(report))
 
+            var isDue = stage.checkpointEvery.map { state.step % $0 == 0 } ?? false
+            if stage.checkpointMinutes > 0, (.now - lastSave).inSeconds >= stage.checkpointMinutes * 60 { isDue = true }
             if let evaluation, state.step % evaluation.every == 0 || state.step == task.totalSteps {
-                try evaluate(evaluation, &state)
+                let isBest = try evaluate(evaluation, &state)
+                if isBest { isDue = true }
             }
             if control == .stop { return try save() }
-            if let every = stage.checkpointEvery, state.step % every == 0, state.step < task.totalSteps {
-                _ = try save()
-            }
+            if isDue { _ = try save() }
         }
         _ = try save()
         try tuning?.complete(folder.adapter(of: stage.name))
@@ -206,7 +212,8 @@ public final class Trainer {
         }
     }
 
-    private func evaluate(_ evaluation: StageEvaluation, _ state: inout TrainingState) throws {
+    /// - Returns: whether the model has never been better in this stage.
+    private func evaluate(_ evaluation: StageEvaluation, _ state: inout TrainingState) throws -> Bool {
         let start = ContinuousClock.now
         let result = try evaluation.run()
         let score = result.metrics.first?.value ?? result.loss.map { -$0 } ?? 0
@@ -222,109 +229,6 @@ public final class Trainer {
         try log.appendLine(report.json.serialized())
         try log.close()
         _ = observe(.evaluated(report))
-    }
-
-    // MARK: Rates and outlines
-
-    private func rates(
-        _ stage: StageRecipe, _ parts: TrainableParts, step: Int, of total: Int
-    ) -> (groups: [GroupRate], peak: Double) {
-        let rate = stage.learningRate
-        func schedule(_ peak: Double) -> Schedule {
-            Schedule(peak: peak, warmup: rate.warmup, totalSteps: total, decay: rate.decay, floor: rate.floor)
-        }
-        let groups = zip(parts.names, parts.factors).map { name, factor in
-            GroupRate(
-                learningRate: schedule(rate.parts[name] ?? rate.peak).rate(at: step) * factor,
-                weightDecay: stage.optimizer.weightDecay)
-        }
-        return (groups, schedule(rate.peak).rate(at: step))
-    }
-
-    func outline(
-        _ index: Int, _ stage: StageRecipe, _ parts: TrainableParts, _ tree: ParameterTree, totalSteps: Int,
-        doneSteps: Int
-    ) -> StageOutline {
-        let names = parts.names.indices.filter { parts.names.firstIndex(of: parts.names[$0]) == $0 }
-            .map { parts.names[$0] }
-        let rows = names.map { name in
-            let own = tree.filter { TrainableParts.part($0.path) == name }
-            let trained = zip(parts.names, parts.groups).filter { $0.0 == name }.flatMap(\.1.entries)
-            let known = Set(own.entries.map { ObjectIdentifier($0.parameter) })
-            // What adapters add counts as part of the model while they are at work.
-            let added = trained.filter { !known.contains(ObjectIdentifier($0.parameter)) }
-            return StageOutline.Part(
-                name: name, parameters: own.count + ParameterTree(added).count, trainable: ParameterTree(trained).count,
-                learningRate: trained.isEmpty ? nil : stage.learningRate.parts[name] ?? stage.learningRate.peak)
-        }
-        return StageOutline(
-            name: stage.name, index: index, stageCount: recipe.stages.count, totalSteps: totalSteps,
-            doneSteps: doneSteps, parts: rows)
-    }
-
-    // MARK: Files
-
-    /// Older checkpoints go, except the best, once a newer one is complete.
-    private func removeOldCheckpoints(_ stage: StageRecipe, keeping state: TrainingState) throws {
-        let steps = try folder.completeCheckpoints(of: stage.name)
-        for step in steps.dropLast(stage.checkpointKeep) where step != state.bestStep {
-            try Files.remove(folder.checkpoint(of: stage.name, step: step))
-        }
-        // Stages before this one are only needed for their last weights, which this checkpoint holds.
-        for earlier in recipe.stages.prefix(state.stage) {
-            for step in try folder.completeCheckpoints(of: earlier.name).dropLast(1) {
-                try Files.remove(folder.checkpoint(of: earlier.name, step: step))
-            }
-        }
-    }
-
-    private func writeFinal() throws {
-        let directory = try AtomicDirectory(folder.final)
-        try bundle.write(to: directory.path)
-        if let adapter = bundle.adapterFolder {
-            let copy = Paths.join(directory.path, "adapter")
-            try Files.createDirectory(copy)
-            for name in try Files.list(adapter) {
-                try Files.write(try Files.read(Paths.join(adapter, name)), to: Paths.join(copy, name))
-            }
-        }
-        try directory.commit()
-    }
-
-    private func dataDigests(_ stage: StageRecipe) throws -> [(path: String, digest: String)] {
-        try stage.data.map { source in
-            let path = Files.isDirectory(source.path) ? Paths.join(source.path, "records.jsonl") : source.path
-            let file = try MappedFile(path)
-            var hash = SHA256()
-            hash.update(file.bytes)
-            return (source.path, SHA256.hex(hash.finish()))
-        }
-    }
-
-    private func logSize(_ path: String) throws -> Int { Files.exists(path) ? try Files.size(path) : 0 }
-
-    /// Drops lines of steps that the checkpoint does not know of; they will be done again.
-    private func trimLog(_ path: String, to size: Int) throws {
-        guard Files.exists(path), try Files.size(path) > size else { return }
-        try Files.write(Array(try Files.read(path, limit: .max).prefix(size)), to: path)
-    }
-}
-
-/// The loss or its gradient stopped being a number.
-public struct NonFiniteLoss: Problem {
-    let stage: String
-    let step: Int
-    let folder: RunFolder
-    let lastSaved: Int?
-
-    /// What went wrong, and where.
-    public var problem: String {
-        "stage \"\(stage)\", step \(step): the loss or its gradient is not finite; the weights were not changed by this step"
-    }
-
-    /// What to do about it.
-    public var fix: String? {
-        let place = lastSaved.map { "the last good checkpoint is \(folder.checkpoint(of: stage, step: $0)); " } ?? ""
-        return place + "lower the learning rate, add gradient_clip: 1.0, or lengthen the warmup, in a new run"
+        return isBest
     }
 }

@@ -41,8 +41,30 @@ struct Collator {
         return PackedBatch(ids: ids, labels: labels, offsets: offsets, pictures: pictures > 0 ? [group] : [])
     }
 
+    /// The samples in the runs that are computed one after another: `parts` of about equal numbers of tokens, each of them
+    /// cut where it would hold more than `tokens`. A sample above that is a run of its own.
+    static func divided(_ samples: [Sample], into parts: Int, tokens limit: Int?) -> [ArraySlice<Sample>] {
+        let runs = divided(samples, into: parts)
+        guard let limit else { return runs }
+        return runs.flatMap { run in
+            var result: [ArraySlice<Sample>] = []
+            var start = run.startIndex
+            var tokens = 0
+            for index in run.indices {
+                let count = samples[index].text.ids.count
+                if index > start, tokens + count > limit {
+                    result.append(samples[start..<index])
+                    (start, tokens) = (index, 0)
+                }
+                tokens += count
+            }
+            result.append(samples[start..<run.endIndex])
+            return result
+        }
+    }
+
     /// The samples in `parts` runs of about equal numbers of tokens, in order.
-    static func divided(_ samples: [Sample], into parts: Int) -> [ArraySlice<Sample>] {
+    private static func divided(_ samples: [Sample], into parts: Int) -> [ArraySlice<Sample>] {
         guard parts > 1, samples.count > 1 else { return [samples[...]] }
         let total = samples.reduce(0) { $0 + $1.text.ids.count }
         var result: [ArraySlice<Sample>] = []

@@ -16,6 +16,7 @@ final class InstructTask: FusableTask {
     private let model: VisionLanguageModel
     private let collator: Collator
     private let accumulate: Int
+    private let packTokens: Int?
     private let augmentation: PictureAugmentation
     private let seed: UInt64
     private let loader: SampleLoader
@@ -24,6 +25,7 @@ final class InstructTask: FusableTask {
     init(_ stage: StageRecipe, _ context: StageContext, from position: Int) throws {
         model = context.bundle.model
         accumulate = stage.accumulate
+        packTokens = stage.packTokens
         augmentation = PictureAugmentation(flips: stage.flipsPictures, shift: stage.shiftsPictures)
         seed = context.seed
         let data = try StageData(stage, context)
@@ -54,7 +56,7 @@ final class InstructTask: FusableTask {
         let samples = batch.samples.map {
             augmentation.applied(to: $0, seed: seed, height: collator.height, width: collator.width)
         }
-        for part in Collator.divided(samples, into: accumulate) {
+        for part in Collator.divided(samples, into: accumulate, tokens: packTokens) {
             let packed = collator.pack(part)
             let sum = model.loss(packed)
             willBackward?(Double(packed.supervisedCount))

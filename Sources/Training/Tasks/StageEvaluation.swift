@@ -32,7 +32,8 @@ struct StageEvaluation {
         let data = try StageData(held, context)
         let count = min(recipe.limit ?? data.order.samplesPerEpoch, data.order.samplesPerEpoch)
         let batcher = TokenBudgetBatcher(
-            try data.loader(positions: 0..<count), limits: .init(samples: max(1, stage.batchSize / stage.accumulate)))
+            try data.loader(positions: 0..<count),
+            limits: .init(tokens: stage.packTokens, samples: max(1, stage.batchSize / stage.accumulate)))
         var sum = 0.0
         var weight = 0
         while let batch = try batcher.next() {

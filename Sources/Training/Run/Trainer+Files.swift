@@ -1,0 +1,49 @@
+import Basics
+import VisionLanguage
+
+extension Trainer {
+    /// Older checkpoints go, except the best, once a newer one is complete.
+    func removeOldCheckpoints(_ stage: StageRecipe, keeping state: TrainingState) throws {
+        let steps = try folder.completeCheckpoints(of: stage.name)
+        for step in steps.dropLast(stage.checkpointKeep) where step != state.bestStep {
+            try Files.remove(folder.checkpoint(of: stage.name, step: step))
+        }
+        // Stages before this one are only needed for their last weights, which this checkpoint holds.
+        for earlier in recipe.stages.prefix(state.stage) {
+            for step in try folder.completeCheckpoints(of: earlier.name).dropLast(1) {
+                try Files.remove(folder.checkpoint(of: earlier.name, step: step))
+            }
+        }
+    }
+
+    func writeFinal() throws {
+        let directory = try AtomicDirectory(folder.final)
+        try bundle.write(to: directory.path)
+        if let adapter = bundle.adapterFolder {
+            let copy = Paths.join(directory.path, "adapter")
+            try Files.createDirectory(copy)
+            for name in try Files.list(adapter) {
+                try Files.write(try Files.read(Paths.join(adapter, name)), to: Paths.join(copy, name))
+            }
+        }
+        try directory.commit()
+    }
+
+    func dataDigests(_ stage: StageRecipe) throws -> [(path: String, digest: String)] {
+        try stage.data.map { source in
+            let path = Files.isDirectory(source.path) ? Paths.join(source.path, "records.jsonl") : source.path
+            let file = try MappedFile(path)
+            var hash = SHA256()
+            hash.update(file.bytes)
+            return (source.path, SHA256.hex(hash.finish()))
+        }
+    }
+
+    func logSize(_ path: String) throws -> Int { Files.exists(path) ? try Files.size(path) : 0 }
+
+    /// Drops lines of steps that the checkpoint does not know of; they will be done again.
+    func trimLog(_ path: String, to size: Int) throws {
+        guard Files.exists(path), try Files.size(path) > size else { return }
+        try Files.write(Array(try Files.read(path, limit: .max).prefix(size)), to: path)
+    }
+}
