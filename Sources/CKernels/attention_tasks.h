@@ -51,30 +51,21 @@ INLINE attention_block block_at(
     return block;
 }
 
-/// Asks for a head's columns of some rows, to be read (or written) soon. A head is a few lines of every row, far apart: the
-/// processor's own prefetching does not see it coming.
-INLINE void prefetch_head(vitrail_matrix m, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t head, ptrdiff_t width) {
-    for (ptrdiff_t r = 0; r < rows; r++) {
-        const float *start = head_of(m, row + r, head, width);
-        for (ptrdiff_t c = 0; c < width; c += 16) __builtin_prefetch(start + c, 0, 2);
-    }
+/// Will read share `part` of `parts` of the keys and values that the unit after this one packs.
+INLINE void ahead_of_unit(
+    attention_ahead *ahead, const attention_args *a, const attention_unit *next, ptrdiff_t part, ptrdiff_t parts) {
+    ptrdiff_t keys = a->layout->key_counts[next->segment], begin = keys * part / parts;
+    ptrdiff_t row = a->layout->key_starts[next->segment] + begin, rows = keys * (part + 1) / parts - begin;
+    ahead_add(ahead, head_of(a->key, row, next->head, ahead->width), a->key.stride, rows);
+    ahead_add(ahead, head_of(a->value, row, next->head, ahead->width), a->value.stride, rows);
 }
 
-/// Share `part` of `parts` of the keys and values that the unit after this one will pack.
-INLINE void prefetch_next(
-    const attention_args *a, const attention_unit *next, ptrdiff_t part, ptrdiff_t parts) {
-    ptrdiff_t row = a->layout->key_starts[next->segment], keys = a->layout->key_counts[next->segment];
-    ptrdiff_t begin = keys * part / parts, end = keys * (part + 1) / parts;
-    prefetch_head(a->key, row + begin, end - begin, next->head, a->layout->width);
-    prefetch_head(a->value, row + begin, end - begin, next->head, a->layout->width);
-}
-
-/// The query rows of block `b` of a unit in `m`.
-INLINE void prefetch_block(vitrail_matrix m, const attention_view *view, ptrdiff_t b) {
+/// Will use the query rows of block `b` of a unit in `m`.
+INLINE void ahead_of_block(attention_ahead *ahead, vitrail_matrix m, const attention_view *view, ptrdiff_t b) {
     ptrdiff_t first = b % view->blocks * ATTENTION_ROWS, left = view->queries - first;
-    prefetch_head(
-        m, view->query_row + first, left < ATTENTION_ROWS ? left : ATTENTION_ROWS,
-        view->head * view->group + b / view->blocks, view->used);
+    ahead_add(
+        ahead, head_of(m, view->query_row + first, view->head * view->group + b / view->blocks, view->used), m.stride,
+        left < ATTENTION_ROWS ? left : ATTENTION_ROWS);
 }
 
 static void attention_unit_forward(const attention_args *a, const attention_unit *unit, const attention_unit *next) {
@@ -85,8 +76,6 @@ static void attention_unit_forward(const attention_args *a, const attention_unit
     float *scores = values + padded * width, *sums = scores + ATTENTION_ROWS * ATTENTION_STRIDE;
     float *tiles = sums + ATTENTION_ROWS * width;
     const float *value = head_of(a->value, view.key_row, view.head, used);
-    if (unit->first < unit->last) prefetch_block(a->query, &view, unit->first);
-    prefetch_head(a->value, view.key_row, keys, view.head, used);
     pack_panels(head_of(a->key, view.key_row, view.head, used), a->key.stride, keys, used, width, panels);
     pack_rows(value, a->value.stride, keys, used, width, 1.0f, values);
 
@@ -99,15 +88,16 @@ static void attention_unit_forward(const attention_args *a, const attention_unit
             head_of(a->query, row, head, used), a->query.stride, count, used, width, a->layout->scale * 1.44269504f,
             sums);
         pack_tiles(sums, count, width, tiles);
-        prefetch_block(a->destination, &view, b);
-        if (b + 1 < unit->last) prefetch_block(a->query, &view, b + 1);
-        if (next) prefetch_next(a, next, b - unit->first, unit->last - unit->first);
+        attention_ahead ahead = {.width = used};
+        ahead_of_block(&ahead, a->destination, &view, b);
+        if (b + 1 < unit->last) ahead_of_block(&ahead, a->query, &view, b + 1);
+        if (next) ahead_of_unit(&ahead, a, next, b - unit->first, unit->last - unit->first);
         memset(sums, 0, sizeof(float) * (size_t)(ATTENTION_ROWS * width));
         softmax_state state;
         softmax_start(&state);
         for (ptrdiff_t k = 0; k < limit; k += ATTENTION_KEYS) {
             const attention_block block = block_at(a, &view, first, count, k, limit);
-            multiply_panels(&block, width, tiles, panels + k * width, scores);
+            multiply_panels(&block, width, tiles, panels + k * width, scores, &ahead);
             soften_block(&block, scores, &state, sums, width, k == 0);
             multiply_scores(&block, width, scores, values + k * width, width, sums);
         }
@@ -150,12 +140,6 @@ static void attention_unit_gradient(const attention_args *a, const attention_uni
     memset(into_value, 0, sizeof(float) * (size_t)(padded * width));
     const float *key = head_of(a->key, view.key_row, view.head, used);
     const float *value = head_of(a->value, view.key_row, view.head, used);
-    if (unit->first < unit->last) {
-        prefetch_block(a->query, &view, unit->first);
-        prefetch_block(a->gradient, &view, unit->first);
-        prefetch_block(a->destination, &view, unit->first);
-    }
-    prefetch_head(a->value, view.key_row, keys, view.head, used);
     pack_panels(key, a->key.stride, keys, used, width, key_panels);
     pack_rows(key, a->key.stride, keys, used, width, 1.0f, key_rows);
     pack_panels(value, a->value.stride, keys, used, width, value_panels);
@@ -178,20 +162,21 @@ static void attention_unit_gradient(const attention_args *a, const attention_uni
             mean[r] = sum16(sum);
             log_sum[r] = a->log_sum_exp[(row + r) * heads + head] * 1.44269504f;
         }
-        prefetch_block(a->into_query, &view, b);
+        attention_ahead ahead = {.width = used};
+        ahead_of_block(&ahead, a->into_query, &view, b);
         if (b + 1 < unit->last) {
-            prefetch_block(a->query, &view, b + 1);
-            prefetch_block(a->gradient, &view, b + 1);
-            prefetch_block(a->destination, &view, b + 1);
+            ahead_of_block(&ahead, a->query, &view, b + 1);
+            ahead_of_block(&ahead, a->gradient, &view, b + 1);
+            ahead_of_block(&ahead, a->destination, &view, b + 1);
         }
-        if (next) prefetch_next(a, next, b - unit->first, unit->last - unit->first);
+        if (next) ahead_of_unit(&ahead, a, next, b - unit->first, unit->last - unit->first);
         for (ptrdiff_t k = 0; k < limit; k += ATTENTION_KEYS) {
             const attention_block block = block_at(a, &view, first, count, k, limit);
-            multiply_panels(&block, width, query_tiles, key_panels + k * width, scores);
-            multiply_panels(&block, width, gradient_tiles, value_panels + k * width, slopes);
+            multiply_panels(&block, width, query_tiles, key_panels + k * width, scores, &ahead);
+            multiply_panels(&block, width, gradient_tiles, value_panels + k * width, slopes, &ahead);
             gradient_block(&block, scores, slopes, log_sum, mean);
-            multiply_transposed(&block, width, scores, gradient, into_value + k * width);
-            multiply_transposed(&block, width, slopes, query, into_key + k * width);
+            multiply_transposed(&block, width, scores, gradient, into_value + k * width, &ahead);
+            multiply_transposed(&block, width, slopes, query, into_key + k * width, &ahead);
             multiply_scores(&block, width, slopes, key_rows + k * width, width, into_query);
         }
         for (ptrdiff_t r = 0; r < count; r++) {

@@ -32,6 +32,36 @@ INLINE void tile(
         for (int j = 0; j < C; j++) store16(c + r * ldc + 16 * j, sums[r][j]);
 }
 
+/// Rows that will be read or written soon, asked for a few at a time between tiles. A head is a few lines of every row, far
+/// apart, which the processor's own prefetching does not see coming; asked for all at once, they hold the products up.
+typedef struct attention_ahead {
+    struct {
+        const float *start;
+        ptrdiff_t stride, rows;
+    } regions[8];
+    int count, current;
+    ptrdiff_t row, width;
+} attention_ahead;
+
+/// Adds rows of a head to what is asked for.
+INLINE void ahead_add(attention_ahead *ahead, const float *start, ptrdiff_t stride, ptrdiff_t rows) {
+    if (rows <= 0) return;
+    ahead->regions[ahead->count].start = start;
+    ahead->regions[ahead->count].stride = stride;
+    ahead->regions[ahead->count++].rows = rows;
+}
+
+/// Asks for the next eight lines or one row.
+static __attribute__((noinline, unused)) void ahead_step(attention_ahead *ahead) {
+    for (ptrdiff_t floats = 0; floats < 128 && ahead->current < ahead->count; floats += ahead->width) {
+        const float *row = ahead->regions[ahead->current].start + ahead->row * ahead->regions[ahead->current].stride;
+        for (ptrdiff_t c = 0; c < ahead->width; c += 16) __builtin_prefetch(row + c, 0, 2);
+        if (++ahead->row < ahead->regions[ahead->current].rows) continue;
+        ahead->row = 0;
+        ahead->current++;
+    }
+}
+
 /// How far into a block of keys its rows see: row r the first seen[r] of `keys`, never less than the row before.
 typedef struct attention_block {
     ptrdiff_t rows, keys;
@@ -46,7 +76,8 @@ INLINE ptrdiff_t seen_by_tile(const attention_block *block, ptrdiff_t row, ptrdi
 
 /// scores[rows, keys] = a · keys where a row sees something, a in tiles, keys in panels.
 INLINE void multiply_panels(
-    const attention_block *block, ptrdiff_t width, const float *tiles, const float *panels, float *scores) {
+    const attention_block *block, ptrdiff_t width, const float *tiles, const float *panels, float *scores,
+    attention_ahead *ahead) {
     for (ptrdiff_t p = 0; p < block->keys; p += ATTENTION_PANEL) {
         const float *panel = panels + p * width;
         for (ptrdiff_t r = 0; r < block->rows; r += TILE_ROWS) {
@@ -54,6 +85,7 @@ INLINE void multiply_panels(
             float *c = scores + r * ATTENTION_STRIDE + p;
             ptrdiff_t seen = seen_by_tile(block, r, TILE_ROWS) - p;
             if (seen <= 0) continue;
+            ahead_step(ahead);
 #ifdef VITRAIL_WIDE
             if (seen > 16) {
                 tile(12, 2, false, width, a, 1, 12, panel, ATTENTION_PANEL, c, ATTENTION_STRIDE);
@@ -100,10 +132,12 @@ INLINE void multiply_scores(
 
 /// c[keys, width] += scoresᵀ · b, b [rows, width]: for every tile of keys only the rows that see one of them.
 INLINE void multiply_transposed(
-    const attention_block *block, ptrdiff_t width, const float *scores, const float *b, float *c) {
+    const attention_block *block, ptrdiff_t width, const float *scores, const float *b, float *c,
+    attention_ahead *ahead) {
     ptrdiff_t first = 0;
     for (ptrdiff_t k = 0; k < block->keys; k += TILE_ROWS) {
         while (first < block->rows && block->seen[first] <= k) first++;
+        ahead_step(ahead);
         multiply_strip(
             block->rows - first, width, scores + first * ATTENTION_STRIDE + k, 1, ATTENTION_STRIDE, b + first * width,
             width, c + k * width);
