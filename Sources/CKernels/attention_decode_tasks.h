@@ -31,8 +31,8 @@ static void attention_decode_task(void *context, int part, int parts) {
     for (ptrdiff_t i = 0; i < rows; i++) {
         ptrdiff_t head = view.head * view.group + i % view.group;
         pack_rows(
-            head_of(a->query, view.query_row + i / view.group, head, used), a->query.stride, 1, used, width,
-            a->layout->scale * 1.44269504f, queries + i * width);
+            head_of(a->query, view.query_row + i / view.group, head, used), a->query.stride, 1, used,
+            a->layout->scale * 1.44269504f, queries + i * width, width);
     }
     softmax_state state;
     // Blocks of the tiles' height in rows, so that one pass over the keys serves them all.

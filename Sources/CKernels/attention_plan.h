@@ -1,7 +1,7 @@
 // How attention divides into units of work; included by kernel_table.h.
 
 /// Query rows of one block, a multiple of every tile's height, and keys, a multiple of a panel's width; floats from one row of
-/// scores to the next, with room for the last tile of keys.
+/// scores to the next, with room for the last tile of keys, and from one packed row of a narrow head to the next.
 enum { ATTENTION_ROWS = 48, ATTENTION_KEYS = 128, ATTENTION_STRIDE = 144, ATTENTION_PANEL = 32 };
 /// Segments with at most this many queries stream their keys instead of packing them.
 enum { ATTENTION_DECODE_ROWS = 4, ATTENTION_DECODE_KEYS = 256 };
@@ -41,12 +41,17 @@ static inline ptrdiff_t attention_padded(ptrdiff_t keys) {
     return attention_round(keys, ATTENTION_PANEL) + 16;
 }
 
+/// Floats from one packed query row to the next: the same for all usual widths.
+static inline ptrdiff_t attention_row_stride(ptrdiff_t width) {
+    return width <= ATTENTION_STRIDE ? ATTENTION_STRIDE : width;
+}
+
 /// Floats of scratch that a thread needs for units with at most `keys` keys.
 static inline ptrdiff_t attention_scratch(const vitrail_attention_layout *layout, ptrdiff_t keys, bool gradient) {
     ptrdiff_t width = attention_width(layout), padded = attention_padded(keys);
-    ptrdiff_t block = ATTENTION_ROWS * ATTENTION_STRIDE, rows = ATTENTION_ROWS * width;
-    // Packing tiles writes up to 16 floats beyond their end.
-    return gradient ? 5 * padded * width + 2 * block + 5 * rows + 32 : 2 * padded * width + block + 2 * rows + 16;
+    ptrdiff_t block = ATTENTION_ROWS * ATTENTION_STRIDE, rows = ATTENTION_ROWS * attention_row_stride(width);
+    ptrdiff_t sums = ATTENTION_ROWS * width;
+    return gradient ? 5 * padded * width + 2 * block + 2 * rows + sums : 2 * padded * width + block + rows + sums;
 }
 
 /// Floats of scratch that a thread needs to decode `rows` query rows: the rows, and a tile's height of scores and values.

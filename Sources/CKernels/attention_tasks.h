@@ -74,20 +74,19 @@ static void attention_unit_forward(const attention_args *a, const attention_unit
     const ptrdiff_t keys = visible_keys(a, unit, &view), padded = attention_padded(keys);
     float *panels = a->scratch + vitrail_pool_thread() * a->scratch_stride, *values = panels + padded * width;
     float *scores = values + padded * width, *sums = scores + ATTENTION_ROWS * ATTENTION_STRIDE;
-    float *tiles = sums + ATTENTION_ROWS * width;
+    float *query = sums + ATTENTION_ROWS * width;
+    const ptrdiff_t stride = attention_row_stride(width);
     const float *value = head_of(a->value, view.key_row, view.head, used);
     pack_panels(head_of(a->key, view.key_row, view.head, used), a->key.stride, keys, used, width, panels);
-    pack_rows(value, a->value.stride, keys, used, width, 1.0f, values);
+    pack_rows(value, a->value.stride, keys, used, 1.0f, values, width);
 
     for (ptrdiff_t b = unit->first; b < unit->last; b++) {
         ptrdiff_t head = view.head * view.group + b / view.blocks, first = b % view.blocks * ATTENTION_ROWS;
         ptrdiff_t count = view.queries - first < ATTENTION_ROWS ? view.queries - first : ATTENTION_ROWS;
         ptrdiff_t limit = attention_visible(a->layout, view.segment, first + count - 1), row = view.query_row + first;
-        // `sums` holds the plain rows until they are turned into tiles.
         pack_rows(
-            head_of(a->query, row, head, used), a->query.stride, count, used, width, a->layout->scale * 1.44269504f,
-            sums);
-        pack_tiles(sums, count, width, tiles);
+            head_of(a->query, row, head, used), a->query.stride, count, used, a->layout->scale * 1.44269504f, query,
+            stride);
         attention_ahead ahead = {.width = used};
         ahead_of_block(&ahead, a->destination, &view, b);
         if (b + 1 < unit->last) ahead_of_block(&ahead, a->query, &view, b + 1);
@@ -97,7 +96,7 @@ static void attention_unit_forward(const attention_args *a, const attention_unit
         softmax_start(&state);
         for (ptrdiff_t k = 0; k < limit; k += ATTENTION_KEYS) {
             const attention_block block = block_at(a, &view, first, count, k, limit);
-            multiply_panels(&block, width, tiles, panels + k * width, scores, &ahead);
+            multiply_panels(&block, width, query, panels + k * width, scores, &ahead);
             soften_block(&block, scores, &state, sums, width, k == 0);
             multiply_scores(&block, width, scores, values + k * width, width, sums);
         }
@@ -124,13 +123,13 @@ static void attention_task(void *context, int part, int parts) {
 static void attention_unit_gradient(const attention_args *a, const attention_unit *unit, const attention_unit *next) {
     const attention_view view = view_unit(a, unit);
     const ptrdiff_t width = view.width, used = view.used, heads = a->layout->query_heads;
-    const ptrdiff_t keys = view.keys, padded = attention_padded(keys), rows = ATTENTION_ROWS * width;
+    const ptrdiff_t keys = view.keys, padded = attention_padded(keys), stride = attention_row_stride(width);
     float *key_panels = a->scratch + vitrail_pool_thread() * a->scratch_stride;
     float *value_panels = key_panels + padded * width, *key_rows = value_panels + padded * width;
     float *into_key = key_rows + padded * width, *into_value = into_key + padded * width;
     float *scores = into_value + padded * width, *slopes = scores + ATTENTION_ROWS * ATTENTION_STRIDE;
-    float *query = slopes + ATTENTION_ROWS * ATTENTION_STRIDE, *gradient = query + rows, *into_query = gradient + rows;
-    float *query_tiles = into_query + rows, *gradient_tiles = query_tiles + rows + 16;
+    float *query = slopes + ATTENTION_ROWS * ATTENTION_STRIDE, *gradient = query + ATTENTION_ROWS * stride;
+    float *into_query = gradient + ATTENTION_ROWS * stride;
     float log_sum[ATTENTION_ROWS], mean[ATTENTION_ROWS];
     if (a->splits > 1) {
         into_key = a->partials + unit->partial;
@@ -141,7 +140,7 @@ static void attention_unit_gradient(const attention_args *a, const attention_uni
     const float *key = head_of(a->key, view.key_row, view.head, used);
     const float *value = head_of(a->value, view.key_row, view.head, used);
     pack_panels(key, a->key.stride, keys, used, width, key_panels);
-    pack_rows(key, a->key.stride, keys, used, width, 1.0f, key_rows);
+    pack_rows(key, a->key.stride, keys, used, 1.0f, key_rows, width);
     pack_panels(value, a->value.stride, keys, used, width, value_panels);
 
     for (ptrdiff_t b = unit->first; b < unit->last; b++) {
@@ -149,16 +148,14 @@ static void attention_unit_gradient(const attention_args *a, const attention_uni
         ptrdiff_t count = view.queries - first < ATTENTION_ROWS ? view.queries - first : ATTENTION_ROWS;
         ptrdiff_t limit = attention_visible(a->layout, view.segment, first + count - 1), row = view.query_row + first;
         pack_rows(
-            head_of(a->query, row, head, used), a->query.stride, count, used, width, a->layout->scale * 1.44269504f,
-            query);
-        pack_tiles(query, count, width, query_tiles);
-        pack_rows(head_of(a->gradient, row, head, used), a->gradient.stride, count, used, width, 1.0f, gradient);
-        pack_tiles(gradient, count, width, gradient_tiles);
-        memset(into_query, 0, sizeof(float) * (size_t)rows);
+            head_of(a->query, row, head, used), a->query.stride, count, used, a->layout->scale * 1.44269504f, query,
+            stride);
+        pack_rows(head_of(a->gradient, row, head, used), a->gradient.stride, count, used, 1.0f, gradient, stride);
+        memset(into_query, 0, sizeof(float) * (size_t)(ATTENTION_ROWS * width));
         for (ptrdiff_t r = 0; r < count; r++) {
             const float *output = head_of(a->destination, row + r, head, used);
             v16f sum = 0.0f;
-            EACH16(c, n, 0, used) sum += load_n(output + c, n) * load16(gradient + r * width + c);
+            EACH16(c, n, 0, used) sum += load_n(output + c, n) * load16(gradient + r * stride + c);
             mean[r] = sum16(sum);
             log_sum[r] = a->log_sum_exp[(row + r) * heads + head] * 1.44269504f;
         }
@@ -172,8 +169,8 @@ static void attention_unit_gradient(const attention_args *a, const attention_uni
         if (next) ahead_of_unit(&ahead, a, next, b - unit->first, unit->last - unit->first);
         for (ptrdiff_t k = 0; k < limit; k += ATTENTION_KEYS) {
             const attention_block block = block_at(a, &view, first, count, k, limit);
-            multiply_panels(&block, width, query_tiles, key_panels + k * width, scores, &ahead);
-            multiply_panels(&block, width, gradient_tiles, value_panels + k * width, slopes, &ahead);
+            multiply_panels(&block, width, query, key_panels + k * width, scores, &ahead);
+            multiply_panels(&block, width, gradient, value_panels + k * width, slopes, &ahead);
             gradient_block(&block, scores, slopes, log_sum, mean);
             multiply_transposed(&block, width, scores, gradient, into_value + k * width, &ahead);
             multiply_transposed(&block, width, slopes, query, into_key + k * width, &ahead);

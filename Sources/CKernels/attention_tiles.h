@@ -74,28 +74,41 @@ INLINE ptrdiff_t seen_by_tile(const attention_block *block, ptrdiff_t row, ptrdi
     return block->seen[last - 1];
 }
 
-/// scores[rows, keys] = a · keys where a row sees something, a in tiles, keys in panels.
+/// One tile of scores: a [TILE_ROWS, width] with rows `stride` apart times the panel's first 16 or 32 keys.
+INLINE void score_tile(
+    bool is_wide, ptrdiff_t width, const float *a, const ptrdiff_t stride, const float *panel, float *scores) {
+#ifdef VITRAIL_WIDE
+    if (is_wide) {
+        tile(12, 2, false, width, a, stride, 1, panel, ATTENTION_PANEL, scores, ATTENTION_STRIDE);
+    } else {
+        tile(12, 1, false, width, a, stride, 1, panel, ATTENTION_PANEL, scores, ATTENTION_STRIDE);
+    }
+#else
+    tile(6, 1, false, width, a, stride, 1, panel, ATTENTION_PANEL, scores, ATTENTION_STRIDE);
+    if (is_wide) tile(6, 1, false, width, a, stride, 1, panel + 16, ATTENTION_PANEL, scores + 16, ATTENTION_STRIDE);
+#endif
+}
+
+/// scores[rows, keys] = a · keys where a row sees something: a packed rows, keys in panels. Whole tiles of rows are read and
+/// written; what comes of rows beyond the block's is not used.
 INLINE void multiply_panels(
-    const attention_block *block, ptrdiff_t width, const float *tiles, const float *panels, float *scores,
+    const attention_block *block, ptrdiff_t width, const float *a, const float *panels, float *scores,
     attention_ahead *ahead) {
+    const ptrdiff_t stride = attention_row_stride(width);
     for (ptrdiff_t p = 0; p < block->keys; p += ATTENTION_PANEL) {
         const float *panel = panels + p * width;
         for (ptrdiff_t r = 0; r < block->rows; r += TILE_ROWS) {
-            const float *a = tiles + r * width;
-            float *c = scores + r * ATTENTION_STRIDE + p;
             ptrdiff_t seen = seen_by_tile(block, r, TILE_ROWS) - p;
             if (seen <= 0) continue;
             ahead_step(ahead);
-#ifdef VITRAIL_WIDE
-            if (seen > 16) {
-                tile(12, 2, false, width, a, 1, 12, panel, ATTENTION_PANEL, c, ATTENTION_STRIDE);
+            // A known distance of rows becomes part of the instructions.
+            if (stride == ATTENTION_STRIDE) {
+                score_tile(
+                    seen > 16, width, a + r * ATTENTION_STRIDE, ATTENTION_STRIDE, panel,
+                    scores + r * ATTENTION_STRIDE + p);
             } else {
-                tile(12, 1, false, width, a, 1, 12, panel, ATTENTION_PANEL, c, ATTENTION_STRIDE);
+                score_tile(seen > 16, width, a + r * stride, stride, panel, scores + r * ATTENTION_STRIDE + p);
             }
-#else
-            tile(6, 1, false, width, a, 1, 6, panel, ATTENTION_PANEL, c, ATTENTION_STRIDE);
-            if (seen > 16) tile(6, 1, false, width, a, 1, 6, panel + 16, ATTENTION_PANEL, c + 16, ATTENTION_STRIDE);
-#endif
         }
     }
 }
@@ -130,26 +143,28 @@ INLINE void multiply_scores(
     }
 }
 
-/// c[keys, width] += scoresᵀ · b, b [rows, width]: for every tile of keys only the rows that see one of them.
+/// c[keys, width] += scoresᵀ · b, b packed rows: for every tile of keys only the rows that see one of them.
 INLINE void multiply_transposed(
     const attention_block *block, ptrdiff_t width, const float *scores, const float *b, float *c,
     attention_ahead *ahead) {
+    const ptrdiff_t stride = attention_row_stride(width);
     ptrdiff_t first = 0;
     for (ptrdiff_t k = 0; k < block->keys; k += TILE_ROWS) {
         while (first < block->rows && block->seen[first] <= k) first++;
         ahead_step(ahead);
         multiply_strip(
-            block->rows - first, width, scores + first * ATTENTION_STRIDE + k, 1, ATTENTION_STRIDE, b + first * width,
-            width, c + k * width);
+            block->rows - first, width, scores + first * ATTENTION_STRIDE + k, 1, ATTENTION_STRIDE, b + first * stride,
+            stride, c + k * width);
     }
 }
 
-/// Rows of a head as [rows, width] with zeros beyond the head's width, times `factor`.
+/// Rows of a head with zeros beyond the head's width up to whole vectors, times `factor`.
 INLINE void pack_rows(
-    const float *source, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t used, ptrdiff_t width, float factor,
-    float *destination) {
+    const float *source, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t used, float factor, float *destination,
+    ptrdiff_t destination_stride) {
     for (ptrdiff_t r = 0; r < rows; r++) {
-        EACH16(c, n, 0, used) store16(destination + r * width + c, load_n(source + r * stride + c, n) * factor);
+        EACH16(c, n, 0, used)
+        store16(destination + r * destination_stride + c, load_n(source + r * stride + c, n) * factor);
     }
 }
 
@@ -172,22 +187,6 @@ INLINE void transpose16(v16f rows[16]) {
     EXCHANGE(4, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27)
     EXCHANGE(2, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
     EXCHANGE(1, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30)
-}
-
-/// Packed rows as tiles [rows / TILE_ROWS][width][TILE_ROWS]; rows beyond `rows` up to a whole tile are zero. Writes up to 16
-/// floats beyond the last tile.
-INLINE void pack_tiles(const float *packed, ptrdiff_t rows, ptrdiff_t width, float *tiles) {
-    for (ptrdiff_t r = 0; r < rows; r += TILE_ROWS) {
-        ptrdiff_t present = rows - r < TILE_ROWS ? rows - r : TILE_ROWS;
-        for (ptrdiff_t c = 0; c < width; c += 16, tiles += 16 * TILE_ROWS) {
-            v16f lines[16] = {0};
-            for (int i = 0; i < TILE_ROWS; i++)
-                lines[i] = i < present ? load16(packed + (r + i) * width + c) : (v16f)0.0f;
-            transpose16(lines);
-            // Every store's end is overwritten by the next one.
-            for (int i = 0; i < 16; i++) store16(tiles + i * TILE_ROWS, lines[i]);
-        }
-    }
 }
 
 /// Rows of keys as panels [keys / 32][width][32]: the transpose, ready to be a product's right factor. Keys beyond `keys` up to a
