@@ -63,5 +63,8 @@ struct AttentionCase: Sendable, CustomTestStringConvertible {
         AttentionCase(
             "long bidirectional", HeadLayout(queryHeads: 2, keyValueHeads: 2, width: 72),
             AttentionSegments(offsets: [0, 260], isCausal: false)),
+        AttentionCase(
+            "heads wider than the packed rows' usual distance", HeadLayout(queryHeads: 2, keyValueHeads: 1, width: 160),
+            AttentionSegments(offsets: [0, 50, 53], isCausal: true)),
     ]
 }
