@@ -56,8 +56,21 @@ import Testing
                 if engine == VITRAIL_PRODUCTS_NATIVE {
                     let same = test.run(nil) == result
                     #expect(same, "\(test.name): one thread differs from three")
+                    let packed = test.run(pool, packed: true)
+                    let worstPacked = test.worstExcess(packed, test.reference())
+                    #expect(worstPacked <= 1, "\(test.name) packed: \(worstPacked) times the bound")
                 }
             }
+        }
+    }
+
+    @Test("products are measured")
+    func measurement() {
+        var arguments = vitrail_product_args()
+        (arguments.m, arguments.n, arguments.k) = (33, 65, 40)
+        for precision in [VITRAIL_FLOAT32, VITRAIL_BFLOAT16] {
+            arguments.precision = precision
+            #expect(vitrail_product_gflops(nil, &arguments, 0) > 0)
         }
     }
 
@@ -152,7 +165,8 @@ struct ProductCase {
 
     static func rounded(_ value: Float) -> Float { Float(bitPattern: UInt32(bfloat16(value)) << 16) }
 
-    func run(_ pool: OpaquePointer?) -> [Float] {
+    /// The product on a pool's threads; with `packed`, B is packed in a call of its own.
+    func run(_ pool: OpaquePointer?, packed: Bool = false) -> [Float] {
         var c = initial
         let halfA = a.map(Self.bfloat16), halfB = b.map(Self.bfloat16)
         a.withUnsafeBytes { a in
@@ -180,7 +194,14 @@ struct ProductCase {
                                 arguments.b_type = bType
                                 arguments.precision = precision
                                 arguments.engine = engine
-                                #expect(vitrail_product(pool, &arguments))
+                                if packed {
+                                    let operand = vitrail_pack(pool, &arguments)
+                                    defer { vitrail_packed_free(operand) }
+                                    arguments.b = nil
+                                    #expect(vitrail_product_packed(pool, &arguments, operand))
+                                } else {
+                                    #expect(vitrail_product(pool, &arguments))
+                                }
                             }
                         }
                     }
