@@ -92,7 +92,9 @@ static void decode(vitrail_pool *pool, attention_args *args) {
     // A short cache is not worth the other threads.
     vitrail_pool *team = keys * layout->query_heads * layout->width < VITRAIL_GRAIN ? NULL : pool;
     vitrail_pool_run_dynamic(team, vitrail_kernels()->attention_decode, args, (int)unit_count);
-    vitrail_pool_run(team, vitrail_kernels()->attention_combine, args, (int)pairs);
+    // Joining is next to nothing, and so not worth a second wait for the others.
+    vitrail_pool_run(
+        partial < VITRAIL_GRAIN ? NULL : team, vitrail_kernels()->attention_combine, args, (int)pairs);
     vitrail_pool_return(pool, args->partials);
     vitrail_pool_return(pool, args->scratch);
     vitrail_pool_return(pool, first_units);

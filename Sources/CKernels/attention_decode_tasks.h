@@ -58,7 +58,7 @@ static void attention_decode_task(void *context, int part, int parts) {
             soften_block(&block, scores, &state, values, width, k == begin);
             const float *value = head_of(a->value, view.key_row + k, view.head, used);
             if (used % 16 == 0) {
-                multiply_scores(&block, width, scores, value, a->value.stride, values);
+                multiply_few_scores(&block, width, scores, value, a->value.stride, values);
             } else {
                 for (ptrdiff_t r = 0; r < count; r++)
                     for (ptrdiff_t j = 0; j < block.seen[r]; j++) {

@@ -4,7 +4,7 @@
 /// scores to the next, with room for the last tile of keys, and from one packed row of a narrow head to the next.
 enum { ATTENTION_ROWS = 48, ATTENTION_KEYS = 128, ATTENTION_STRIDE = 144, ATTENTION_PANEL = 32 };
 /// Segments with at most this many queries stream their keys instead of packing them.
-enum { ATTENTION_DECODE_ROWS = 4, ATTENTION_DECODE_KEYS = 256 };
+enum { ATTENTION_DECODE_ROWS = 4, ATTENTION_DECODE_KEYS = 128 };
 
 /// The queries [first, last) of one segment and key-value head, counted in blocks of ATTENTION_ROWS rows, head after head
 /// of the group. For decoding, first is the number of a chunk of ATTENTION_DECODE_KEYS keys.

@@ -68,6 +68,11 @@ INLINE void ahead_of_block(attention_ahead *ahead, vitrail_matrix m, const atten
         left < ATTENTION_ROWS ? left : ATTENTION_ROWS);
 }
 
+/// Zeroes the packed rows that fill up the last tile, so that no tile meets what scratch memory held before.
+INLINE void clear_tile_rest(float *rows, ptrdiff_t count, ptrdiff_t stride) {
+    memset(rows + count * stride, 0, sizeof(float) * (size_t)((attention_round(count, TILE_ROWS) - count) * stride));
+}
+
 static void attention_unit_forward(const attention_args *a, const attention_unit *unit, const attention_unit *next) {
     const attention_view view = view_unit(a, unit);
     const ptrdiff_t width = view.width, used = view.used, heads = a->layout->query_heads;
@@ -87,6 +92,7 @@ static void attention_unit_forward(const attention_args *a, const attention_unit
         pack_rows(
             head_of(a->query, row, head, used), a->query.stride, count, used, a->layout->scale * 1.44269504f, query,
             stride);
+        clear_tile_rest(query, count, stride);
         attention_ahead ahead = {.width = used};
         ahead_of_block(&ahead, a->destination, &view, b);
         if (b + 1 < unit->last) ahead_of_block(&ahead, a->query, &view, b + 1);
@@ -151,6 +157,8 @@ static void attention_unit_gradient(const attention_args *a, const attention_uni
             head_of(a->query, row, head, used), a->query.stride, count, used, a->layout->scale * 1.44269504f, query,
             stride);
         pack_rows(head_of(a->gradient, row, head, used), a->gradient.stride, count, used, 1.0f, gradient, stride);
+        clear_tile_rest(query, count, stride);
+        clear_tile_rest(gradient, count, stride);
         memset(into_query, 0, sizeof(float) * (size_t)(ATTENTION_ROWS * width));
         for (ptrdiff_t r = 0; r < count; r++) {
             const float *output = head_of(a->destination, row + r, head, used);

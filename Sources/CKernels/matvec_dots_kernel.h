@@ -18,7 +18,9 @@ TARGET __attribute__((always_inline)) static inline float NAME(total)(NAME(vecto
 TARGET __attribute__((always_inline)) static inline void NAME(dots)(
     const void *weights, int64_t ldw, const int rows, const float *x, int64_t x_stride, const int columns, int64_t k,
     float *out, const bool half) {
-    enum { AHEAD = 1024 };
+    // The rows after these, where they are near; what lies ahead in these rows themselves where rows are long.
+    enum { FAR = 16384, AHEAD = 1024 };
+    const int64_t next = DOTS_ROWS * ldw * (half ? 2 : 4), ahead = next <= FAR ? next : AHEAD;
     NAME(vector) even[DOTS_ROWS][COLUMNS], odd[DOTS_ROWS][COLUMNS];
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {
@@ -38,14 +40,14 @@ TARGET __attribute__((always_inline)) static inline void NAME(dots)(
             NAME(vector) first, second;
             if (half) {
                 const uint16_t *w = (const uint16_t *)weights + i * ldw + p;
-                __builtin_prefetch((const char *)w + AHEAD);
+                __builtin_prefetch((const char *)w + ahead);
                 const NAME(bits) pairs = *(const NAME(bits) *)w;
                 first = (NAME(vector))(pairs << 16);
                 second = (NAME(vector))(pairs & 0xffff0000u);
             } else {
                 const float *w = (const float *)weights + i * ldw + p;
-                __builtin_prefetch((const char *)w + AHEAD);
-                __builtin_prefetch((const char *)(w + LANES) + AHEAD);
+                __builtin_prefetch((const char *)w + ahead);
+                __builtin_prefetch((const char *)(w + LANES) + ahead);
                 first = *(const NAME(vector) *)w;
                 second = *(const NAME(vector) *)(w + LANES);
             }

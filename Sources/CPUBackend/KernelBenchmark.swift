@@ -1,4 +1,3 @@
-import CKernels
 import TensorCore
 
 /// Times each kernel on shapes of a small language model and a vision tower, beside what the machine's memory gives.
@@ -16,22 +15,29 @@ public struct KernelBenchmark {
         /// Floating-point operations of a call; 0 where memory is the limit.
         public let operations: Double
 
+        /// How the factors of the kernel's products are rounded.
+        public let precision: ProductPrecision
+
         /// Gigabytes a second.
         public var gigabytesPerSecond: Double { bytes / seconds * 1e-9 }
         /// Billions of floating-point operations a second.
         public var gigaflops: Double { operations / seconds * 1e-9 }
+
+        /// The time over what the machine's limits allow.
+        public func overFloor(_ limits: MachineLimits) -> Double {
+            seconds / limits.floor(operations: operations, bytes: bytes, precision: precision)
+        }
     }
 
-    private let backend: CPUBackend
+    let backend: CPUBackend
     private let repetitions: Int
     private var results: [Result] = []
-
-    /// Bytes a second that the back end's threads read from memory.
-    public static func readBandwidth(of backend: CPUBackend) -> Double { vitrail_read_bandwidth(backend.pool, 0) }
 
     /// Measures every kernel; each is called `repetitions` times after one call of warm-up.
     public static func run(on backend: CPUBackend, repetitions: Int = 11) -> [Result] {
         var benchmark = KernelBenchmark(backend: backend, repetitions: repetitions)
+        benchmark.measureProducts()
+        benchmark.measureStreams()
         benchmark.measureElementwise()
         benchmark.measureRows()
         benchmark.measureLossAndOptimizer()
@@ -46,15 +52,23 @@ public struct KernelBenchmark {
     }
 
     private mutating func measure(_ name: String, floats: Int, operations: Double = 0, _ call: () -> Void) {
+        measure(name, bytes: 4 * Double(floats), operations: operations, call)
+    }
+
+    mutating func measure(
+        _ name: String, bytes: Double, operations: Double, precision: ProductPrecision = .float32, _ call: () -> Void
+    ) {
         call()
         let clock = ContinuousClock()
         let times = (0..<repetitions).map { _ in clock.measure(call) / .seconds(1) }.sorted()
         results.append(
-            Result(name: name, seconds: times[times.count / 2], bytes: 4 * Double(floats), operations: operations))
+            Result(
+                name: name, seconds: times[times.count / 2], bytes: bytes, operations: operations, precision: precision)
+        )
     }
 
     /// A tensor of small numbers that are no denormals.
-    private func numbers(_ shape: Shape) -> Tensor {
+    func numbers(_ shape: Shape) -> Tensor {
         Tensor((0..<shape.count).map { Float(($0 &* 7919) % 2048 - 1024) / 1024 }, shape: shape, on: backend)
     }
 

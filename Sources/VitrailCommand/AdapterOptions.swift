@@ -14,6 +14,14 @@ struct AdapterOptions: ParsableArguments {
         completion: .directory)
     var adapter: String?
 
+    /// Whether the model runs with an adapter.
+    func hasAdapter(_ model: String) -> Bool { folder(for: model) != nil }
+
+    private func folder(for model: String) -> String? {
+        let own = Paths.join(model, "adapter")
+        return adapter ?? (Files.isDirectory(own) ? own : nil)
+    }
+
     /// Opens a model with the adapter asked for, or with the one that lies in its folder.
     func open(_ model: String, on backend: any Backend) throws -> ModelBundle {
         try Self.open(model, adapter: adapter, on: backend)
@@ -22,8 +30,7 @@ struct AdapterOptions: ParsableArguments {
     /// Opens a model with an adapter, by default the one that lies in its folder.
     static func open(_ model: String, adapter: String? = nil, on backend: any Backend) throws -> ModelBundle {
         let bundle = try ModelBundle.open(model, on: backend)
-        let own = Paths.join(model, "adapter")
-        guard let folder = adapter ?? (Files.isDirectory(own) ? own : nil) else { return bundle }
+        guard let folder = folder(for: model) else { return bundle }
         _ = try AdapterFile(folder).attach(to: bundle.model.parameters, table: bundle.keyTable)
         return bundle
     }

@@ -38,6 +38,7 @@ struct AnswerCommand: ParsableCommand {
 
     @OptionGroup var adapters: AdapterOptions
     @OptionGroup var generation: GenerationOptions
+    @OptionGroup var quantization: QuantizeOptions
     @OptionGroup var runtime: RuntimeOptions
 
     func validate() throws {
@@ -54,7 +55,7 @@ struct AnswerCommand: ParsableCommand {
         if let input { items += try QuestionFile.read(input, images: images) }
         try InferenceRun.run(
             items, model: model, output: output, field: "prediction", json: json, generation, adapters,
-            runtime, noun: "answers")
+            quantization, runtime, noun: "answers")
     }
 }
 

@@ -39,6 +39,7 @@ struct CaptionCommand: ParsableCommand {
 
     @OptionGroup var adapters: AdapterOptions
     @OptionGroup var generation: GenerationOptions
+    @OptionGroup var quantization: QuantizeOptions
     @OptionGroup var runtime: RuntimeOptions
 
     func validate() throws {
@@ -51,7 +52,7 @@ struct CaptionCommand: ParsableCommand {
         let items = references.map { AnswerItem(id: $0.description, images: [$0], question: prompt) }
         try InferenceRun.run(
             items, model: model, output: output, field: "caption", json: json, generation, adapters,
-            runtime, noun: "captions")
+            quantization, runtime, noun: "captions")
     }
 }
 
@@ -59,9 +60,10 @@ struct CaptionCommand: ParsableCommand {
 enum InferenceRun {
     static func run(
         _ items: [AnswerItem], model: String, output: String?, field: String, json: Bool,
-        _ generation: GenerationOptions, _ adapters: AdapterOptions, _ runtime: RuntimeOptions, noun: String
+        _ generation: GenerationOptions, _ adapters: AdapterOptions, _ quantization: QuantizeOptions,
+        _ runtime: RuntimeOptions, noun: String
     ) throws {
-        let bundle = try adapters.open(model, on: runtime.backend())
+        let bundle = try quantization.open(model, adapters, runtime)
         if bundle.model.configuration.vision == nil, items.contains(where: { !$0.images.isEmpty }) {
             throw UserError(
                 "\(model): this model has no vision tower, so it cannot look at pictures",

@@ -52,6 +52,7 @@ struct EvaluateCommand: ParsableCommand {
 
     @OptionGroup var adapters: AdapterOptions
     @OptionGroup var generation: GenerationOptions
+    @OptionGroup var quantization: QuantizeOptions
     @OptionGroup var runtime: RuntimeOptions
 
     func validate() throws {
@@ -80,7 +81,7 @@ struct EvaluateCommand: ParsableCommand {
         var items = try QuestionFile.read(data!, images: images)
         if let limit { items = Array(items.prefix(limit)) }
         if let seed = shuffleImages { items = AnswerMetrics.shuffled(items, seed: seed) }
-        let bundle = try adapters.open(model!, on: runtime.backend())
+        let bundle = try quantization.open(model!, adapters, runtime)
         Interruption.listen()
         let folder = output == nil ? try Files.makeTemporaryDirectory() : nil
         defer { if let folder { try? Files.remove(folder) } }

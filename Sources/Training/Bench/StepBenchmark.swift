@@ -28,10 +28,19 @@ public struct StepBenchmark {
         public var loss: Double
     }
 
+    /// Where the time of one step goes.
+    public struct Profile: Sendable {
+        /// Kinds of kernels with their seconds and calls, the longest first; `host` is what lies between the kernels.
+        public var parts: [(name: String, seconds: Double, calls: Int)]
+        /// All products of the step by themselves: its floor.
+        public var floor: ProductFloor
+    }
+
     private let model: VisionLanguageModel
     private let batch: PackedBatch
     private let gradients: GradientBuffer
     private let optimizer: any Optimizer
+    private let backend: MeasuringBackend
     private let tuning: Tuning?
     private let trainable: Int
 
@@ -41,9 +50,11 @@ public struct StepBenchmark {
         _ preset: ModelPreset, batch size: Int, textTokens: Int, scope: Scope, recomputes: Bool = false,
         on backend: any Backend
     ) {
+        let backend = MeasuringBackend(backend)
+        self.backend = backend
         model = VisionLanguageModel(preset.configuration, Initializer(backend: backend, seed: 0))
         model.recomputesActivations = recomputes
-        batch = Self.randomBatch(preset.configuration, size: size, textTokens: textTokens)
+        batch = RandomBatch(preset.configuration).training(size: size, textTokens: textTokens)
         let tree = model.parameters
         for entry in tree.entries {
             entry.parameter.isTrainable = scope == .full || entry.path.hasPrefix("projector.")
@@ -72,9 +83,11 @@ public struct StepBenchmark {
                 fix: Suggestion.nearest(to: name, among: names).map { "write \"\($0)\"" }
                     ?? "one of \(names.joined(separator: ", "))")
         }
+        let backend = MeasuringBackend(backend)
+        self.backend = backend
         model = VisionLanguageModel(preset.configuration, Initializer(backend: backend, seed: 0))
         model.recomputesActivations = recomputes
-        batch = Self.randomBatch(preset.configuration, size: size, textTokens: textTokens)
+        batch = RandomBatch(preset.configuration).training(size: size, textTokens: textTokens)
         let rule = TuningRule(selector: part, method: candidate.method)
         let tuning = try Tuning([rule], tree: model.parameters, seed: 0, digest: "")
         tuning.settle()
@@ -94,19 +107,7 @@ public struct StepBenchmark {
         var loss = 0.0
         for index in 0..<warmup + steps {
             let start = ContinuousClock.now
-            gradients.clear()
-            tuning?.begin(step: index)
-            let sum = model.loss(batch)
-            let count = Double(batch.supervisedCount)
-            let rates = [GroupRate(learningRate: 1e-4, weightDecay: 0.01)]
-            let fused = optimizer as? any FusedOptimizer
-            fused?.begin(rates, gradientScale: 1 / count)
-            sum.backward()
-            tuning?.end()
-            loss = Double(sum.scalar) / count
-            let norm = (fused?.gradientNorm ?? gradients.norm) / count
-            let clip = GradientBuffer.clipFactor(norm: norm, limit: 1)
-            optimizer.step(rates, gradientScale: clip / count)
+            loss = step(index)
             if index >= warmup { seconds.append((ContinuousClock.now - start).inSeconds) }
         }
         return Result(
@@ -114,28 +115,33 @@ public struct StepBenchmark {
             parameters: model.parameters.count, trainable: trainable, loss: loss)
     }
 
-    private static func randomBatch(_ configuration: ModelConfiguration, size: Int, textTokens: Int) -> PackedBatch {
-        var generator = RandomGenerator(seed: 1)
-        let vision = configuration.vision!
-        let side = vision.imageSize
-        let visual = configuration.visualTokenCount(height: side, width: side)
-        var ids: [Int32] = []
-        var labels: [Int32] = []
-        var rows: [Int32] = []
-        var offsets: [Int32] = [0]
-        for _ in 0..<size {
-            rows += (0..<visual).map { Int32(ids.count + $0) }
-            ids += [Int32](repeating: -1, count: visual)
-            labels += [Int32](repeating: -1, count: visual)
-            for index in 0..<textTokens {
-                ids.append(Int32(generator.below(configuration.language.vocabularySize - 1)))
-                let isSupervised = index >= textTokens / 2 && index + 1 < textTokens
-                labels.append(isSupervised ? Int32(generator.below(configuration.language.vocabularySize - 1)) : -1)
-            }
-            offsets.append(Int32(ids.count))
-        }
-        let pixels = (0..<size * 3 * side * side).map { _ in Float(generator.normal()) }
-        let group = PictureGroup(height: side, width: side, count: size, pixels: pixels, rows: rows)
-        return PackedBatch(ids: ids, labels: labels, offsets: offsets, pictures: [group])
+    /// Runs one more step with a clock around every kernel, and then its products by themselves.
+    public func profile() -> Profile {
+        backend.reset()
+        backend.isMeasuring = true
+        let start = ContinuousClock.now
+        _ = step(0)
+        let total = (ContinuousClock.now - start).inSeconds
+        backend.isMeasuring = false
+        return Profile(
+            parts: backend.parts(of: total), floor: ProductFloor(backend.products, on: backend.base))
+    }
+
+    /// - Returns: the mean loss.
+    private func step(_ index: Int) -> Double {
+        gradients.clear()
+        tuning?.begin(step: index)
+        let sum = model.loss(batch)
+        let count = Double(batch.supervisedCount)
+        let rates = [GroupRate(learningRate: 1e-4, weightDecay: 0.01)]
+        let fused = optimizer as? any FusedOptimizer
+        fused?.begin(rates, gradientScale: 1 / count)
+        sum.backward()
+        tuning?.end()
+        let loss = Double(sum.scalar) / count
+        let norm = (fused?.gradientNorm ?? gradients.norm) / count
+        let clip = GradientBuffer.clipFactor(norm: norm, limit: 1)
+        optimizer.step(rates, gradientScale: clip / count)
+        return loss
     }
 }

@@ -127,6 +127,10 @@ public struct StageRecipe: Sendable {
     public var errorLimit: Int
     /// Megabytes of processed pictures kept in memory.
     public var pictureCache: Int
+    /// Whether a frozen tower's features are kept on disk, in the run's folder.
+    public var cachesFeatures: Bool
+    /// Gigabytes of features kept at most.
+    public var featureCacheLimit: Int
     /// Evaluation during the stage.
     public var evaluation: EvaluationRecipe?
     /// Steps between checkpoints, besides those at a new best and at the end of the stage; nil for none by count.

@@ -52,6 +52,13 @@ extension StageRecipe {
         }
         errorLimit = reader.int("error_limit", or: 100)
         pictureCache = reader.int("picture_cache_mb", or: 512)
+        cachesFeatures = reader.bool("cache_features", or: false)
+        featureCacheLimit = reader.int("cache_features_gb", minimum: 1, or: 16)
+        if cachesFeatures && (flipsPictures || shiftsPictures > 0) {
+            reader.add(
+                "cache_features keeps what the tower makes of pictures as they are, and augment changes them",
+                fix: "remove one of the two", key: "cache_features")
+        }
         evaluation = reader.mapping("evaluate") { EvaluationRecipe($0) } ?? nil
         checkpointEvery = reader.int("checkpoint_every", minimum: 1)
         checkpointMinutes = reader.double("checkpoint_minutes", or: 15)

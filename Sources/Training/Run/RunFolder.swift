@@ -7,6 +7,7 @@ import Basics
 ///     rejections.jsonl     records that were left out, with the reason
 ///     checkpoints/<stage>/step-N/
 ///     adapters/<stage>/    what the methods of a stage with `tune:` have learned
+///     features/<tower>/    what a frozen tower makes of pictures (`cache_features`), while the run is under way
 ///     summary.json         figures of each stage
 ///     report.html
 ///     final/               the model as a Hugging Face folder; it exists when the run is done
@@ -33,6 +34,9 @@ public struct RunFolder: Sendable {
     public var final: String { Paths.join(path, "final") }
     /// Whether the run has finished.
     public var isFinished: Bool { Files.exists(Paths.join(final, "config.json")) }
+
+    /// What frozen towers make of pictures, a folder a tower.
+    public var features: String { Paths.join(path, "features") }
 
     /// The folder of a stage's checkpoints.
     public func checkpoints(of stage: String) -> String { Paths.join(path, "checkpoints", stage) }

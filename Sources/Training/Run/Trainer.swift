@@ -73,6 +73,7 @@ public final class Trainer {
         }
         try RunSummary.write(summaries, recipe: recipe, bundle: bundle, to: folder)
         try writeFinal()
+        if Files.exists(folder.features) { try Files.remove(folder.features) }
         return .finished
     }
 

@@ -21,6 +21,7 @@ final class InstructTask: FusableTask {
     private let seed: UInt64
     private let loader: SampleLoader
     private let batcher: TokenBudgetBatcher
+    private let features: FrozenFeatures?
 
     init(_ stage: StageRecipe, _ context: StageContext, from position: Int) throws {
         model = context.bundle.model
@@ -38,6 +39,7 @@ final class InstructTask: FusableTask {
         self.position = position
         loader = try data.loader(positions: position..<max(position, samples))
         batcher = TokenBudgetBatcher(loader, limits: .init(samples: stage.batchSize))
+        features = stage.cachesFeatures ? FrozenFeatures(stage, context) : nil
     }
 
     var waitSeconds: Double { loader.statistics.waitSeconds }
@@ -51,6 +53,8 @@ final class InstructTask: FusableTask {
 
     func step() throws -> StepLoss? {
         guard let batch = try batcher.next() else { return nil }
+        try features?.begin()
+        defer { features?.end() }
         position = batch.nextPosition
         var loss = StepLoss(sum: 0, weight: 0, tokens: 0, pictures: 0)
         let samples = batch.samples.map {

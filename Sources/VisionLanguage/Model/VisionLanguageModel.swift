@@ -62,13 +62,24 @@ public final class VisionLanguageModel: Module {
         ["vision": vision, "projector": projector, "language": language]
     }
 
-    /// Visual tokens of a group of pictures, `[pictures · tokens, hidden]`.
-    public func visualTokens(_ group: PictureGroup) -> Tensor {
-        guard let vision, let projector, let shape = configuration.vision else {
+    /// Takes the place of the tower where its states may be known already; its second argument runs the tower.
+    package var knownStates: ((PictureGroup, (PictureGroup) -> Tensor) -> Tensor)?
+
+    /// What the tower makes of a group of pictures, `[pictures · patches, columns]`.
+    package func towerStates(_ group: PictureGroup) -> Tensor {
+        guard let vision, let shape = configuration.vision else {
             preconditionFailure("a language model alone takes no pictures")
         }
         let pixels = Tensor(group.pixels, shape: [group.count, shape.channels, group.height, group.width], on: backend)
-        let states = vision(pixels, features: configuration.features)
+        return vision(pixels, features: configuration.features)
+    }
+
+    /// Visual tokens of a group of pictures, `[pictures · tokens, hidden]`.
+    public func visualTokens(_ group: PictureGroup) -> Tensor {
+        guard let projector, let shape = configuration.vision else {
+            preconditionFailure("a language model alone takes no pictures")
+        }
+        let states = knownStates.map { $0(group, towerStates) } ?? towerStates(group)
         return projector(
             states, pictures: group.count, rows: group.height / shape.patchSize,
             columns: group.width / shape.patchSize)

@@ -1,0 +1,94 @@
+import Basics
+import NeuralNetwork
+public import TensorCore
+public import VisionLanguage
+
+/// Times greedy generation on random weights: the prompt, then one token after another.
+public struct DecodeBenchmark {
+    /// Result of a measurement.
+    public struct Result: Sendable {
+        /// Median seconds from the prompt to the first new token.
+        public var promptSeconds: Double
+        /// Tokens of all prompts, visual ones included.
+        public var promptTokens: Int
+        /// Median seconds of a step, which gives each sequence one token.
+        public var stepSeconds: Double
+        /// New tokens a second, over all sequences.
+        public var tokensPerSecond: Double
+        /// Bytes of weights and of an average cache that a step reads at least.
+        public var bytesPerStep: Double
+    }
+
+    private let model: VisionLanguageModel
+    private let prompts: [Prompt]
+    private let backend: MeasuringBackend
+
+    /// - Parameters:
+    ///   - textTokens: tokens of each prompt, after the picture's where `hasPicture`.
+    ///   - storage: how weights are kept; nil keeps float32.
+    public init(
+        _ preset: ModelPreset, batch: Int, textTokens: Int, hasPicture: Bool, storage: WeightStorage?,
+        on backend: any Backend
+    ) {
+        self.backend = MeasuringBackend(backend)
+        var configuration = preset.configuration
+        if !hasPicture { configuration.vision = nil }
+        model = VisionLanguageModel(configuration, Initializer(backend: self.backend, seed: 0))
+        if let storage { model.store(storage) }
+        prompts = RandomBatch(configuration).prompts(count: batch, textTokens: textTokens, hasPicture: hasPicture)
+    }
+
+    /// Generates `tokens` tokens for each prompt, several times after one short generation of warm-up.
+    public func run(tokens: Int, repeats: Int) -> Result {
+        _ = generate(2)
+        var first: [Double] = []
+        var steps: [Double] = []
+        for _ in 0..<max(1, repeats) {
+            let times = generate(tokens)
+            first.append(times[0])
+            steps.append(times.dropFirst().reduce(0, +) / Double(max(1, times.count - 1)))
+        }
+        let promptTokens = prompts.reduce(0) { $0 + $1.ids.count }
+        let step = steps.sorted()[steps.count / 2]
+        let language = model.configuration.language
+        let cached = Double(promptTokens + prompts.count * tokens / 2)
+        let cache = cached * Double(2 * language.heads.keyValueColumns * language.layers * 4)
+        return Result(
+            promptSeconds: first.sorted()[first.count / 2], promptTokens: promptTokens, stepSeconds: step,
+            tokensPerSecond: Double(prompts.count) / step, bytesPerStep: Double(model.bytesPerToken) + cache)
+    }
+
+    /// Where the time of one step goes, by kind of kernel, the longest first; `host` is what lies between the kernels.
+    public func profile(tokens: Int) -> [(name: String, seconds: Double, calls: Int)] {
+        _ = generate(2)
+        backend.reset()
+        let times = generate(tokens) { [backend] in backend.isMeasuring = true }
+        backend.isMeasuring = false
+        let steps = max(1, tokens - 1)
+        var parts = KernelKind.allCases.map {
+            (
+                name: $0.rawValue, seconds: backend.seconds[$0, default: 0] / Double(steps),
+                calls: backend.calls[$0, default: 0] / steps
+            )
+        }
+        let step = times.dropFirst().reduce(0, +) / Double(steps)
+        parts.append((name: "host", seconds: max(0, step - backend.total / Double(steps)), calls: 1))
+        return parts.filter { $0.calls > 0 }.sorted { $0.seconds > $1.seconds }
+    }
+
+    /// Seconds of the prompt, then of each step.
+    private func generate(_ tokens: Int, afterPrompt: @escaping () -> Void = {}) -> [Double] {
+        var times: [Double] = []
+        var last = ContinuousClock.now
+        let end = prompts.count - 1
+        _ = Generator(model).generate(prompts, GenerationSettings(maximumNewTokens: tokens)) { prompt, _ in
+            guard prompt == end else { return true }
+            if times.isEmpty { afterPrompt() }
+            let now = ContinuousClock.now
+            times.append((now - last).inSeconds)
+            last = now
+            return true
+        }
+        return times
+    }
+}

@@ -1,0 +1,94 @@
+public import TensorCore
+
+/// What a kernel is for, as a profile adds them up.
+public enum KernelKind: String, Sendable, CaseIterable {
+    case products
+    case attention
+    case norms
+    case activations
+    case elementwise
+    case rows
+    case losses
+    case optimizer
+    case memory
+}
+
+/// Forwards to another back end and adds up the time of every kind of kernel, and which products there were.
+///
+/// Kernels return when they are done on the CPU, so the clock around a call is the kernel's time. What a step takes beyond the sum
+/// is the host's own work: the graph, allocation, packing of batches.
+public final class MeasuringBackend: Backend {
+    let base: any Backend
+    /// Seconds by kind since the last `reset()`.
+    public private(set) var seconds: [KernelKind: Double] = [:]
+    /// Calls by kind since the last `reset()`.
+    public private(set) var calls: [KernelKind: Int] = [:]
+    /// Products by form since the last `reset()`, and how often each was asked for.
+    public private(set) var products: [ProductForm: Int] = [:]
+
+    /// Whether calls are timed; otherwise they are only passed on.
+    public var isMeasuring = false
+
+    /// Measures what `base` does.
+    public init(_ base: any Backend) { self.base = base }
+
+    /// The measured back end's name.
+    public var name: String { base.name }
+
+    /// Seconds of all kernels since the last `reset()`.
+    public var total: Double { KernelKind.allCases.reduce(0) { $0 + seconds[$1, default: 0] } }
+
+    /// Kinds with their seconds and calls, the longest first; `host` is what is left of `total` seconds.
+    ///
+    /// - Parameter count: how often the work was done; figures are those of one time.
+    func parts(of total: Double, count: Int = 1) -> [(name: String, seconds: Double, calls: Int)] {
+        var parts = KernelKind.allCases.map {
+            (name: $0.rawValue, seconds: seconds[$0, default: 0] / Double(count), calls: calls[$0, default: 0] / count)
+        }
+        parts.append((name: "host", seconds: max(0, total - self.total) / Double(count), calls: 1))
+        return parts.filter { $0.calls > 0 }.sorted { $0.seconds > $1.seconds }
+    }
+
+    /// Starts over.
+    public func reset() {
+        seconds = [:]
+        calls = [:]
+        products = [:]
+    }
+
+    func timed<Result>(_ kind: KernelKind, _ kernel: () -> Result) -> Result {
+        guard isMeasuring else { return kernel() }
+        let start = ContinuousClock.now
+        defer {
+            seconds[kind, default: 0] += (ContinuousClock.now - start).inSeconds
+            calls[kind, default: 0] += 1
+        }
+        return kernel()
+    }
+
+    /// Memory of the measured back end; the tensor's back end is this one, so that operations come back here.
+    public func allocate(byteCount: Int) -> Storage {
+        let inner = base.allocate(byteCount: byteCount)
+        return Storage(pointer: inner.pointer, byteCount: inner.byteCount, backend: self) { _ in
+            withExtendedLifetime(inner) {}
+        }
+    }
+
+    /// Forwards, and notes the product's form.
+    public func product(
+        _ a: Matrix, transposeA: Bool, _ b: Matrix, transposeB: Bool, alpha: Float, bias: Tensor?, into c: Matrix,
+        accumulate: Bool
+    ) {
+        if isMeasuring {
+            let form = ProductForm(
+                rows: c.rows, columns: c.columns, terms: transposeA ? a.rows : a.columns, transposeA: transposeA,
+                transposeB: transposeB, accumulates: accumulate, left: a.dtype, right: b.dtype)
+            products[form, default: 0] += 1
+        }
+        timed(.products) {
+            base.product(
+                a, transposeA: transposeA, b, transposeB: transposeB, alpha: alpha, bias: bias, into: c,
+                accumulate: accumulate)
+        }
+    }
+}

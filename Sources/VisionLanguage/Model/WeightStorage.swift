@@ -1,0 +1,50 @@
+public import NeuralNetwork
+public import TensorCore
+
+/// How the matrices of a model that only answers are kept.
+public enum WeightStorage: String, Sendable, CaseIterable {
+    /// Two bytes a weight.
+    case bfloat16
+    /// 8.5 bits a weight: blocks of 32 with one scale (GGML's Q8_0).
+    case q8
+    /// 4.5 bits a weight in the blocks (GGML's Q4_0), 8.5 in embedding and head, whose rounding shows most.
+    case q4
+}
+
+extension VisionLanguageModel {
+    /// Keeps the weights in another form, for inference: the decoder's matrices as asked, those of tower and projector in bfloat16.
+    ///
+    /// Tower and projector multiply hundreds of rows by each weight, where reading the weights costs little; the decoder reads all
+    /// of its weights for every token.
+    public func store(_ form: WeightStorage) {
+        // What does not decay is added, not multiplied: positions and class tokens stay in float32.
+        func isPlainMatrix(_ entry: ParameterTree.Entry) -> Bool {
+            entry.parameter.shape.rank == 2 && entry.parameter.decays && entry.parameter.source == nil
+        }
+        let tree = parameters
+        guard form != .bfloat16 else {
+            tree.convert(to: .bfloat16, where: isPlainMatrix)
+            return
+        }
+        let language = tree.filter { $0.path.hasPrefix("language.") }
+        let ends = ["language.embedding", "language.head"]
+        language.filter { entry in ends.contains { entry.path.hasPrefix($0) } }
+            .convert(to: .int8Blocks, where: isPlainMatrix)
+        language.convert(to: form == .q8 ? .int8Blocks : .int4Blocks) { entry in
+            isPlainMatrix(entry) && !ends.contains { entry.path.hasPrefix($0) }
+        }
+        // What is left has rows that are no whole blocks.
+        tree.convert(to: .bfloat16) { isPlainMatrix($0) && $0.parameter.value.dtype == .float32 }
+    }
+
+    /// Bytes of the decoder's weights that every new token reads.
+    public var bytesPerToken: Int {
+        parameters.entries.reduce(0) { sum, entry in
+            let isRead =
+                entry.path.hasPrefix("language.")
+                && (entry.path != "language.embedding" || configuration.language.tiesWordEmbeddings)
+            guard isRead, entry.parameter.source == nil else { return sum }
+            return sum + entry.parameter.value.dtype.byteCount(of: entry.parameter.count)
+        }
+    }
+}

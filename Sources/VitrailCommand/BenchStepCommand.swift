@@ -1,0 +1,119 @@
+import ArgumentParser
+import Basics
+import CPUBackend
+import Training
+
+/// `vitrail bench step`.
+struct BenchStepCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "step", abstract: "Time a training step on random data.",
+        discussion: """
+            EXAMPLES
+              vitrail bench step --preset smol --batch 4 --text 60
+              vitrail bench step --preset tiny --batch 64 --text 24 --precision bfloat16 --json
+              vitrail bench step --method qlora --part language        a tuning method of vitrail estimate
+
+            The floor of a step is all of its matrix products by themselves.
+            """)
+
+    @Option(help: "Model shape: smol or tiny.")
+    var preset = PresetOption.smol
+
+    @Option(help: ArgumentHelp("Conversations a step.", valueName: "n"))
+    var batch = 4
+
+    @Option(help: ArgumentHelp("Text tokens after the picture's.", valueName: "n"))
+    var text = 60
+
+    @Option(help: "What is trained: full or projector.")
+    var stage = ScopeOption.full
+
+    @Option(help: ArgumentHelp("Tuning method instead of --stage, as in vitrail estimate.", valueName: "name"))
+    var method: String?
+
+    @Option(help: ArgumentHelp("Part or pattern that --method tunes; '*' for all.", valueName: "part"))
+    var part = "language"
+
+    @Option(help: ArgumentHelp("Timed steps, after two of warm-up.", valueName: "n"))
+    var steps = 5
+
+    @Flag(help: "Compute activations again in the backward pass.")
+    var recompute = false
+
+    @Flag(inversion: .prefixedNo, help: "Measure where the time goes, and the floor, after the steps.")
+    var floor = true
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    @OptionGroup var runtime: RuntimeOptions
+
+    func validate() throws {
+        guard batch > 0, text > 1, steps > 0 else {
+            throw ValidationError("--batch and --steps must be at least 1, --text at least 2.")
+        }
+    }
+
+    func run() throws {
+        let backend = runtime.backend()
+        let benchmark =
+            try method.map {
+                try StepBenchmark(
+                    preset.preset, batch: batch, textTokens: text, method: $0, part: part, recomputes: recompute,
+                    on: backend)
+            }
+            ?? StepBenchmark(
+                preset.preset, batch: batch, textTokens: text, scope: stage == .full ? .full : .projector,
+                recomputes: recompute, on: backend)
+        let result = benchmark.run(steps: steps)
+        // Before the floor's products take memory of their own.
+        let (peak, tensors) = (ProcessMemory.peakBytes, backend.peakBytes)
+        let profile = floor ? benchmark.profile() : nil
+        if json {
+            Console.out(JSON.object(object(result, profile, peak: peak, tensors: tensors, backend)).serialized())
+        } else {
+            show(result, profile, peak: peak, backend)
+        }
+    }
+
+    private func object(
+        _ result: StepBenchmark.Result, _ profile: StepBenchmark.Profile?, peak: Int, tensors: Int,
+        _ backend: CPUBackend
+    ) -> JSONObject {
+        var object: JSONObject = [
+            "preset": .string(preset.rawValue), "dtype": .string(backend.products.rawValue),
+            "stage": .string(method ?? stage.rawValue), "batch": .int(batch), "threads": .int(backend.threads),
+            "parameters": .int(result.parameters), "trained_parameters": .int(result.trainable),
+            "tensor_peak_bytes": .int(tensors), "step_s": .number(result.stepSeconds),
+            "tokens_per_second": .number(Double(result.tokens) / result.stepSeconds),
+            "peak_rss_gb": .number(Double(peak) / 1e9), "loss": .number(result.loss),
+        ]
+        guard let profile else { return object }
+        object["floor_s"] = .number(profile.floor.seconds)
+        object["over_floor"] = .number(result.stepSeconds / profile.floor.seconds)
+        object["product_gflops"] = .number(profile.floor.gigaflops)
+        object["profile_s"] = .object(JSONObject(profile.parts.map { ($0.name, .number($0.seconds)) }))
+        return object
+    }
+
+    private func show(
+        _ result: StepBenchmark.Result, _ profile: StepBenchmark.Profile?, peak: Int, _ backend: CPUBackend
+    ) {
+        let rate = Int(Double(result.tokens) / result.stepSeconds)
+        Console.out(
+            "\(preset.rawValue), \(method ?? stage.rawValue) step, \(backend.products.rawValue), \(backend.threads) threads: "
+                + "\(Formatting.decimal(result.stepSeconds * 1e3, 1)) ms, \(Formatting.count(rate)) tokens/s, "
+                + "peak memory \(Formatting.bytes(peak))")
+        guard let profile else { return }
+        Console.out(
+            "floor: all products alone \(Formatting.decimal(profile.floor.seconds * 1e3, 1)) ms at "
+                + "\(Formatting.count(Int(profile.floor.gigaflops))) GFLOP/s; the step is "
+                + "\(Formatting.decimal(result.stepSeconds / profile.floor.seconds, 2)) times that\n")
+        ProfileTable.show(profile.parts)
+    }
+}
+
+/// What a measured step trains, by name.
+enum ScopeOption: String, ExpressibleByArgument, CaseIterable {
+    case full, projector
+}

@@ -1,0 +1,64 @@
+import ArgumentParser
+import Basics
+import CPUBackend
+import Training
+import VisionLanguage
+
+/// `vitrail bench tower`.
+struct BenchTowerCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "tower", abstract: "Time the vision tower and projector without gradients.",
+        discussion: """
+            EXAMPLES
+              vitrail bench tower --batch 16
+              vitrail bench tower --precision bfloat16 --json
+
+            The floor is all matrix products of the pass by themselves.
+            """)
+
+    @Option(help: "Model shape: smol or tiny.")
+    var preset = PresetOption.smol
+
+    @Option(help: ArgumentHelp("Pictures of a pass.", valueName: "n"))
+    var batch = 16
+
+    @Option(help: ArgumentHelp("Passes that are timed, after one of warm-up.", valueName: "n"))
+    var passes = 5
+
+    @Flag(help: "Print one JSON object.")
+    var json = false
+
+    @OptionGroup var runtime: RuntimeOptions
+
+    func validate() throws {
+        guard (1...4_096).contains(batch), passes > 0 else {
+            throw ValidationError("--batch must be from 1 to 4096, --passes at least 1.")
+        }
+    }
+
+    func run() throws {
+        let backend = runtime.backend()
+        let storage = backend.products == .bfloat16 ? "bfloat16" : "float32"
+        let benchmark = TowerBenchmark(
+            preset.preset, batch: batch, storage: backend.products == .bfloat16 ? .bfloat16 : nil, on: backend)
+        let (seconds, floor) = benchmark.run(passes: passes)
+        let rate = Double(batch) / seconds
+        if json {
+            let object: JSON = [
+                "preset": .string(preset.rawValue), "weights": .string(storage), "batch": .int(batch),
+                "threads": .int(backend.threads), "pass_s": .number(seconds), "pictures_per_second": .number(rate),
+                "floor_s": .number(floor.seconds), "over_floor": .number(seconds / floor.seconds),
+                "product_gflops": .number(floor.gigaflops),
+            ]
+            Console.out(object.serialized())
+        } else {
+            Console.out(
+                "\(preset.rawValue) tower, \(storage), batch \(batch), \(backend.threads) threads: "
+                    + "\(Formatting.decimal(seconds * 1e3, 1)) ms, \(Formatting.decimal(rate, 1)) pictures/s")
+            Console.out(
+                "floor: all products alone \(Formatting.decimal(floor.seconds * 1e3, 1)) ms at "
+                    + "\(Formatting.count(Int(floor.gigaflops))) GFLOP/s; the pass is "
+                    + "\(Formatting.decimal(seconds / floor.seconds, 2)) times that")
+        }
+    }
+}

@@ -1,0 +1,46 @@
+import ArgumentParser
+import Basics
+import CPUBackend
+import TensorCore
+import VisionLanguage
+
+/// How the weights of a model that only answers are kept.
+struct QuantizeOptions: ParsableArguments {
+    @Option(help: "Keep weights in 8 or 4 bits a weight, in blocks of 32 with a scale: q8 or q4.")
+    var quantize: QuantizeOption?
+
+    /// The processor: quantised weights want rows in integers, which bfloat16 precision allows.
+    func backend(_ runtime: RuntimeOptions) -> CPUBackend {
+        runtime.backend(precision: quantize == nil ? .float32 : .bfloat16)
+    }
+
+    /// The form of weights on a processor; nil leaves them as they were loaded.
+    func storage(on backend: CPUBackend) -> WeightStorage? {
+        quantize?.storage ?? (backend.products == .bfloat16 ? .bfloat16 : nil)
+    }
+
+    /// Opens a model folder with its adapter and brings the weights into that form.
+    func open(_ folder: String, _ adapters: AdapterOptions, _ runtime: RuntimeOptions) throws -> ModelBundle {
+        let backend = backend(runtime)
+        let bundle = try adapters.open(folder, on: backend)
+        guard let storage = storage(on: backend) else { return bundle }
+        // Adapters read the weights under them in float32.
+        if adapters.hasAdapter(folder) {
+            guard quantize == nil else {
+                throw UserError(
+                    "\(folder): an adapter is at work, and --quantize takes plain weights",
+                    fix: "fold it in first with vitrail adapter merge")
+            }
+            return bundle
+        }
+        bundle.model.store(storage)
+        return bundle
+    }
+}
+
+/// A form of quantised weights by name.
+enum QuantizeOption: String, ExpressibleByArgument, CaseIterable {
+    case q8, q4
+
+    var storage: WeightStorage { self == .q8 ? .q8 : .q4 }
+}

@@ -1,0 +1,63 @@
+import Basics
+import CPUBackend
+import Testing
+import Training
+import VisionLanguage
+
+/// The benchmarks run, and what they say adds up.
+@Suite("Benchmarks") struct BenchTests {
+    @Test func aStepHasAFloorBelowItsTime() {
+        let benchmark = StepBenchmark(.tiny, batch: 2, textTokens: 8, scope: .full, on: CPUBackend(threads: 2))
+        let result = benchmark.run(steps: 1, warmup: 1)
+        let profile = benchmark.profile()
+        #expect(result.tokens == 2 * (64 + 8))
+        #expect(result.loss > 6 && result.loss < 8, "ln 1024 is 6.93")
+        let kinds = profile.parts.map(\.name)
+        for kind in ["products", "attention", "norms", "optimizer", "losses", "host"] { #expect(kinds.contains(kind)) }
+        // Forward: 2 · weights · rows; the gradients of inputs and weights take as much again each.
+        let tower = 4.0 * (4 * 128 * 128 + 2 * 128 * 512) * 128
+        let decoder = 6.0 * (192 * (192 + 128) + 192 * 192 + 3 * 192 * 512) * 144
+        #expect(profile.floor.operations > 2 * 2.8 * (tower + decoder))
+        #expect(profile.floor.operations < 2 * 3.3 * (tower + decoder))
+        #expect(profile.floor.seconds > 0)
+    }
+
+    @Test(arguments: [nil, WeightStorage.bfloat16, .q8, .q4])
+    func decodingReadsTheWeightsOfItsForm(_ storage: WeightStorage?) {
+        let backend = CPUBackend(threads: 2, products: storage == nil ? .float32 : .bfloat16)
+        let benchmark = DecodeBenchmark(
+            .tiny, batch: 2, textTokens: 5, hasPicture: true, storage: storage, on: backend)
+        let result = benchmark.run(tokens: 4, repeats: 1)
+        let blocks = 6.0 * (192 * (192 + 128) + 192 * 192 + 3 * 192 * 512)
+        let embedding = 1_024.0 * 192
+        let norms = 13.0 * 192 * 4
+        let cache = Double(2 * (64 + 5) + 2 * 4 / 2) * 2 * 64 * 6 * 4
+        let weights =
+            switch storage {
+            case nil: 4 * (blocks + embedding)
+            case .bfloat16: 2 * (blocks + embedding)
+            case .q8: 34.0 / 32 * (blocks + embedding)
+            case .q4: 18.0 / 32 * blocks + 34.0 / 32 * embedding
+            }
+        #expect(result.bytesPerStep == weights + norms + cache)
+        #expect(result.promptTokens == 138)
+        #expect(result.stepSeconds > 0 && result.promptSeconds > 0)
+        #expect(benchmark.profile(tokens: 3).contains { $0.name == "products" && $0.calls > 20 })
+    }
+
+    @Test func limitsAreFloors() {
+        let limits = MachineLimits(of: CPUBackend(threads: 2))
+        #expect(limits.readBandwidth > 1e8)
+        for precision in ProductPrecision.allCases {
+            #expect((limits.productRates[precision] ?? 0) > 1e8)
+            let floor = limits.floor(operations: 1e9, bytes: 8, precision: precision)
+            #expect(floor == 1e9 / limits.productRates[precision]!)
+        }
+        #expect(limits.floor(operations: 0, bytes: 1e9) == 1e9 / limits.readBandwidth)
+    }
+
+    @Test func towersAreTimed() {
+        let (seconds, floor) = TowerBenchmark(.tiny, batch: 2, storage: nil, on: CPUBackend(threads: 2)).run(passes: 1)
+        #expect(seconds > 0 && floor.operations > 2 * 4 * (4 * 128 * 128 + 2 * 128 * 512) * 128)
+    }
+}
