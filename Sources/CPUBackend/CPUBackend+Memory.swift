@@ -28,7 +28,7 @@ extension CPUBackend {
     /// Copies on all threads: tensors are host memory.
     public func upload(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor) {
         precondition(bytes.count == tensor.dtype.byteCount(of: tensor.count), "upload: \(bytes.count) bytes")
-        regroupedWeights.forget(tensor.storage)
+        RegroupedWeights.forget(tensor.storage)
         if let source = bytes.baseAddress { vitrail_copy(pool, tensor.pointer, source, bytes.count) }
     }
 
@@ -46,14 +46,14 @@ extension CPUBackend {
     /// Copies bytes on all threads.
     public func copy(_ source: Tensor, into destination: Tensor) {
         precondition(source.dtype == destination.dtype && source.count == destination.count, "copy: unlike tensors")
-        regroupedWeights.forget(destination.storage)
+        RegroupedWeights.forget(destination.storage)
         vitrail_copy(pool, destination.pointer, source.pointer, source.dtype.byteCount(of: source.count))
     }
 
     /// One pass over memory; between two narrow kinds through float32.
     public func convert(_ source: Tensor, into destination: Tensor) {
         precondition(source.count == destination.count, "convert: \(source.shape) into \(destination.shape)")
-        regroupedWeights.forget(destination.storage)
+        RegroupedWeights.forget(destination.storage)
         let direct = source.dtype == .float32 || destination.dtype == .float32 || source.dtype == destination.dtype
         guard direct else {
             let widened = empty(source.shape)

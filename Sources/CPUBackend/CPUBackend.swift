@@ -24,7 +24,6 @@ public final class CPUBackend: Backend {
 
     let pool: OpaquePointer?
     let memory: BlockCache
-    var regroupedWeights = RegroupedWeights()
 
     /// A back end with threads and memory of its own.
     ///

@@ -9,6 +9,8 @@ public final class Storage {
     public let byteCount: Int
     /// The back end that owns the memory and whose kernels read it.
     public let backend: any Backend
+    /// What the back end keeps beside the memory, such as another order of the same weights; it goes when the memory goes.
+    public var companion: AnyObject?
 
     private let release: (UnsafeMutableRawPointer) -> Void
 

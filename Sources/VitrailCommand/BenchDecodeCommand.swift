@@ -56,7 +56,8 @@ struct BenchDecodeCommand: ParsableCommand {
         let backend = quantization.backend(runtime)
         let storage = quantization.storage(on: backend)
         let benchmark = DecodeBenchmark(
-            preset.preset, batch: batch, textTokens: prompt, hasPicture: picture, storage: storage, on: backend)
+            preset.preset, batch: batch, textTokens: prompt, hasPicture: picture, storage: storage,
+            profiles: profile, on: backend)
         let result = benchmark.run(tokens: tokens, repeats: repeats)
         let peak = ProcessMemory.peakBytes
         let limits = MachineLimits(of: backend, precisions: [])

@@ -21,19 +21,20 @@ public struct DecodeBenchmark {
 
     private let model: VisionLanguageModel
     private let prompts: [Prompt]
-    private let backend: MeasuringBackend
+    private let measuring: MeasuringBackend?
 
     /// - Parameters:
     ///   - textTokens: tokens of each prompt, after the picture's where `hasPicture`.
     ///   - storage: how weights are kept; nil keeps float32.
+    ///   - profiles: whether kernels can be timed one by one, which costs a little itself.
     public init(
         _ preset: ModelPreset, batch: Int, textTokens: Int, hasPicture: Bool, storage: WeightStorage?,
-        on backend: any Backend
+        profiles: Bool = false, on backend: any Backend
     ) {
-        self.backend = MeasuringBackend(backend)
+        measuring = profiles ? MeasuringBackend(backend) : nil
         var configuration = preset.configuration
         if !hasPicture { configuration.vision = nil }
-        model = VisionLanguageModel(configuration, Initializer(backend: self.backend, seed: 0))
+        model = VisionLanguageModel(configuration, Initializer(backend: measuring ?? backend, seed: 0))
         if let storage { model.store(storage) }
         prompts = RandomBatch(configuration).prompts(count: batch, textTokens: textTokens, hasPicture: hasPicture)
     }
@@ -60,19 +61,20 @@ public struct DecodeBenchmark {
 
     /// Where the time of one step goes, by kind of kernel, the longest first; `host` is what lies between the kernels.
     public func profile(tokens: Int) -> [(name: String, seconds: Double, calls: Int)] {
+        guard let measuring else { return [] }
         _ = generate(2)
-        backend.reset()
-        let times = generate(tokens) { [backend] in backend.isMeasuring = true }
-        backend.isMeasuring = false
+        measuring.reset()
+        let times = generate(tokens) { measuring.isMeasuring = true }
+        measuring.isMeasuring = false
         let steps = max(1, tokens - 1)
         var parts = KernelKind.allCases.map {
             (
-                name: $0.rawValue, seconds: backend.seconds[$0, default: 0] / Double(steps),
-                calls: backend.calls[$0, default: 0] / steps
+                name: $0.rawValue, seconds: measuring.seconds[$0, default: 0] / Double(steps),
+                calls: measuring.calls[$0, default: 0] / steps
             )
         }
         let step = times.dropFirst().reduce(0, +) / Double(steps)
-        parts.append((name: "host", seconds: max(0, step - backend.total / Double(steps)), calls: 1))
+        parts.append((name: "host", seconds: max(0, step - measuring.total / Double(steps)), calls: 1))
         return parts.filter { $0.calls > 0 }.sorted { $0.seconds > $1.seconds }
     }
 

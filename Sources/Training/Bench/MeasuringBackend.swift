@@ -34,6 +34,8 @@ public final class MeasuringBackend: Backend {
 
     /// The measured back end's name.
     public var name: String { base.name }
+    /// The measured back end's threads.
+    public var threads: Int { base.threads }
 
     /// Seconds of all kernels since the last `reset()`.
     public var total: Double { KernelKind.allCases.reduce(0) { $0 + seconds[$1, default: 0] } }

@@ -118,6 +118,7 @@ final class GenerationSession {
         var hidden = model.language(x, context)
         if rows.count < hidden.shape.rows { hidden = gatherRows(hidden, indices: Tensor(rows, on: model.backend)) }
         let values = model.language.logits(hidden).floats
+        if rows.count == 1 { return [values] }
         let vocabulary = model.configuration.language.vocabularySize
         return rows.indices.map { Array(values[$0 * vocabulary..<($0 + 1) * vocabulary]) }
     }
