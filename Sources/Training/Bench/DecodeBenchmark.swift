@@ -66,16 +66,7 @@ public struct DecodeBenchmark {
         measuring.reset()
         let times = generate(tokens) { measuring.isMeasuring = true }
         measuring.isMeasuring = false
-        let steps = max(1, tokens - 1)
-        var parts = KernelKind.allCases.map {
-            (
-                name: $0.rawValue, seconds: measuring.seconds[$0, default: 0] / Double(steps),
-                calls: measuring.calls[$0, default: 0] / steps
-            )
-        }
-        let step = times.dropFirst().reduce(0, +) / Double(steps)
-        parts.append((name: "host", seconds: max(0, step - measuring.total / Double(steps)), calls: 1))
-        return parts.filter { $0.calls > 0 }.sorted { $0.seconds > $1.seconds }
+        return measuring.parts(of: times.dropFirst().reduce(0, +), count: max(1, tokens - 1))
     }
 
     /// Seconds of the prompt, then of each step.
