@@ -17,19 +17,22 @@ extension ParameterTree {
             groups[key, default: []].append(parameter)
         }
         for key in order {
-            place(groups[key]!.sorted { $0.value.byteOffset < $1.value.byteOffset }, as: dtype)
+            ParameterTree.place(groups[key]!, as: dtype) { $1.value.backend.convert($1.value, into: $0) }
         }
     }
 
-    /// Puts parameters one after another into fresh memory.
-    private func place(_ parameters: [Parameter], as dtype: DType) {
+    /// Gives parameters fresh memory in another form, one after another in the order of the old, filled by `fill`.
+    public static func place(
+        _ parameters: [Parameter], as dtype: DType, fill: (_ value: Tensor, _ parameter: Parameter) throws -> Void
+    ) rethrows {
         guard let backend = parameters.first?.value.backend else { return }
+        let parameters = parameters.sorted { $0.value.byteOffset < $1.value.byteOffset }
         let sizes = parameters.map { dtype.byteCount(of: $0.count) }
         let storage = backend.allocate(byteCount: sizes.reduce(0, +))
         var offset = 0
         for (parameter, size) in zip(parameters, sizes) {
             let value = Tensor(shape: parameter.shape, dtype: dtype, storage: storage, byteOffset: offset)
-            backend.convert(parameter.value, into: value)
+            try fill(value, parameter)
             parameter.replaceValue(value)
             offset += size
         }

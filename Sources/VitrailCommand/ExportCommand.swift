@@ -15,6 +15,9 @@ struct ExportCommand: ParsableCommand {
             EXAMPLES
               vitrail export runs/pebble pebble-tuned
               vitrail export runs/pebble/final small --dtype bfloat16 --shard-size 2GB
+              vitrail export runs/pebble/final tiny --quantize q4
+
+            With --quantize the folder is for vitrail alone: transformers does not read blocks.
             """)
 
     @Argument(help: "A run's folder, a checkpoint of one, or a model folder.", completion: .directory)
@@ -26,11 +29,18 @@ struct ExportCommand: ParsableCommand {
     @Option(help: "Type of the weights: float32, float16 or bfloat16 (default: as they are).")
     var dtype: WeightType?
 
+    @Option(help: "Write the decoder's weights in 8 or 4 bits, in blocks of 32 with a scale: q8 or q4.")
+    var quantize: QuantizeOption?
+
     @Option(help: ArgumentHelp("Largest file, as 500MB or 5GB.", valueName: "size"))
     var shardSize = "5GB"
 
     @Flag(help: "Replace the folder if it is there.")
     var force = false
+
+    func validate() throws {
+        if dtype != nil && quantize != nil { throw ValidationError("--dtype and --quantize exclude each other.") }
+    }
 
     func run() throws {
         let limit = try shardLimit()
@@ -42,7 +52,9 @@ struct ExportCommand: ParsableCommand {
         let bundle = try ModelBundle.open(folder, on: CPUBackend(threads: nil))
         try Files.createDirectory(Paths.parent(output))
         let directory = try AtomicDirectory(output)
-        try bundle.write(to: directory.path, element: dtype?.element, shardLimit: limit)
+        if let quantize { bundle.model.store(quantize.storage) }
+        try bundle.write(
+            to: directory.path, element: dtype?.element, storage: quantize?.storage, shardLimit: limit)
         try Files.write(try card(run, bundle), to: directory.file("README.md"))
         try directory.commit()
         Console.error("Model: \(output)")

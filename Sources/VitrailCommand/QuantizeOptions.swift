@@ -19,9 +19,15 @@ struct QuantizeOptions: ParsableArguments {
         quantize?.storage ?? (backend.products == .bfloat16 ? .bfloat16 : nil)
     }
 
-    /// Opens a model folder with its adapter and brings the weights into that form.
+    /// Opens a model folder with its adapter and brings the weights into that form. A folder that lies in blocks stays in them.
     func open(_ folder: String, _ adapters: AdapterOptions, _ runtime: RuntimeOptions) throws -> ModelBundle {
-        let backend = backend(runtime)
+        let stored = try WeightStorage.ofFolder(folder)
+        if let stored, let quantize, quantize.storage != stored {
+            throw UserError(
+                "\(folder) holds \(stored.rawValue) weights, which cannot become \(quantize.rawValue)",
+                fix: "quantise the model that it was made from")
+        }
+        let backend = stored == nil ? backend(runtime) : runtime.backend(precision: .bfloat16)
         let bundle = try adapters.open(folder, on: backend)
         guard let storage = storage(on: backend) else { return bundle }
         // Adapters read the weights under them in float32.

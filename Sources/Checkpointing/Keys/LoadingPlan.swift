@@ -9,6 +9,8 @@ struct LoadingPlan {
         let name: String
         let form: KeyRule.Form
         let parameters: [Parameter]
+        /// The block form that the file holds, taken as it is; nil for numbers.
+        var blocks: DType?
     }
 
     var steps: [Step] = []
@@ -43,6 +45,10 @@ struct LoadingPlan {
             }
             let expected = Self.fileShape(of: parts.map(\.shape.dimensions), place.form)
             let entry = try source.entry(name)
+            if let blocks = DType.blocks(in: entry, of: parts, place.form) {
+                steps.append(Step(name: name, form: place.form, parameters: parts, blocks: blocks))
+                continue
+            }
             guard entry.shape == expected else {
                 differences.shapes.append((name, entry.shape, expected, path))
                 continue

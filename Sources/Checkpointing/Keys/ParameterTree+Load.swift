@@ -15,7 +15,8 @@ extension ParameterTree {
     /// - Throws: ``CheckpointError`` listing all differences by path.
     public func load(from source: some TensorSource, table: KeyTable, checksFinite: Bool = true) throws {
         let plan = try LoadingPlan(self, from: source, table: table)
-        for step in plan.steps {
+        try plan.loadBlocks(source)
+        for step in plan.steps where step.blocks == nil {
             switch (step.form, step.parameters.count, step.parameters[0].value.dtype.fileElement) {
             case (.transposed, _, _), (_, 2..., _), (_, _, nil):
                 try step.loadThroughFloats(source, checksFinite: checksFinite)

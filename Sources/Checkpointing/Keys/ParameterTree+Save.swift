@@ -9,12 +9,13 @@ extension ParameterTree {
     ///   - folder: Where to. For a folder that changes all at once, the path of an `AtomicDirectory`.
     ///   - table: The family's keys; every parameter must have one.
     ///   - element: The element type; nil keeps that of each parameter (block forms become float32).
+    ///   - keepsBlocks: Whether block forms are written as they are, as bytes, which only this project reads.
     ///   - shardLimit: The largest file in bytes.
     /// - Returns: The names of the files written.
     @discardableResult
     public func save(
-        to folder: String, table: KeyTable, element: TensorElement? = nil, stem: String = "model",
-        shardLimit: Int = CheckpointWriter.defaultShardLimit
+        to folder: String, table: KeyTable, element: TensorElement? = nil, keepsBlocks: Bool = false,
+        stem: String = "model", shardLimit: Int = CheckpointWriter.defaultShardLimit
     ) throws -> [String] {
         var parameters: [String: Parameter] = [:]
         for (path, parameter) in entries { parameters[path] = parameter }
@@ -29,6 +30,10 @@ extension ParameterTree {
             precondition(
                 parts.count == place.paths.count, "\(place.key) holds \(place.paths), not all of which are there")
             places[place.key] = (place.form, parts)
+            if keepsBlocks, parts.count == 1, place.form == .same, let shape = parts[0].fileBlockShape {
+                descriptions.append(TensorDescription(name: place.key, element: .uint8, shape: shape))
+                continue
+            }
             descriptions.append(
                 TensorDescription(
                     name: place.key, element: element ?? parameter.value.dtype.fileElement ?? .float32,
@@ -48,7 +53,8 @@ extension ParameterTree {
     ) throws {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: description.byteCount, alignment: 64)
         defer { buffer.deallocate() }
-        if parts.count == 1, form != .transposed, parts[0].value.dtype.fileElement == description.element {
+        let isAsItIs = description.element == .uint8 || parts[0].value.dtype.fileElement == description.element
+        if parts.count == 1, form != .transposed, isAsItIs {
             parts[0].value.backend.download(parts[0].value, to: buffer)
         } else {
             var floats = parts.count == 1 ? parts[0].value.floats : parts.flatMap(\.value.floats)

@@ -41,6 +41,11 @@ struct TrainableParts {
                     || stage.train.contains { Self.matches(entry.path, $0) })
                 && !stage.freeze.contains { Self.matches(entry.path, $0) }
             if !entry.parameter.isTrainable { entry.parameter.dropGradient() }
+            guard !entry.parameter.isTrainable || entry.parameter.value.dtype == .float32 else {
+                throw UserError(
+                    "stage \"\(stage.name)\": \(entry.path) is kept as \(entry.parameter.value.dtype), which cannot be trained",
+                    fix: "train the model that it was made from")
+            }
         }
         let added = (tuning?.added.entries ?? []).filter { $0.parameter.isTrainable }
         let trained = tree.entries.filter { $0.parameter.isTrainable } + added

@@ -39,16 +39,23 @@ extension ModelBundle {
     ///
     /// - Parameters:
     ///   - element: type of the written weights; nil keeps that of each.
+    ///   - storage: what `VisionLanguageModel.store` made of the weights, to be written in blocks; only this project reads them.
     ///   - shardLimit: largest file in bytes.
     public func write(
-        to folder: String, element: TensorElement? = nil, shardLimit: Int = CheckpointWriter.defaultShardLimit
+        to folder: String, element: TensorElement? = nil, storage: WeightStorage? = nil,
+        shardLimit: Int = CheckpointWriter.defaultShardLimit
     ) throws {
         try Files.createDirectory(folder)
         try model.parameters.save(
-            to: folder, table: ModelFamily.table(model.configuration), element: element, shardLimit: shardLimit)
-        let json = ModelFamily.json(
+            to: folder, table: ModelFamily.table(model.configuration), element: element,
+            keepsBlocks: storage != nil, shardLimit: shardLimit)
+        var json = ModelFamily.json(
             model.configuration, imageTokenID: imageTokenID, imageTokens: imageTokenCount,
-            dtype: element?.torchName ?? "float32")
+            dtype: element?.torchName ?? (storage == nil ? "float32" : "bfloat16"))
+        if let storage, var object = json.object {
+            object["quantization_config"] = storage.json
+            json = .object(object)
+        }
         for (name, bytes) in sideFiles { try Files.write(bytes, to: Paths.join(folder, name)) }
         if let processor, model.configuration.vision != nil {
             try Files.write(

@@ -1,4 +1,6 @@
-public import NeuralNetwork
+public import Basics
+import Checkpointing
+import NeuralNetwork
 public import TensorCore
 
 /// How the matrices of a model that only answers are kept.
@@ -9,6 +11,29 @@ public enum WeightStorage: String, Sendable, CaseIterable {
     case q8
     /// 4.5 bits a weight in the blocks (GGML's Q4_0), 8.5 in embedding and head, whose rounding shows most.
     case q4
+
+    /// What `config.json` says of weights in blocks, as `quantization_config`.
+    var json: JSON {
+        ["quant_method": "vitrail", "format": .string(rawValue), "block_length": 32]
+    }
+
+    /// How the weights of a model folder are kept; nil for plain numbers.
+    ///
+    /// - Throws: an error for a form that is not this project's.
+    public static func ofFolder(_ folder: String) throws -> WeightStorage? {
+        let path = Paths.join(folder, "config.json")
+        guard Files.exists(path), let note = try JSON.read(path)["quantization_config"], note != .null else {
+            return nil
+        }
+        let method = note["quant_method"]?.string ?? "?"
+        guard method == "vitrail", let format = note["format"]?.string, let form = WeightStorage(rawValue: format)
+        else {
+            throw UserError(
+                "\(path): weights quantised by \(method) are not supported",
+                fix: "take the model's plain weights, and pass --quantize q8 or q4")
+        }
+        return form
+    }
 }
 
 extension VisionLanguageModel {
@@ -17,9 +42,10 @@ extension VisionLanguageModel {
     /// Tower and projector multiply hundreds of rows by each weight, where reading the weights costs little; the decoder reads all
     /// of its weights for every token.
     public func store(_ form: WeightStorage) {
-        // What does not decay is added, not multiplied: positions and class tokens stay in float32.
+        // A source makes its own weights. What does not decay is added, not multiplied: positions and class tokens stay in float32.
         func isPlainMatrix(_ entry: ParameterTree.Entry) -> Bool {
             entry.parameter.shape.rank == 2 && entry.parameter.decays && entry.parameter.source == nil
+                && entry.parameter.value.dtype == .float32
         }
         let tree = parameters
         guard form != .bfloat16 else {
@@ -33,8 +59,8 @@ extension VisionLanguageModel {
         language.convert(to: form == .q8 ? .int8Blocks : .int4Blocks) { entry in
             isPlainMatrix(entry) && !ends.contains { entry.path.hasPrefix($0) }
         }
-        // What is left has rows that are no whole blocks.
-        tree.convert(to: .bfloat16) { isPlainMatrix($0) && $0.parameter.value.dtype == .float32 }
+        // What is left is not the decoder's, or has rows that are no whole blocks.
+        tree.convert(to: .bfloat16, where: isPlainMatrix)
     }
 
     /// Bytes of the decoder's weights that every new token reads.

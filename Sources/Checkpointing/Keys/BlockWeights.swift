@@ -1,0 +1,55 @@
+import Basics
+import NeuralNetwork
+import TensorCore
+
+// Quantised weights in files. A matrix [rows, columns] in blocks of 32 is a tensor of bytes (U8) [rows, columns / 32 · bytes of a
+// block]: for each block a float16 scale, then 32 signed bytes (34 bytes, GGML's Q8_0) or 16 bytes of two nibbles (18, Q4_0).
+
+extension DType {
+    /// The bytes of a row of `columns` weights in a block form; nil where rows are no whole blocks, or the form has none.
+    func blockRowBytes(_ columns: Int) -> Int? {
+        guard blockLength > 1, columns > 0, columns % blockLength == 0 else { return nil }
+        return byteCount(of: columns)
+    }
+
+    /// The block form that a file's tensor holds for the parameters; nil when it holds numbers, or does not fit.
+    static func blocks(in entry: TensorEntry, of parameters: [Parameter], _ form: KeyRule.Form) -> DType? {
+        guard entry.element == .uint8, form == .same, parameters.count == 1, let shape = parameters.first?.shape,
+            shape.rank == 2, entry.shape.count == 2, entry.shape[0] == shape[0]
+        else { return nil }
+        return [.int8Blocks, .int4Blocks].first { $0.blockRowBytes(shape[1]) == entry.shape[1] }
+    }
+}
+
+extension Parameter {
+    /// The shape of the parameter's block form in a file; nil when it is not in one.
+    var fileBlockShape: [Int]? {
+        guard shape.rank == 2, let bytes = value.dtype.blockRowBytes(shape[1]) else { return nil }
+        return [shape[0], bytes]
+    }
+}
+
+extension LoadingPlan {
+    /// Gives the parameters whose weights lie in blocks memory of that form and reads the blocks as they are. Maps that
+    /// were one product stay one.
+    func loadBlocks(_ source: some TensorSource) throws {
+        var groups: [ObjectIdentifier: [Step]] = [:]
+        var order: [ObjectIdentifier] = []
+        for step in steps where step.blocks != nil {
+            let key = ObjectIdentifier(step.parameters[0].value.storage)
+            if groups[key] == nil { order.append(key) }
+            groups[key, default: []].append(step)
+        }
+        for key in order {
+            for form in [DType.int8Blocks, .int4Blocks] {
+                let steps = groups[key, default: []].filter { $0.blocks == form }
+                var names: [ObjectIdentifier: String] = [:]
+                for step in steps { names[ObjectIdentifier(step.parameters[0])] = step.name }
+                try ParameterTree.place(steps.map { $0.parameters[0] }, as: form) { value, parameter in
+                    guard let name = names[ObjectIdentifier(parameter)] else { return }
+                    try source.withBytes(name) { value.backend.upload($0, to: value) }
+                }
+            }
+        }
+    }
+}

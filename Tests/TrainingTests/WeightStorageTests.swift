@@ -1,0 +1,89 @@
+import Basics
+import CPUBackend
+import NeuralNetwork
+import TensorCore
+import TestSupport
+import Testing
+import Training
+import VisionLanguage
+
+/// Models whose weights lie in bfloat16 or in blocks answer, are written, and come back as they were.
+@Suite("Weight storage") struct WeightStorageTests {
+    private func bytes(_ parameter: Parameter) -> [UInt8] {
+        let value = parameter.value
+        return Array(UnsafeRawBufferPointer(start: value.pointer, count: value.dtype.byteCount(of: value.count)))
+    }
+
+    @Test(arguments: [WeightStorage.q8, .q4])
+    func aQuantisedFolderComesBackAsItWas(_ form: WeightStorage) throws {
+        try Fixtures.withTemporaryFolder { folder in
+            let run = try SmallRun(folder)
+            let backend = CPUBackend(threads: 2, products: .bfloat16)
+            let bundle = try run.recipe().makeModel(on: backend)
+            bundle.model.store(form)
+            let path = Paths.join(folder, "stored")
+            try bundle.write(to: path, storage: form)
+            #expect(try WeightStorage.ofFolder(path) == form)
+            let again = try ModelBundle.open(path, on: backend)
+            let kinds = again.model.parameters.entries.map(\.parameter.value.dtype)
+            #expect(kinds.contains(form == .q8 ? .int8Blocks : .int4Blocks))
+            // Query, key and value are still one product.
+            let first = again.model.parameters
+            let names = ["query", "key", "value"].map { "language.layers.0.attention.\($0).weight" }
+            let storages = names.compactMap { first[$0]?.value.storage }
+            #expect(storages.count == 3 && storages.allSatisfy { $0 === storages[0] })
+            for (old, new) in zip(bundle.model.parameters.entries, again.model.parameters.entries)
+            where old.parameter.value.dtype == new.parameter.value.dtype {
+                #expect(bytes(old.parameter) == bytes(new.parameter), "\(old.path)")
+            }
+            let prompt = Prompt(ids: [5, 6, 7, 8])
+            let settings = GenerationSettings(maximumNewTokens: 6)
+            // The file holds the other matrices in bfloat16, and a model is opened with them in float32.
+            again.model.store(.bfloat16)
+            #expect(
+                Generator(again.model).generate([prompt], settings)
+                    == Generator(bundle.model).generate([prompt], settings))
+        }
+    }
+
+    @Test func blocksStayNearTheWeights() throws {
+        try Fixtures.withTemporaryFolder { folder in
+            let run = try SmallRun(folder)
+            for (form, bound) in [(WeightStorage.bfloat16, 0.005), (.q8, 0.01), (.q4, 0.12)] {
+                let backend = CPUBackend(threads: 1)
+                let (plain, stored) = try (run.recipe().makeModel(on: backend), run.recipe().makeModel(on: backend))
+                stored.model.store(form)
+                for (a, b) in zip(plain.model.parameters.entries, stored.model.parameters.entries) {
+                    let (x, y) = (a.parameter.value.floats, b.parameter.value.floats)
+                    let error = zip(x, y).reduce(0.0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+                    let size = x.reduce(0.0) { $0 + Double($1 * $1) }
+                    #expect(error.squareRoot() <= bound * size.squareRoot(), "\(a.path) as \(form)")
+                    if a.parameter.shape.rank == 1 || a.path.contains("positions") { #expect(x == y, "\(a.path)") }
+                }
+            }
+        }
+    }
+
+    @Test func foreignQuantisationIsNamed() throws {
+        try Fixtures.withTemporaryFolder { folder in
+            try Files.write(
+                #"{"quantization_config": {"quant_method": "gptq", "bits": 4}}"#, to: Paths.join(folder, "config.json"))
+            let error = #expect(throws: UserError.self) { try WeightStorage.ofFolder(folder) }
+            #expect(error?.problem.contains("quantised by gptq are not supported") == true)
+        }
+    }
+
+    @Test func blocksAreNotTrained() throws {
+        try Fixtures.withTemporaryFolder { folder in
+            let run = try SmallRun(folder)
+            let recipe = try run.recipe()
+            let bundle = try recipe.makeModel(on: CPUBackend(threads: 1))
+            bundle.model.store(.q8)
+            let trainer = Trainer(
+                recipe, bundle: bundle, folder: RunFolder(Paths.join(folder, "run")), workers: 1
+            ) { _ in .proceed }
+            let error = #expect(throws: UserError.self) { _ = try trainer.run() }
+            #expect(error?.problem.contains("cannot be trained") == true)
+        }
+    }
+}
