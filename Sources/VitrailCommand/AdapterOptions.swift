@@ -15,9 +15,9 @@ struct AdapterOptions: ParsableArguments {
     var adapter: String?
 
     /// Whether the model runs with an adapter.
-    func hasAdapter(_ model: String) -> Bool { folder(for: model) != nil }
+    func hasAdapter(_ model: String) -> Bool { Self.folder(for: model, adapter) != nil }
 
-    private func folder(for model: String) -> String? {
+    private static func folder(for model: String, _ adapter: String?) -> String? {
         let own = Paths.join(model, "adapter")
         return adapter ?? (Files.isDirectory(own) ? own : nil)
     }
@@ -30,7 +30,7 @@ struct AdapterOptions: ParsableArguments {
     /// Opens a model with an adapter, by default the one that lies in its folder.
     static func open(_ model: String, adapter: String? = nil, on backend: any Backend) throws -> ModelBundle {
         let bundle = try ModelBundle.open(model, on: backend)
-        guard let folder = folder(for: model) else { return bundle }
+        guard let folder = folder(for: model, adapter) else { return bundle }
         _ = try AdapterFile(folder).attach(to: bundle.model.parameters, table: bundle.keyTable)
         return bundle
     }

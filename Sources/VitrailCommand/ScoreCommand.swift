@@ -46,6 +46,7 @@ struct ScoreCommand: ParsableCommand {
     var tokens = false
 
     @OptionGroup var adapters: AdapterOptions
+    @OptionGroup var quantization: QuantizeOptions
     @OptionGroup var runtime: RuntimeOptions
 
     func validate() throws {
@@ -56,7 +57,7 @@ struct ScoreCommand: ParsableCommand {
     }
 
     func run() throws {
-        let bundle = try adapters.open(model, on: runtime.backend())
+        let bundle = try quantization.open(model, adapters, runtime)
         let scorer = try AnswerScorer(bundle, data: data, images: images, template: template)
         let count = min(limit ?? scorer.count, scorer.count)
         var sum = 0.0
