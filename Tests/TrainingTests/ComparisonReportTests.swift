@@ -36,6 +36,13 @@ struct ComparisonReportTests {
         }
     }
 
+    @Test func aRunThatDivergedIsDrawnToo() throws {
+        try Fixtures.withTemporaryFolder { folder in
+            let run = try write(Paths.join(folder, "run"), losses: [1, 1e30, 1e30], exact: [0])
+            #expect(try ComparisonReport([run]).html.contains("1.0e30"))
+        }
+    }
+
     @Test func aFolderWithoutARunIsNamed() throws {
         try Fixtures.withTemporaryFolder { folder in
             #expect { try ComparisonReport([RunFolder(folder)]) } throws: {

@@ -75,8 +75,9 @@ struct LineChart {
     private func label(_ value: Double) -> String {
         let number = isLogarithmic ? pow(10, value) : value
         if number == 0 { return "0" }
-        let digits = abs(number) >= 100 ? 0 : abs(number) >= 1 ? 2 : 3
-        if abs(number) < 1e-3 {
+        let size = abs(number)
+        let digits = size >= 100 ? 0 : size >= 1 ? 2 : size >= 0.1 ? 3 : size >= 0.01 ? 4 : 5
+        if size < 1e-3 || size >= 1e7 {
             let exponent = Int(log10(abs(number)).rounded(.down))
             return "\(short(number / pow(10, Double(exponent))))e\(exponent)"
         }

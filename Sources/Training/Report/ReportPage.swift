@@ -16,7 +16,7 @@ enum ReportPage {
         var power = 1.0
         for _ in 0..<places { power *= 10 }
         let rounded = (value * power).rounded() / power
-        return places == 0 ? "\(Int(rounded))" : "\(rounded)"
+        return places == 0 ? Int(exactly: rounded).map { "\($0)" } ?? "\(rounded)" : "\(rounded)"
     }
 
     /// A whole page.
@@ -28,7 +28,7 @@ enum ReportPage {
         <style>
         body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1100px; padding: 0 1rem; color: #1f2937; }
         h1 { margin-bottom: 0; } h2 { margin-top: 2rem; border-bottom: 1px solid #e5e7eb; }
-        table { border-collapse: collapse; } th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid #e5e7eb; }
+        table { border-collapse: collapse; } th, td { padding: .3rem .7rem; text-align: right; border-bottom: 1px solid #e5e7eb; } td { white-space: nowrap; }
         th:first-child, td:first-child { text-align: left; } .wide { overflow-x: auto; }
         .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(420px, 1fr)); gap: 1rem; }
         figure { margin: 0; max-width: 640px; } svg { width: 100%; height: auto; } .grid { stroke: #e5e7eb; } .tick { font-size: 11px; fill: #6b7280; }
