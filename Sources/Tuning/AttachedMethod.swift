@@ -31,6 +31,11 @@ public final class AttachedMethod {
     /// What reads the adapter's file back, where only the attached method knows; otherwise `rule.method.saved`.
     var savedMethod: (any TuningMethod)?
 
+    /// Called before the samples of a data source run, with its place in the stage's data.
+    var selectSource: ((Int) -> Void)?
+    /// Writes a plain adapter from an instruction's tokens; nil when it has none.
+    var written: (([Int32]) -> (method: any TuningMethod, tensors: [AdapterTensor])?)?
+
     init(_ rule: TuningRule) { self.rule = rule }
 
     convenience init(_ method: any TuningMethod, _ target: TuningTarget) {

@@ -76,6 +76,38 @@ public final class Tuning {
         for method in methods { method.willStep?(step) }
     }
 
+    /// Whether samples of different data sources run through different adapters, and so apart.
+    public var dividesSources: Bool { methods.contains { $0.selectSource != nil } }
+
+    /// The samples of a data source run next.
+    public func select(source: Int) {
+        for method in methods { method.selectSource?(source) }
+    }
+
+    /// Puts a plain adapter in the place of the one that writes them.
+    ///
+    /// - Parameters:
+    ///   - ids: an instruction's tokens.
+    ///   - tree: the model's parameters.
+    /// - Returns: the plain adapter at work on the model.
+    public func written(from ids: [Int32], tree: ParameterTree) throws -> Tuning {
+        guard let writer = methods.first(where: { $0.written != nil }) else {
+            throw UserError("this adapter writes no others", fix: "name one that was tuned by \(Hypernetwork.name)")
+        }
+        guard let (method, tensors) = writer.written?(ids) else {
+            throw UserError("the instruction has no tokens", fix: "write a sentence, such as \"Name the shape.\"")
+        }
+        detach()
+        let paths = AdapterFolder.unique(tensors.map(\.site))
+        let rule = TuningRule(selector: writer.rule.selector, method: method, paths: paths)
+        let tuning = try Tuning([rule], tree: tree, seed: 0, digest: baseDigest)
+        for added in tuning.methods.flatMap(\.added) {
+            guard let own = tensors.first(where: { $0.site == added.site && $0.name == added.name }) else { continue }
+            own.values.withUnsafeBytes { added.parameter.value.backend.upload($0, to: added.parameter.value) }
+        }
+        return tuning
+    }
+
     /// A training step's gradients are there.
     public func end() { context.isTraining = false }
 

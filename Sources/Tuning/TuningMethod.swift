@@ -32,7 +32,7 @@ public enum TuningMethods {
     public static let all: [any TuningMethod.Type] = [
         FullTuning.self, PartialLayers.self, LoRA.self, IA3.self, BitFit.self, NormTuning.self, BottleneckAdapters.self,
         PromptTuning.self, PTuning.self, IntrinsicPrompt.self, PrefixTuning.self, QLoRA.self, VeRA.self,
-        IntrinsicDimension.self,
+        IntrinsicDimension.self, Hypernetwork.self,
     ]
 
     /// Their names.

@@ -14,7 +14,9 @@ struct AdapterCommand: ParsableCommand {
               vitrail adapter info runs/lora/adapters/instruct
               vitrail adapter merge runs/lora/adapters/instruct --model Models/pebble --output merged
             """,
-        subcommands: [AdapterListCommand.self, AdapterInfoCommand.self, AdapterMergeCommand.self])
+        subcommands: [
+            AdapterListCommand.self, AdapterInfoCommand.self, AdapterMergeCommand.self, AdapterWriteCommand.self,
+        ])
 }
 
 /// `vitrail adapter list`.

@@ -23,6 +23,7 @@ struct TunedRunTests {
         "{language: {method: qlora, rank: 4, base: fp4, double: false}}",
         "{language: {method: qlora, rank: 4, base: int8}}",
         "{language: {method: bottleneck, size: 8, placement: pfeiffer}}",
+        "{language: {method: hint, instructions: [Answer the question.], rank: 2}}",
         "{language: {method: layers, top: 1}}", "{language: [{method: bitfit, norms: true}], projector: full}",
         "{language: full}",
     ]

@@ -92,6 +92,7 @@ public struct MethodEstimator {
         tree.append(task.extraParameters, under: "contrastive")
         let tuning = try StageTuning(stage, index, recipe, bundle, seed: context.seed, digest: "")
         defer { tuning?.finish() }
+        try tuning?.divide(task, stage)
         let parts = try TrainableParts(stage, tree, tuning: tuning?.tuning)
         tuning?.tuning.settle()
         estimate.trainable = parts.groups.reduce(0) { $0 + $1.count }

@@ -43,6 +43,21 @@ final class StageTuning {
         ParameterTree(tuning.kept.map { ($0.name, Parameter($0.tensor, decays: false, isTrainable: false)) })
     }
 
+    /// Lets a task run each data source by itself where a method writes an adapter for each.
+    ///
+    /// - Throws: when the stage cannot do so.
+    func divide(_ task: any StageTask, _ stage: StageRecipe) throws {
+        guard tuning.dividesSources else { return }
+        guard let task = task as? any DividableTask, !stage.optimizer.isFused else {
+            throw UserError(
+                "stage \"\(stage.name)\": hint runs each data source by itself, which "
+                    + (stage.optimizer.isFused
+                        ? "\(stage.optimizer.kind.rawValue) cannot" : "stages without conversations cannot"),
+                fix: stage.optimizer.isFused ? "take optimizer: adamw" : "use it in a stage with objective: instruct")
+        }
+        task.willRunSource = { [tuning] in tuning.select(source: $0) }
+    }
+
     /// A training step begins: dropout draws masks.
     func begin(step: Int) {
         tuning.begin(step: step)

@@ -97,6 +97,7 @@ public final class Trainer {
         let tuning = try StageTuning(stage, index, recipe, bundle, seed: context.seed, digest: state.baseDigest)
         defer { tuning?.finish() }
         state.baseDigest = tuning?.tuning.baseDigest
+        try tuning?.divide(task, stage)
         let parts = try TrainableParts(stage, tree, tuning: tuning?.tuning)
         try Self.requireMemory(stage, tree, parts)
         var extra = task.extraParameters

@@ -6,12 +6,13 @@ import Tokenization
 import VisionLanguage
 
 /// Supervised tuning on the answers of conversations, with or without pictures.
-final class InstructTask: FusableTask {
+final class InstructTask: FusableTask, DividableTask {
     let totalSteps: Int
     let stepsPerEpoch: Double
     let extraParameters: ParameterTree = [:]
     private(set) var position: Int
     var willBackward: ((Double) -> Void)?
+    var willRunSource: ((Int) -> Void)?
 
     private let model: VisionLanguageModel
     private let collator: Collator
@@ -60,7 +61,8 @@ final class InstructTask: FusableTask {
         let samples = batch.samples.map {
             augmentation.applied(to: $0, seed: seed, height: collator.height, width: collator.width)
         }
-        for part in Collator.divided(samples, into: accumulate, tokens: packTokens) {
+        for part in divided(samples) {
+            if let first = part.first { willRunSource?(first.index.component) }
             let packed = collator.pack(part)
             let sum = model.loss(packed)
             willBackward?(Double(packed.supervisedCount))
@@ -71,5 +73,15 @@ final class InstructTask: FusableTask {
             loss.pictures += packed.pictures.reduce(0) { $0 + $1.count }
         }
         return loss
+    }
+
+    /// The parts that the step is computed in: by data source where a method wants that, each in turn divided for memory.
+    private func divided(_ samples: [Sample]) -> [ArraySlice<Sample>] {
+        guard willRunSource != nil else { return Collator.divided(samples, into: accumulate, tokens: packTokens) }
+        let sources = Set(samples.map(\.index.component)).sorted()
+        return sources.flatMap { source in
+            Collator.divided(
+                samples.filter { $0.index.component == source }, into: accumulate, tokens: packTokens)
+        }
     }
 }

@@ -30,6 +30,12 @@ protocol FusableTask: StageTask {
     var willBackward: ((Double) -> Void)? { get set }
 }
 
+/// A task that can run the samples of each data source by themselves, for methods that tell sources apart.
+protocol DividableTask: StageTask {
+    /// Called before the samples of a data source run, with its place in the stage's data; nil runs all together.
+    var willRunSource: ((Int) -> Void)? { get set }
+}
+
 /// The loss of one optimizer step.
 struct StepLoss {
     /// Sum over what is averaged.

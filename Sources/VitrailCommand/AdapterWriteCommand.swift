@@ -1,0 +1,44 @@
+import ArgumentParser
+import Basics
+import Checkpointing
+import Tokenization
+import Tuning
+import VisionLanguage
+
+/// `vitrail adapter write`.
+struct AdapterWriteCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "write", abstract: "Let a hypernetwork (method: hint) write a plain LoRA from an instruction.",
+        discussion: """
+            EXAMPLES
+              vitrail adapter write runs/hint/final/adapter --model runs/hint/final --instruction "Name the shape." --output shape
+            """)
+
+    @Argument(help: "The folder of an adapter by hint.", completion: .directory)
+    var adapter: String
+
+    @Option(help: ArgumentHelp("The base model's folder.", valueName: "folder"), completion: .directory)
+    var model: String
+
+    @Option(help: ArgumentHelp("What the adapter is for, in words.", valueName: "text"))
+    var instruction: String
+
+    @Option(help: ArgumentHelp("Where the LoRA goes.", valueName: "folder"), completion: .directory)
+    var output: String
+
+    @OptionGroup var runtime: RuntimeOptions
+
+    func run() throws {
+        guard !Files.exists(output) else {
+            throw UserError("\(output): something is there already", fix: "name another folder with --output")
+        }
+        let bundle = try ModelBundle.open(model, on: runtime.backend())
+        let tree = bundle.model.parameters
+        let writer = try AdapterFile(adapter).attach(to: tree, table: bundle.keyTable)
+        let tuning = try writer.written(from: bundle.tokenizer.encode(instruction), tree: tree)
+        let directory = try AtomicDirectory(output)
+        try AdapterFolder.write(tuning, tree: tree, table: bundle.keyTable, base: model, to: directory.path)
+        try directory.commit()
+        Console.error("Wrote a LoRA for \"\(instruction)\": \(output)")
+    }
+}
