@@ -6,7 +6,7 @@ import PackageDescription
 //   1  TensorCore, Imaging, Tokenization
 //   2  CPUBackend, ReferenceBackend, NeuralNetwork
 //   3  Checkpointing, InstructionData, Tuning (on Checkpointing)
-//   4  VisionLanguage
+//   4  VisionLanguage, DataGeneration (on CHTTP, which loads libcurl when it is first asked)
 //   5  Training, Evaluation
 //   6  VitrailCommand (the `vitrail` executable), Vitrail (umbrella library)
 
@@ -58,6 +58,7 @@ let package = Package(
             name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
         .target(name: "CKernels", dependencies: ["COpenBLAS"]),
         .target(name: "CImageCodecs", dependencies: ["CPNG", "CJPEG"]),
+        .target(name: "CHTTP", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
         library("Basics"),
         library("Jinja", ["Basics"]),
 
@@ -81,6 +82,9 @@ let package = Package(
             "VisionLanguage",
             ["Basics", "TensorCore", "Imaging", "Tokenization", "NeuralNetwork", "Checkpointing"]),
 
+        library(
+            "DataGeneration", ["Basics", "Jinja", "Imaging", "Tokenization", "InstructionData", "CHTTP", yams]),
+
         // 5
         library(
             "Training",
@@ -95,7 +99,8 @@ let package = Package(
             name: "VitrailCommand",
             dependencies: [
                 "Basics", "TensorCore", "Imaging", "Tokenization", "CPUBackend", "NeuralNetwork",
-                "Checkpointing", "InstructionData", "Tuning", "VisionLanguage", "Training", "Evaluation", arguments,
+                "Checkpointing", "InstructionData", "Tuning", "VisionLanguage", "DataGeneration", "Training",
+                "Evaluation", arguments,
                 logging,
             ],
             swiftSettings: swiftSettings),
@@ -129,6 +134,7 @@ let package = Package(
         tests("NeuralNetwork", ["Basics", "TensorCore", "NeuralNetwork", "TestSupport"], hasFixtures: true),
         tests("Checkpointing", ["Basics", "TensorCore", "NeuralNetwork", "Checkpointing", "TestSupport"]),
         tests("InstructionData", ["Basics", "Jinja", "Imaging", "Tokenization", "InstructionData"], hasFixtures: true),
+        tests("DataGeneration", ["Basics", "InstructionData", "Tokenization", "DataGeneration"]),
         tests(
             "VisionLanguage",
             [

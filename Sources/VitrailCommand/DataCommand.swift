@@ -7,10 +7,10 @@ import Tokenization
 /// `vitrail data`.
 struct DataCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "data", abstract: "Check, measure, recast, mix, clean and look at instruction data.",
+        commandName: "data", abstract: "Check, measure, make, recast, mix, clean and look at instruction data.",
         subcommands: [
             DataValidateCommand.self, DataStatsCommand.self, DataTemplateCommand.self, DataMixCommand.self,
-            DataFilterCommand.self, DataDedupeCommand.self, DataPreviewCommand.self,
+            DataFilterCommand.self, DataDedupeCommand.self, DataPreviewCommand.self, DataGenerateCommand.self,
         ])
 }
 

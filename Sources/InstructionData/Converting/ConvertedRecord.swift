@@ -63,7 +63,7 @@ public struct ConvertedRecord: Sendable {
 
 extension ConvertedRecord {
     /// A record that was read, with its exchanges' tasks and fields if they were kept.
-    init(_ record: InstructionRecord) {
+    package init(_ record: InstructionRecord) {
         let dialogue = Array(record.conversation.dialogue)
         let tasks = record.metadata["tasks"]?.array ?? []
         let exchanges = stride(from: 0, to: dialogue.count - 1, by: 2).enumerated().map { number, start in

@@ -1,14 +1,14 @@
 import Basics
 
 /// Lines gathered into large writes of a file that appears complete or not at all.
-final class LineFile {
+package final class LineFile {
     private var file: AtomicFile?
     private var buffer: [UInt8] = []
 
     private static let bufferSize = 1 << 20
 
     /// Opens the hidden file; the folder is made, and what killed writers of the same file left is removed.
-    init(_ path: String) throws {
+    package init(_ path: String) throws {
         let folder = Paths.parent(path)
         try Files.createDirectory(folder)
         try Files.removeLeftovers(in: folder, of: Paths.name(path))
@@ -17,7 +17,7 @@ final class LineFile {
     }
 
     /// Adds a text and a line end.
-    func appendLine(_ line: String) throws {
+    package func appendLine(_ line: String) throws {
         buffer.append(contentsOf: line.utf8)
         buffer.append(UInt8(ascii: "\n"))
         if buffer.count >= Self.bufferSize { try drain() }
@@ -36,7 +36,7 @@ final class LineFile {
     }
 
     /// Gives the file its name; nothing may be added afterwards.
-    func commit() throws {
+    package func commit() throws {
         try drain()
         try file.take()?.commit()
     }

@@ -3,23 +3,23 @@ import Basics
 /// Records of one or several data sets on their way into one file, with pictures that a reader finds from there.
 ///
 /// Lines are made side by side (``line(of:from:)`` only reads), and written in order.
-final class RecordOutput: @unchecked Sendable {
+package final class RecordOutput: @unchecked Sendable {
     // Sendable: `prefixes` never changes; one thread writes and commits.
 
     /// The file to be written.
-    let path: String
+    package let path: String
     private let file: LineFile
     private let placement: PicturePlacement
     private let prefixes: [String]
 
-    /// - Parameter folders: the picture folders of the data sets, by their number.
-    init(_ path: String, folders: [String]) throws {
+    /// - Parameter folders: the picture folders of the data sets, by their number; none when no record has pictures.
+    package init(_ path: String, folders: [String]) throws {
         self.path = path
         file = try LineFile(path)
         let resolved = folders.map { Files.resolved($0) }
         let root = Self.commonAncestor(of: resolved)
         var placement = PicturePlacement(output: path, copies: false)
-        placement.setRoot(root)
+        if !folders.isEmpty { placement.setRoot(root) }
         self.placement = placement
         prefixes = resolved.map { folder in
             let rest = String(decoding: folder.utf8.dropFirst(root.utf8.count), as: UTF8.self)
@@ -38,18 +38,18 @@ final class RecordOutput: @unchecked Sendable {
 
     /// A record's line.
     /// - Parameter number: which of the data sets it is from.
-    func line(of record: InstructionRecord, from number: Int = 0) -> String {
+    package func line(of record: InstructionRecord, from number: Int = 0) -> String {
         var record = record
-        let prefix = prefixes[number]
+        let prefix = prefixes.isEmpty ? "" : prefixes[number]
         if !prefix.isEmpty { record.images = record.images.map { $0.resolved(under: prefix) } }
         return record.llava.serialized()
     }
 
     /// Adds a line.
-    func append(_ line: String) throws { try file.appendLine(line) }
+    package func append(_ line: String) throws { try file.appendLine(line) }
 
     /// Gives the file its name, and makes the link to the pictures first.
-    func commit() throws {
+    package func commit() throws {
         try placement.finish()
         try file.commit()
     }

@@ -1,0 +1,206 @@
+public import Basics
+import Synchronization
+
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
+/// Asks a writer: side by side, within a budget and a rate, again after what passes, and never twice for one answer.
+public final class CompletionClient: Sendable {
+    /// Bounds and patience.
+    public struct Policy: Sendable {
+        /// Requests under way at once.
+        public var concurrency = 4
+        /// Requests that may begin within a minute; nil: as many as there are.
+        public var requestsPerMinute: Double?
+        /// Attempts after the first.
+        public var retries = 6
+        /// Seconds before the second attempt; doubled each time.
+        public var backoff = 1.0
+        /// The longest wait in seconds, also when a server asks for more.
+        public var longestWait = 60.0
+        /// Attempts that may be sent in this run; nil: no bound.
+        public var maximumRequests: Int?
+        /// Tokens of prompts and answers, those of the journal included; nil: no bound.
+        public var maximumTokens: Int?
+
+        /// The defaults.
+        public init() {}
+    }
+
+    /// Counts of a run.
+    public struct Totals: Sendable, Equatable {
+        /// Attempts that were sent.
+        public var attempts = 0
+        /// Answers that came.
+        public var answers = 0
+        /// Answers that the journal had.
+        public var replayed = 0
+        /// Requests without an answer after all attempts.
+        public var failures = 0
+        /// Seconds spent waiting before attempts, over all threads.
+        public var waited = 0.0
+    }
+
+    /// The model's name.
+    public var model: String { writer.model }
+    private let writer: any CompletionWriter
+    private let journal: CompletionJournal
+    private let policy: Policy
+    private let state = Mutex(State())
+    private let sleep: @Sendable (Double) -> Void
+    private let isCancelled: @Sendable () -> Bool
+
+    private struct State {
+        var totals = Totals()
+        var nextStart = ContinuousClock.now
+        var stopped: UserError?
+        /// Tokens that requests under way may take at most.
+        var reserved = 0
+    }
+
+    /// A client.
+    ///
+    /// - Parameters:
+    ///   - sleep: waits for so many seconds; tests pass one that does not.
+    ///   - isCancelled: asked before each attempt.
+    public init(
+        _ writer: any CompletionWriter, journal: CompletionJournal, policy: Policy = Policy(),
+        sleep: (@Sendable (Double) -> Void)? = nil,
+        isCancelled: @escaping @Sendable () -> Bool = { false }
+    ) {
+        self.writer = writer
+        self.journal = journal
+        self.policy = policy
+        self.sleep = sleep ?? { usleep(UInt32(min($0, 3_600) * 1e6)) }
+        self.isCancelled = isCancelled
+    }
+
+    /// What was done so far.
+    public var totals: Totals { state.withLock { $0.totals } }
+
+    /// Answers in the order of the requests; equal requests are asked once.
+    ///
+    /// - Throws: ``GenerationStopped`` when the budget is used up, the run is to end, or nothing will do. What was answered
+    ///   until then is in the journal.
+    public func complete(_ requests: [CompletionRequest]) throws -> [Result<Completion, CompletionFailure>] {
+        let digests = requests.map { $0.digest(model: writer.model) }
+        var firsts: [String: Int] = [:]
+        var unique: [Int] = []
+        for (index, digest) in digests.enumerated() where firsts[digest] == nil {
+            firsts[digest] = unique.count
+            unique.append(index)
+        }
+        let results = try Parallel.map(unique, workers: policy.concurrency) { index in
+            try answer(requests[index], digests[index])
+        }
+        return digests.map { results[firsts[$0] ?? 0] }
+    }
+
+    private func answer(
+        _ request: CompletionRequest, _ digest: String
+    ) throws -> Result<Completion, CompletionFailure> {
+        if let known = journal.answer(digest) {
+            state.withLock { $0.totals.replayed += 1 }
+            return .success(known)
+        }
+        var generator = RandomGenerator(seed: 0, stream: digest)
+        var attempt = 0
+        while true {
+            let reserved = Self.mostTokens(of: request)
+            try reserve(reserved)
+            defer { state.withLock { $0.reserved -= reserved } }
+            do throws(CompletionFailure) {
+                let completion = try writer.complete(request)
+                note(completion, digest)
+                return .success(completion)
+            } catch {
+                switch error.kind {
+                case .fatal:
+                    let stop = UserError("the writer of answers gave up: \(error.reason)", fix: Self.fatalFix)
+                    state.withLock { $0.stopped = $0.stopped ?? stop }
+                    throw GenerationStopped(problem: stop.problem, fix: stop.fix)
+                case .refused:
+                    state.withLock { $0.totals.failures += 1 }
+                    return .failure(error)
+                case .transient(let after):
+                    guard attempt < policy.retries else {
+                        state.withLock { $0.totals.failures += 1 }
+                        return .failure(error)
+                    }
+                    // Between half and all of the doubled wait, so that threads do not come back together.
+                    var wait = policy.backoff
+                    for _ in 0..<attempt { wait *= 2 }
+                    wait *= 0.5 + 0.5 * generator.uniform()
+                    wait = min(policy.longestWait, max(wait, after ?? 0))
+                    state.withLock { $0.totals.waited += wait }
+                    sleep(wait)
+                    attempt += 1
+                }
+            }
+        }
+    }
+
+    private static let fatalFix =
+        "check --endpoint, --model-name and the key in the environment; the journal keeps what was answered"
+
+    private func note(_ completion: Completion, _ digest: String) {
+        do { try journal.record(completion, digest: digest, model: writer.model) } catch {
+            // An answer that cannot be kept would be paid for again: no more are asked for.
+            let problem = error as? any Problem
+            state.withLock { $0.stopped = UserError(problem?.problem ?? "\(error)", fix: problem?.fix) }
+        }
+        state.withLock { $0.totals.answers += 1 }
+    }
+
+    /// A bound of the tokens that a request can take: its answer's limit, and a token for three bytes of its prompt.
+    private static func mostTokens(of request: CompletionRequest) -> Int {
+        request.sampling.maximumTokens + request.messages.reduce(0) { $0 + $1.text.utf8.count / 3 + 1 }
+    }
+
+    /// Takes one attempt out of the budget and waits for its turn.
+    private func reserve(_ most: Int) throws {
+        let tokens = journal.tokens
+        let wait = try state.withLock { state -> Double in
+            if let stopped = state.stopped { throw GenerationStopped(problem: stopped.problem, fix: stopped.fix) }
+            if isCancelled() {
+                throw GenerationStopped(
+                    problem: "the run was asked to stop", fix: "run the same command again to go on", isOrderly: true)
+            }
+            if let most = policy.maximumRequests, state.totals.attempts >= most {
+                throw GenerationStopped(
+                    problem: "the budget of \(most) requests is used up",
+                    fix: "raise --max-requests and run the same command again; nothing is asked twice", isOrderly: true)
+            }
+            if let bound = policy.maximumTokens, tokens + state.reserved + most > bound {
+                throw GenerationStopped(
+                    problem: "the budget of \(bound) tokens has no room for another request (\(tokens) used)",
+                    fix: "raise --max-tokens and run the same command again; nothing is asked twice", isOrderly: true)
+            }
+            state.totals.attempts += 1
+            state.reserved += most
+            guard let rate = policy.requestsPerMinute, rate > 0 else { return 0 }
+            let now = ContinuousClock.now
+            let start = max(now, state.nextStart)
+            state.nextStart = start + .seconds(60 / rate)
+            let left = start - now
+            return Double(left.components.seconds) + Double(left.components.attoseconds) * 1e-18
+        }
+        if wait > 0 {
+            state.withLock { $0.totals.waited += wait }
+            sleep(wait)
+        }
+    }
+}
+
+/// Why a run ended before its work was done; what was answered is in the journal.
+public struct GenerationStopped: Problem {
+    /// What happened.
+    public let problem: String
+    /// How to go on.
+    public let fix: String?
+    /// Whether the end was planned (a budget, Ctrl-C).
+    public var isOrderly = false
+}

@@ -1,0 +1,40 @@
+public import Basics
+import InstructionData
+
+/// A whole generation: asks through the journal, and writes its output complete or not at all.
+public enum GenerationRun {
+    /// Runs a plan.
+    ///
+    /// When asking ends early by plan (a budget, Ctrl-C), what was made until then is written and the report says why; a
+    /// second run with the same journal goes on from there and writes the whole.
+    /// - Throws: a `Problem`; then no output was touched, and the journal holds every answer that came.
+    public static func run(
+        _ plan: GenerationPlan, client: CompletionClient, progress: @escaping (Int) -> Void = { _ in }
+    ) throws -> GenerationReport {
+        let strategy = try GenerationStrategies.strategy(named: plan.strategy).init(plan)
+        let output = try RecordOutput(plan.output, folders: plan.data.map { [$0.imageFolder] } ?? [])
+        let side = try LineFile(
+            Paths.join(Paths.parent(plan.output), Paths.stem(plan.output) + ".rejected.jsonl"))
+        let sink = GenerationSink(
+            plan, model: client.model, write: { try output.append(output.line(of: $0)) },
+            note: { try side.appendLine($0.serialized()) })
+        var stopped: String?
+        do { try strategy.run(client, into: sink, progress: progress) } catch let stop as GenerationStopped {
+            guard stop.isOrderly else { throw stop }
+            stopped = stop.description
+        }
+        var report = sink.report
+        report.totals = client.totals
+        report.stopped = stopped
+        guard report.records > 0 else {
+            let most = report.rejected.max { ($0.value, $1.key) < ($1.value, $0.key) }
+            throw UserError(
+                "no record was made" + (most.map { " (\($0.value) × \($0.key))" } ?? "")
+                    + (stopped.map { ": " + $0 } ?? ""),
+                fix: "look at the journal for what the model answered")
+        }
+        try side.commit()
+        try output.commit()
+        return report
+    }
+}

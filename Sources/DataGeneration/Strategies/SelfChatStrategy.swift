@@ -1,0 +1,105 @@
+import Basics
+import InstructionData
+import Tokenization
+
+/// One model plays both sides of a talk about a seed question (Xu et al., "Baize", 2023).
+struct SelfChatStrategy: GenerationStrategy {
+    static let name = "self-chat"
+    static let summary = "both sides of a talk by one model, from seed questions (Baize)"
+
+    private let plan: GenerationPlan
+    private let prompt: PromptFile
+    private let seeds: [Seed]
+
+    init(_ plan: GenerationPlan) throws {
+        self.plan = plan
+        prompt = try plan.prompt("transcript", ["seed"])
+        seeds = try Seed.read(plan.seedFile)
+    }
+
+    func run(_ client: CompletionClient, into sink: GenerationSink, progress: (Int) -> Void) throws {
+        let total = plan.count ?? seeds.count
+        var asked = 0
+        // Seeds that gave too little are made up for by further draws, up to twice as many.
+        while !sink.isFull, asked < total * 2, plan.count != nil || asked < seeds.count {
+            let batch = (asked..<min(asked + plan.round, plan.count == nil ? seeds.count : total * 2)).map { number in
+                (seeds[number % seeds.count], number)
+            }
+            asked += batch.count
+            let requests = try batch.map { seed, number in
+                try prompt.request(["seed": .string(seed.instruction)], draw: number / seeds.count)
+            }
+            for ((entry, request), answer) in try zip(zip(batch, requests), client.complete(requests))
+            where !sink.isFull {
+                let digest = request.digest(model: client.model)
+                guard case .success(let completion) = answer else {
+                    try sink.reject("no answer", "\(answer)", request: digest)
+                    continue
+                }
+                let turns = Self.turns(in: completion.text, isCut: completion.finish == "length")
+                guard turns.count >= 2 else {
+                    try sink.reject("no talk", completion.text, request: digest)
+                    continue
+                }
+                let record = InstructionRecord(
+                    id: "self-chat-\(entry.1)", images: [], conversation: Conversation(turns))
+                try sink.emit(record, prompt: prompt.digest, requests: [digest], sources: [entry.0.id])
+            }
+            progress(sink.report.records)
+        }
+    }
+
+    /// Turns of a transcript marked `[Human]` and `[AI]`, without its greeting and without a last turn that was cut.
+    static func turns(in text: String, isCut: Bool) -> [Turn] {
+        var turns: [Turn] = []
+        for part in text.pieces(at: "[Human]").dropFirst() {
+            let sides = part.pieces(at: "[AI]")
+            let question = sides[0].stripped
+            guard sides.count == 2, !question.isEmpty, !sides[1].stripped.isEmpty else { break }
+            turns += [Turn(role: .user, content: question), Turn(role: .assistant, content: sides[1].stripped)]
+        }
+        if isCut, turns.count >= 2 { turns.removeLast(2) }
+        return turns
+    }
+}
+
+/// A seed: a task, a question, or a prompt that somebody wrote.
+struct Seed: Sendable {
+    var id: String
+    var instruction: String
+    var input: String
+    var output: String
+    var isClassification: Bool
+
+    /// Reads seeds: a JSON object a line (`instruction`, `input`, `output` or Self-Instruct's `instances`), or plain lines.
+    /// - Throws: a `Problem` naming file and line.
+    static func read(_ path: String) throws -> [Seed] {
+        var seeds: [Seed] = []
+        let lines = try Files.readText(path).split(separator: "\n", omittingEmptySubsequences: false)
+        for (index, line) in lines.enumerated() {
+            let text = String(line).stripped
+            if text.isEmpty { continue }
+            guard text.hasPrefix("{") else {
+                seeds.append(
+                    Seed(id: "line \(index + 1)", instruction: text, input: "", output: "", isClassification: false))
+                continue
+            }
+            let value: JSON
+            do { value = try JSON.parse(text, source: path) } catch {
+                throw UserError("\(path):\(index + 1): \(error.reason)", fix: "write one JSON object a line")
+            }
+            guard let instruction = value["instruction"]?.string?.stripped, !instruction.isEmpty else {
+                throw UserError("\(path):\(index + 1): a seed has no \"instruction\"", fix: "add it")
+            }
+            let instance = value["instances"]?[0]
+            seeds.append(
+                Seed(
+                    id: value["id"]?.string ?? "line \(index + 1)", instruction: instruction,
+                    input: (value["input"] ?? instance?["input"])?.string ?? "",
+                    output: (value["output"] ?? instance?["output"])?.string ?? "",
+                    isClassification: value["is_classification"]?.bool ?? false))
+        }
+        guard !seeds.isEmpty else { throw UserError("\(path) holds no seeds", fix: "give one a line") }
+        return seeds
+    }
+}

@@ -1,0 +1,160 @@
+import ArgumentParser
+import Basics
+import DataGeneration
+import InstructionData
+
+/// `vitrail data generate`.
+struct DataGenerateCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "generate",
+        abstract: "Make instruction data with a model: an OpenAI-compatible endpoint, or a model folder.",
+        discussion: """
+            STRATEGIES
+            \(strategies)
+
+            Every answer goes into a journal before anything is made of it: a run that was killed, or that used up its
+            budget, goes on when the same command is given again, and asks nothing twice. What is turned down stands
+            with its reason in <output>.rejected.jsonl. Prompts lie in Datasets/prompts. The key of an endpoint is read
+            from VITRAIL_API_KEY or OPENAI_API_KEY and written nowhere.
+
+            EXAMPLES
+              vitrail data generate llava --data coco.jsonl --endpoint http://localhost:8000/v1 --model-name m -o out.jsonl
+              vitrail data generate caption --data photos.jsonl --endpoint https://api.example.com/v1 --model-name v -o c.jsonl
+              vitrail data generate self-instruct --count 500 --model models/qwen -o new.jsonl
+            """)
+
+    private static let strategies = GenerationStrategies.all.map { "  \($0.name)\n      \($0.summary)" }
+        .joined(separator: "\n")
+
+    @Argument(help: "How; see STRATEGIES.")
+    var strategy: String
+
+    @Option(name: .shortAndLong, help: ArgumentHelp("The records to write, JSON lines.", valueName: "file.jsonl"))
+    var output: String
+
+    @Option(help: ArgumentHelp("Records or pictures to start from: JSON or JSONL.", valueName: "file"))
+    var data: String?
+
+    @Option(help: ArgumentHelp("The folder that picture paths are relative to.", valueName: "folder"))
+    var images: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Seed tasks, prompts or questions, one a line (default: beside the prompts).", valueName: "file"))
+    var seeds: String?
+
+    @Option(help: ArgumentHelp("The folder of prompts.", valueName: "folder"))
+    var prompts = "Datasets/prompts"
+
+    @Option(help: ArgumentHelp("Records to make (default: one of each source, or 100).", valueName: "n"))
+    var count: Int?
+
+    @Option(help: ArgumentHelp("Kinds to make, as conversation,detail (llava).", valueName: "list"))
+    var kinds: String?
+
+    @Option(help: ArgumentHelp("ROUGE-L above which an instruction is not new.", valueName: "share"))
+    var novelty = 0.7
+
+    @Option(help: ArgumentHelp("Seed of every draw.", valueName: "s"))
+    var seed: UInt64 = 42
+
+    @Option(help: ArgumentHelp("Address of an endpoint, as http://localhost:8000/v1.", valueName: "url"))
+    var endpoint: String?
+
+    @Option(help: ArgumentHelp("The model's name at the endpoint.", valueName: "name"))
+    var modelName: String?
+
+    @Option(help: ArgumentHelp("A model folder that answers instead of an endpoint.", valueName: "folder"))
+    var model: String?
+
+    @Option(help: ArgumentHelp("Where answers are kept (default: <output>.journal.jsonl).", valueName: "file"))
+    var journal: String?
+
+    @Option(help: ArgumentHelp("Requests under way at once.", valueName: "n"))
+    var concurrency = 4
+
+    @Option(help: ArgumentHelp("Requests that may begin within a minute.", valueName: "n"))
+    var requestsPerMinute: Double?
+
+    @Option(help: ArgumentHelp("Attempts after the first, on 429, 5xx, timeouts and broken answers.", valueName: "n"))
+    var retries = 6
+
+    @Option(help: ArgumentHelp("Seconds that an answer may take.", valueName: "s"))
+    var timeout = 120.0
+
+    @Option(help: ArgumentHelp("Attempts that may be sent in this run.", valueName: "n"))
+    var maxRequests: Int?
+
+    @Option(help: ArgumentHelp("Tokens of prompts and answers, earlier runs of the journal included.", valueName: "n"))
+    var maxTokens: Int?
+
+    @OptionGroup var runtime: RuntimeOptions
+
+    @Flag(help: "Print the counts as JSON.")
+    var json = false
+
+    func validate() throws {
+        func check(_ condition: Bool, _ text: String) throws { if !condition { throw ValidationError(text) } }
+        try check((1...256).contains(concurrency), "--concurrency must be from 1 to 256.")
+        try check(retries >= 0, "--retries must be 0 or more.")
+        try check(timeout > 0 && timeout <= 86_400, "--timeout must be above 0 and at most a day.")
+        try check(count ?? 1 > 0, "--count must be at least 1.")
+        try check(requestsPerMinute ?? 1 > 0, "--requests-per-minute must be above 0.")
+        try check((endpoint == nil) != (model == nil), "Name who answers: either --endpoint or --model.")
+    }
+
+    func run() throws {
+        var plan = GenerationPlan(strategy: strategy, prompts: prompts, output: output)
+        _ = try GenerationStrategies.strategy(named: strategy)
+        plan.seeds = seeds
+        plan.data = try data.map { try InstructionDataset($0, options: .init(imageFolder: images)) }
+        plan.count = count
+        plan.seed = seed
+        plan.novelty = novelty
+        plan.kinds = (kinds ?? "").split(separator: ",").map { String($0) }
+        plan.round = max(concurrency * 4, 16)
+        var policy = CompletionClient.Policy()
+        policy.concurrency = model == nil ? concurrency : 1
+        policy.requestsPerMinute = requestsPerMinute
+        policy.retries = retries
+        policy.maximumRequests = maxRequests
+        policy.maximumTokens = maxTokens
+        let beside = Paths.join(Paths.parent(output), Paths.stem(output) + ".journal.jsonl")
+        let journal = try CompletionJournal(journal ?? beside)
+        if journal.count > 0 {
+            Console.error("\(journal.path): \(Formatting.count(journal.count)) answers to go on from")
+        }
+        Interruption.listen()
+        let client = CompletionClient(
+            try writer(), journal: journal, policy: policy, isCancelled: { Interruption.isRequested })
+        let report = try GenerationRun.run(plan, client: client) { Console.status("\(Formatting.count($0)) records") }
+        try journal.close()
+        if json { Console.out(report.json.serialized()) } else { tell(report, journal) }
+        if report.stopped != nil {
+            throw ExitCode(Interruption.isRequested ? ExitStatus.interrupted : ExitStatus.failed)
+        }
+    }
+
+    private func writer() throws -> any CompletionWriter {
+        if let model { return try LocalWriter(model, backend: runtime.backend()) }
+        guard let endpoint, let modelName else {
+            throw UserError("the endpoint's model has no name", fix: "pass --model-name, as the server lists it")
+        }
+        let key = Console.environment("VITRAIL_API_KEY") ?? Console.environment("OPENAI_API_KEY")
+        return try EndpointWriter(
+            endpoint, model: modelName, key: key.flatMap { $0.isEmpty ? nil : $0 }, timeout: timeout)
+    }
+
+    private func tell(_ report: GenerationReport, _ journal: CompletionJournal) {
+        let rejected = report.rejected.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
+        if !rejected.isEmpty {
+            Console.table([["turned down", "times"]] + rejected.map { [$0.key, Formatting.count($0.value)] })
+        }
+        let totals = report.totals
+        Console.error(
+            "\(output): \(Formatting.count(report.records)) records from \(Formatting.count(totals.answers)) answers "
+                + "(\(Formatting.count(totals.attempts)) attempts, \(Formatting.count(totals.replayed)) from the journal, "
+                + "\(Formatting.count(journal.tokens)) tokens in all)")
+        if let stopped = report.stopped { Console.error(stopped) }
+    }
+}
