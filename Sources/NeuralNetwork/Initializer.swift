@@ -1,4 +1,4 @@
-public import Basics
+import Basics
 public import TensorCore
 
 /// Makes the parameters of a new model: where their memory is, and what they start from.

@@ -39,7 +39,7 @@ struct ProcessorTests {
         let settings = try #require(entry.json["nanovlm"])
         let processor = ImageProcessor.nanoVLM(
             tile: try #require(settings["tile"]?.int), maximumSide: try #require(settings["maximum_side"]?.int),
-            upscales: try #require(settings["upscales"]?.bool))
+            upscales: try #require(settings["upscales"]?.bool as Bool?))
         let from = entry.ints("from")
         let tiles = try processor.tiles(of: TestPicture.drawn(from[0], from[1]))
         #expect([tiles.layout.count, 3, tiles.tileSize.height, tiles.tileSize.width] == entry.ints("shape"))

@@ -41,6 +41,7 @@ public enum Fixtures {
     }
 
     /// Calls `body` with a new empty folder that is removed afterwards.
+    @discardableResult
     public static func withTemporaryFolder<R>(_ body: (String) throws -> R) throws -> R {
         let folder = try Files.makeTemporaryDirectory("vitrail-test")
         defer { try? Files.remove(folder) }

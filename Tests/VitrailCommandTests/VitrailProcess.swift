@@ -47,7 +47,7 @@ struct VitrailProcess {
         process.currentDirectoryURL = folder
         let error = Pipe()
         let outputFile = folder.appendingPathComponent(".output-\(UUID().uuidString)")
-        FileManager.default.createFile(atPath: outputFile.path, contents: nil)
+        try Data().write(to: outputFile)
         // A file, not a second pipe: nobody has to read both at once.
         process.standardOutput = try FileHandle(forWritingTo: outputFile)
         process.standardError = error

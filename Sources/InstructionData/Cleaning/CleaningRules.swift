@@ -1,4 +1,4 @@
-public import Basics
+import Basics
 import Tokenization
 
 /// What a record must be like to be kept. A rule that is not set is not applied.

@@ -1,4 +1,4 @@
-public import Basics
+import Basics
 
 /// Signatures of sets whose agreement estimates what share the sets have in common.
 ///

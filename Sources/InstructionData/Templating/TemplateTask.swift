@@ -1,4 +1,4 @@
-public import Basics
+import Basics
 
 /// A task with its phrasings.
 public struct TemplateTask: Sendable {

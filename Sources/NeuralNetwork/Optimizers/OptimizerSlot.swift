@@ -1,4 +1,4 @@
-public import TensorCore
+import TensorCore
 
 /// A parameter of an optimizer, with the group whose rates it has.
 struct OptimizerSlot {

@@ -70,9 +70,9 @@ extension Tokenizer {
         var stages: [Normalizer] = []
         do {
             stages.append(.precompiled(try CharacterMap(file.characterMap, matching: .longest)))
-        } catch let damage as CharacterMap.Damage {
+        } catch {
             throw TokenizerProblem(
-                source, "normalizer_spec.precompiled_charsmap", damage.reason, fix: "get the file again")
+                source, "normalizer_spec.precompiled_charsmap", error.reason, fix: "get the file again")
         }
         if file.removesExtraSpaces { stages.append(.collapseSpaces) }
         let blank = file.escapesSpaces ? Metaspace.blank : [0x20]

@@ -1,4 +1,4 @@
-public import Basics
+import Basics
 import InstructionData
 import NeuralNetwork
 import TensorCore

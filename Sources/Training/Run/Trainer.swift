@@ -1,4 +1,4 @@
-public import Basics
+import Basics
 import NeuralNetwork
 import TensorCore
 import Tuning

@@ -1,6 +1,6 @@
-public import Basics
+import Basics
 import Imaging
-public import Tokenization
+import Tokenization
 
 /// A question about pictures, or about nothing but text.
 public struct Question: Sendable {

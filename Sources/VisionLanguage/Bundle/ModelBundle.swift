@@ -1,6 +1,6 @@
-public import Basics
+import Basics
 public import Imaging
-public import TensorCore
+import TensorCore
 public import Tokenization
 
 /// A model with everything that turns pictures and text into its inputs and its outputs into text.

@@ -81,7 +81,7 @@ package enum DecoderFamily: String, CaseIterable {
             hasQueryKeyValueBias: self == .qwen2 || attentionBias, hasOutputBias: self != .qwen2 && attentionBias,
             hasFeedForwardBias: try reader.bool("mlp_bias", false), hasQueryKeyNorm: self == .qwen3,
             activation: try reader.activation("hidden_act", .silu),
-            paddingTokenID: try reader.json["pad_token_id"]?.int.map { Int32(clamping: $0) })
+            paddingTokenID: reader.json["pad_token_id"]?.int.map { Int32(clamping: $0) })
     }
 
     /// A sliding window shorter than the positions would change what attention sees.

@@ -1,5 +1,5 @@
 import NeuralNetwork
-public import TensorCore
+import TensorCore
 
 /// Generates answers for a batch of prompts with a key-value cache.
 ///

@@ -1,7 +1,7 @@
-public import Basics
+import Basics
 import Checkpointing
 import NeuralNetwork
-public import TensorCore
+import TensorCore
 
 /// How the matrices of a model that only answers are kept.
 public enum WeightStorage: String, Sendable, CaseIterable {
