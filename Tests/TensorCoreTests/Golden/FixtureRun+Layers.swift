@@ -92,7 +92,8 @@ extension FixtureRun {
         let positions = try input("pos")
         let y = PositionInterpolation.resample(
             positions.reshaped([side * side, positions.shape.columns]), from: (side, side),
-            to: (target[0], target[1]), kernel: kernel, antialias: try #require(attributes?["antialias"]?.bool as Bool?))
+            to: (target[0], target[1]), kernel: kernel, antialias: try #require(attributes?["antialias"]?.bool as Bool?)
+        )
         try output("y", y.reshaped(Shape(shape("out.y"))))
     }
 }
