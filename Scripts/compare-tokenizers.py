@@ -84,7 +84,7 @@ def main():
                 start = time.perf_counter()
                 expected = reference.encode_batch_fast(texts, add_special_tokens=False)
                 theirs.append(time.perf_counter() - start)
-                run = subprocess.run([a.vitrail, "tokenizer", "encode", str(folder), "--input", str(path), "--time"],
+                run = subprocess.run([a.vitrail, "tokenizer", "encode", str(folder), "--input", str(path), "--json", "--time"],
                                      capture_output=True, text=True)
                 if run.returncode:
                     sys.exit(run.stderr)

@@ -74,7 +74,7 @@ struct TokenizerEncodeCommand: ParsableCommand {
               vitrail tokenizer encode Models/pebble --input lines.jsonl --json
             """)
 
-    @Argument(help: "Folder with tokenizer.json.", completion: .directory)
+    @Argument(help: "Folder with tokenizer.json, or with SentencePiece's tokenizer.model.", completion: .directory)
     var folder: String
 
     @Argument(help: "Text; without it, --input.")
@@ -89,24 +89,44 @@ struct TokenizerEncodeCommand: ParsableCommand {
     @Flag(help: "Print {\"ids\": …} a line.")
     var json = false
 
+    @Flag(help: "Say on standard error how long encoding the lines took, reading and printing not counted.")
+    var time = false
+
     func validate() throws {
         if (text == nil) == (input == nil) { throw ValidationError("Give either a text, or --input.") }
     }
 
     func run() throws {
         let tokenizer = try Tokenizer(folder: folder)
-        func show(_ text: String) {
-            let ids = tokenizer.encode(text, addSpecialTokens: special, allowSpecial: special)
-            let list = ids.map(String.init)
-            Console.out(json ? "{\"ids\": [\(list.joined(separator: ", "))]}" : list.joined(separator: " "))
+        func show(_ ids: [Int32]) {
+            let list = ids.map(String.init).joined(separator: json ? ", " : " ")
+            Console.out(json ? "{\"ids\": [\(list)]}" : list)
         }
-        if let text { show(text) }
+        func encode(_ text: String) -> [Int32] {
+            tokenizer.encode(text, addSpecialTokens: special, allowSpecial: special)
+        }
+        if let text { show(encode(text)) }
         guard let input else { return }
-        for (number, line) in try Files.readText(input, limit: .max).split(separator: "\n").enumerated() {
-            guard let text = try JSON.parse(String(line), source: "\(input):\(number + 1)")["text"]?.string else {
-                throw UserError("\(input):\(number + 1): no \"text\"", fix: "each line is an object with a \"text\"")
+        let texts = try Self.texts(input)
+        var lines: [[Int32]] = []
+        lines.reserveCapacity(texts.count)
+        let elapsed = ContinuousClock().measure { for text in texts { lines.append(encode(text)) } }
+        lines.forEach(show)
+        if time { Console.error("encoding took \(elapsed / .seconds(1)) s") }
+    }
+
+    /// The `text` of each line of a JSONL file.
+    private static func texts(_ path: String) throws -> [String] {
+        let bytes = try Files.read(path, limit: .max)
+        return try bytes.withUnsafeBytes { raw in
+            try JSONScanner.lines(of: raw).map { line in
+                let place = "\(path):\(line.number)"
+                let json = try JSON.parse(UnsafeRawBufferPointer(rebasing: raw[line.range]), source: place)
+                guard let text = json["text"]?.string else {
+                    throw UserError("\(place): no \"text\"", fix: "each line is an object with a \"text\"")
+                }
+                return text
             }
-            show(text)
         }
     }
 }
@@ -121,7 +141,7 @@ struct TokenizerDecodeCommand: ParsableCommand {
               vitrail tokenizer decode Models/pebble --input ids.jsonl --json
             """)
 
-    @Argument(help: "Folder with tokenizer.json.", completion: .directory)
+    @Argument(help: "Folder with tokenizer.json, or with SentencePiece's tokenizer.model.", completion: .directory)
     var folder: String
 
     @Argument(help: "Token ids; without them, --input.")
