@@ -42,6 +42,30 @@ extension ImageProcessor {
         return ImageTiles(layout: layout, tileSize: tileSize, imageSize: image.size, values: values)
     }
 
+    /// Decodes a picture file and takes it through all steps, as the tiles of the processor's tiling. Without tiling, rows are
+    /// resized as they are decoded where that is possible.
+    ///
+    /// - Throws: `ImageError`, as `ImageDecoder.decode` and ``tiles(of:)`` do.
+    public func tiles(
+        decoding bytes: UnsafeRawBufferPointer, source: String, options: DecodingOptions = DecodingOptions()
+    ) throws(ImageError) -> ImageTiles {
+        guard tiling == .none else { return try tiles(of: ImageDecoder.decode(bytes, source: source, options: options)) }
+        let planes = try process(decoding: bytes, source: source, options: options)
+        return ImageTiles(
+            layout: TileLayout(rows: 0, columns: 0, whole: .only), tileSize: planes.size,
+            imageSize: try Self.pictureSize(bytes, source: source, options: options), values: planes.values)
+    }
+
+    /// The size of a picture file as ``tiles(decoding:source:options:)`` sees it, told by its header alone.
+    ///
+    /// - Throws: `ImageError` when the bytes are no picture.
+    public static func pictureSize(
+        _ bytes: UnsafeRawBufferPointer, source: String, options: DecodingOptions = DecodingOptions()
+    ) throws(ImageError) -> PixelSize {
+        let header = try ImageHeader(bytes: bytes, source: source)
+        return options.appliesOrientation ? header.size : header.storedSize
+    }
+
     private func append(_ image: RGBImage, to values: inout [Float]) {
         values += [Float](unsafeUninitializedCapacity: image.size.pixels * 3) { buffer, initialized in
             if let base = buffer.baseAddress { table.apply(to: image, into: base) }

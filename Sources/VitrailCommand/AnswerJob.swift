@@ -128,7 +128,7 @@ struct AnswerJob {
 struct LoadedItem: Sendable {
     var index: Int
     var item: AnswerItem
-    var pictures: [[Float]] = []
+    var pictures: [ImageTiles] = []
     var failure: String?
 }
 
@@ -151,10 +151,10 @@ struct PictureLoader: Sendable {
         }
     }
 
-    private func pixels(of image: ImageReference, in store: ImageStore) throws -> [Float] {
+    private func pixels(of image: ImageReference, in store: ImageStore) throws -> ImageTiles {
         guard let processor else { throw UserError("this model has no vision tower", fix: "ask without pictures") }
         return try store.withBytes(of: image) {
-            try processor.process(decoding: $0, source: image.description).values
+            try processor.tiles(decoding: $0, source: image.description)
         }
     }
 }

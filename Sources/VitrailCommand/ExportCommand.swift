@@ -16,6 +16,8 @@ struct ExportCommand: ParsableCommand {
               vitrail export runs/pebble pebble-tuned
               vitrail export runs/pebble/final small --dtype bfloat16 --shard-size 2GB
               vitrail export runs/pebble/final tiny --quantize q4
+              vitrail export models/llava-v1.5-7b llava-hf --tower models/clip-vit-large-patch14-336
+              vitrail export models/qwen bigger --add-token '<box>' --add-token '</box>' --vocabulary-multiple 64
 
             With --quantize the folder is for vitrail alone: transformers does not read blocks.
             """)
@@ -35,6 +37,17 @@ struct ExportCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Largest file, as 500MB or 5GB.", valueName: "size"))
     var shardSize = "5GB"
 
+    @Option(help: "Folder of the tower, for a model in LLaVA's own layout, which leaves it out.")
+    var tower: String?
+
+    @Option(
+        name: .customLong("add-token"),
+        help: "A special token to add; its row is the mean of the others. May be repeated.")
+    var tokens: [String] = []
+
+    @Option(help: "Round the embedding's rows up to a multiple of this.")
+    var vocabularyMultiple = 1
+
     @Flag(help: "Replace the folder if it is there.")
     var force = false
 
@@ -49,7 +62,12 @@ struct ExportCommand: ParsableCommand {
         guard force || !Files.exists(output) else {
             throw UserError("\(output) is there already", fix: "pass --force to replace it, or name another folder")
         }
-        let bundle = try ModelBundle.open(folder, on: CPUBackend(threads: nil))
+        guard vocabularyMultiple > 0 else {
+            throw ValidationError("--vocabulary-multiple \(vocabularyMultiple) is no multiple. Write 64, for example.")
+        }
+        let bundle = try ModelBundle.open(
+            folder, tower: tower, vocabulary: VocabularyGrowth(tokens: tokens, multiple: vocabularyMultiple),
+            on: CPUBackend(threads: nil))
         try Files.createDirectory(Paths.parent(output))
         let directory = try AtomicDirectory(output)
         if let quantize { bundle.model.store(quantize.storage) }
@@ -73,7 +91,7 @@ struct ExportCommand: ParsableCommand {
     private func card(_ run: RunFolder, _ bundle: ModelBundle) throws -> String {
         var text = """
             ---
-            library_name: transformers
+            library_name: \(bundle.model.configuration.layout == .nanoVLM ? "nanovlm" : "transformers")
             pipeline_tag: \(bundle.model.configuration.vision == nil ? "text-generation" : "image-text-to-text")
             ---
             # \(Paths.name(output))

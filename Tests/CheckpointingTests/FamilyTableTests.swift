@@ -36,7 +36,7 @@ struct FamilyTableTests {
                 ("language.embedding", "language_model.model.embed_tokens.weight"),
                 ("language.head.weight", "language_model.lm_head.weight"),
                 ("vision.positions", "vision_tower.vision_model.embeddings.position_embedding.weight"),
-                ("projector.second.bias", "multi_modal_projector.linear_2.bias"), ("imageNewline", "image_newline"),
+                ("projector.second.bias", "multi_modal_projector.linear_2.bias"), ("projector.newline", "image_newline"),
             ]
         ),
         (
@@ -104,7 +104,7 @@ struct FamilyTableTests {
         let parameters: [(path: String, shape: [Int])] = [
             ("vision.classToken", [1, 4]), ("vision.patchEmbedding.weight", [4, 12]),
             ("vision.layers.0.norm1.weight", [4]),
-            ("projector.first.weight", [6, 4]), ("projector.second.weight", [6, 6]), ("imageNewline", [6]),
+            ("projector.first.weight", [6, 4]), ("projector.second.weight", [6, 6]), ("projector.newline", [1, 6]),
             ("language.embedding", [9, 6]), ("language.layers.0.attention.query.weight", [6, 6]),
             ("language.head.weight", [9, 6]),
         ]

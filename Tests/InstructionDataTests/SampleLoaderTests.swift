@@ -1,4 +1,5 @@
 import Basics
+import Imaging
 import InstructionData
 import Testing
 import Tokenization
@@ -9,7 +10,9 @@ import Tokenization
     struct ByteRecipe: SampleRecipe {
         var spin = false
 
-        func render(_ conversation: Conversation, imageCount: Int) throws -> RenderedConversation {
+        func render(
+            _ conversation: Conversation, imageCount: Int, sizes: [PixelSize]
+        ) throws -> RenderedConversation {
             let text = conversation.turns.map(\.content).joined(separator: "|")
             if text.contains("broken") { throw UserError("this text is broken", fix: "mend it") }
             if spin { for _ in 0..<(text.utf8.reduce(0) { $0 &* 31 &+ Int($1) } & 0xFF) { _ = SHA256.hex(of: "x") } }

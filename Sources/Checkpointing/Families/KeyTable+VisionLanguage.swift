@@ -14,7 +14,7 @@ extension KeyTable {
                     KeyRule("multi_modal_projector.linear_1", "projector.first"),
                     KeyRule("multi_modal_projector.linear_2", "projector.second"),
                     KeyRule("multi_modal_projector.linear", "projector"),
-                    KeyRule("image_newline", "imageNewline"),
+                    KeyRule("image_newline", "projector.newline", .shaped([-1])),
                 ],
                 aliases: [
                     ("model.language_model.", "language_model.model."), ("lm_head.", "language_model.lm_head."),
@@ -45,7 +45,7 @@ extension KeyTable {
                     KeyRule("model.mm_projector.0", "projector.first"),
                     KeyRule("model.mm_projector.2", "projector.second"),
                     KeyRule("model.mm_projector", "projector"),
-                    KeyRule("model.image_newline", "imageNewline"),
+                    KeyRule("model.image_newline", "projector.newline", .shaped([-1])),
                 ],
                 // `mm_projector.bin` of stage one, converted, may have lost its first part.
                 aliases: [("mm_projector.", "model.mm_projector.")])

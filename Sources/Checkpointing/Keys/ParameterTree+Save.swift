@@ -10,12 +10,14 @@ extension ParameterTree {
     ///   - table: The family's keys; every parameter must have one.
     ///   - element: The element type; nil keeps that of each parameter (block forms become float32).
     ///   - keepsBlocks: Whether block forms are written as they are, as bytes, which only this project reads.
+    ///   - constants: Vectors besides the parameters that the family's own loader wants to find.
     ///   - shardLimit: The largest file in bytes.
     /// - Returns: The names of the files written.
     @discardableResult
     public func save(
         to folder: String, table: KeyTable, element: TensorElement? = nil, keepsBlocks: Bool = false,
-        stem: String = "model", shardLimit: Int = CheckpointWriter.defaultShardLimit
+        stem: String = "model", constants: [(key: String, values: [Float])] = [],
+        shardLimit: Int = CheckpointWriter.defaultShardLimit
     ) throws -> [String] {
         var parameters: [String: Parameter] = [:]
         for (path, parameter) in entries { parameters[path] = parameter }
@@ -39,11 +41,27 @@ extension ParameterTree {
                     name: place.key, element: element ?? parameter.value.dtype.fileElement ?? .float32,
                     shape: LoadingPlan.fileShape(of: parts.map(\.shape.dimensions), place.form)))
         }
+        for (key, values) in constants {
+            descriptions.append(TensorDescription(name: key, element: element ?? .float32, shape: [values.count]))
+        }
         return try CheckpointWriter.write(descriptions, to: folder, stem: stem, shardLimit: shardLimit) {
             description, take in
+            if let constant = constants.first(where: { $0.key == description.name }) {
+                return try Self.withBytes(of: constant.values, description, take)
+            }
             guard let (form, parts) = places[description.name] else { return }
             try Self.withBytes(parts, form, description, take)
         }
+    }
+
+    /// Gives the bytes of a vector as the file wants them.
+    private static func withBytes(
+        of values: [Float], _ description: TensorDescription, _ take: (UnsafeRawBufferPointer) throws -> Void
+    ) throws {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: description.byteCount, alignment: 64)
+        defer { buffer.deallocate() }
+        values.withUnsafeBytes { FloatConversion.convert($0, .float32, into: buffer, description.element) }
+        try take(UnsafeRawBufferPointer(buffer))
     }
 
     /// Gives the bytes of one tensor as the file wants them.

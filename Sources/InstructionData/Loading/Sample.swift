@@ -1,6 +1,7 @@
+public import Imaging
 public import Tokenization
 
-/// Pixels of one processed picture: channels first, `[3, height, width]`, normalised.
+/// Pixels of one processed picture: channels first, `[3, height, width]`, normalised; tiles of one, one after another.
 public typealias Pixels = ContiguousArray<Float>
 
 /// One record, tokenised and with its pictures' pixels.
@@ -15,9 +16,15 @@ public struct Sample: Sendable {
     public var text: RenderedConversation
     /// Its pictures, one for each image span.
     public var pixels: [Pixels]
+    /// The pictures' sizes before processing; empty unless the recipe needs them.
+    public var sizes: [PixelSize]
 
     /// Makes a sample.
-    public init(position: Int, index: SampleIndex, id: String, text: RenderedConversation, pixels: [Pixels]) {
+    public init(
+        position: Int, index: SampleIndex, id: String, text: RenderedConversation, pixels: [Pixels],
+        sizes: [PixelSize] = []
+    ) {
+        self.sizes = sizes
         self.position = position
         self.index = index
         self.id = id

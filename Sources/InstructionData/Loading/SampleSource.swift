@@ -1,4 +1,5 @@
 import Basics
+import Imaging
 import Tokenization
 
 /// Data sets together with the recipe that turns their records into samples.
@@ -35,7 +36,14 @@ public struct SampleSource: Sendable {
         let record = try dataset.record(at: index.record, repairs: &repairs)
         do {
             let conversation = turns?.arranged(record.conversation, index: index) ?? record.conversation
-            let text = try recipe.render(conversation, imageCount: record.images.count)
+            let sizes =
+                try recipe.needsPictureSizes
+                ? record.images.map { image in
+                    try images.withBytes(of: image) {
+                        try ImageProcessor.pictureSize($0, source: image.description)
+                    }
+                } : []
+            let text = try recipe.render(conversation, imageCount: record.images.count, sizes: sizes)
             guard text.supervisedCount > 0 else {
                 throw UserError(
                     "no token of the answers is left to learn from"
@@ -49,7 +57,9 @@ public struct SampleSource: Sendable {
             }
             // A cut takes the last pictures with it; those left are the first ones.
             let pixels = try record.images.prefix(text.imageSpans.count).map { try self.pixels(of: $0) }
-            return Sample(position: position, index: index, id: record.id, text: text, pixels: pixels)
+            return Sample(
+                position: position, index: index, id: record.id, text: text, pixels: pixels,
+                sizes: Array(sizes.prefix(pixels.count)))
         } catch {
             let (reason, fix) = Self.words(of: error)
             throw RecordError(path: dataset.path, line: dataset.line(at: index.record), reason: reason, fix: fix)

@@ -7,19 +7,50 @@ extension Tokenizer {
     ///   `tokenizer_config.json`.
     /// - Throws: `TokenizerProblem` naming the file and the place in it, or a file or JSON error.
     public convenience init(folder: String) throws {
+        try self.init(folder: folder, adding: [], chatTemplate: nil)
+    }
+
+    /// Loads the tokenizer of a model folder with special tokens behind its vocabulary, for those of `tokens` that it lacks.
+    ///
+    /// - Parameter chatTemplate: a template for folders that bring none.
+    /// - Returns: the tokenizer, and the tokens that were added with their ids.
+    /// - Throws: as ``init(folder:)``.
+    public static func open(
+        _ folder: String, adding tokens: [String], chatTemplate: String? = nil
+    ) throws -> (tokenizer: Tokenizer, added: [(token: String, id: Int32)]) {
+        let plain = try Tokenizer(folder: folder)
+        let missing = tokens.filter { plain.id($0) == nil }
+        let needsTemplate = chatTemplate != nil && plain.configuration.chatTemplates["default"] == nil
+        guard !missing.isEmpty || needsTemplate else { return (plain, []) }
+        let added = missing.enumerated().map { index, token in
+            AddedToken(id: Int32(plain.vocabularySize + index), content: token, isSpecial: true)
+        }
+        let tokenizer = try Tokenizer(folder: folder, adding: added, chatTemplate: chatTemplate)
+        return (tokenizer, added.map { ($0.content, $0.id) })
+    }
+
+    private convenience init(folder: String, adding tokens: [AddedToken], chatTemplate: String?) throws {
         var configuration = TokenizerConfiguration()
-        var extra: [AddedToken] = []
+        var extra: [AddedToken] = tokens
         var settings = JSON.null
         let configPath = Paths.join(folder, "tokenizer_config.json")
         if Files.exists(configPath) {
             settings = try JSON.read(configPath)
             configuration = try TokenizerConfiguration(settings, source: configPath)
-            extra = try Self.addedTokensDecoder(settings, source: configPath)
+            extra += try Self.addedTokensDecoder(settings, source: configPath)
         }
         let mapPath = Paths.join(folder, "special_tokens_map.json")
         if Files.exists(mapPath) { try configuration.complete(from: try JSON.read(mapPath), source: mapPath) }
         let templatePath = Paths.join(folder, "chat_template.jinja")
         if Files.exists(templatePath) { configuration.chatTemplates["default"] = try Files.readText(templatePath) }
+        for name in ["chat_template.json", "processor_config.json"] {
+            let path = Paths.join(folder, name)
+            guard configuration.chatTemplates["default"] == nil, Files.exists(path) else { continue }
+            configuration.chatTemplates["default"] = try JSON.read(path)["chat_template"]?.string
+        }
+        if let chatTemplate, configuration.chatTemplates["default"] == nil {
+            configuration.chatTemplates["default"] = chatTemplate
+        }
 
         let path = Paths.join(folder, "tokenizer.json")
         let modelPath = Paths.join(folder, "tokenizer.model")

@@ -117,7 +117,7 @@ public struct TokenizerFiles: Sendable {
         try Files.write(tokenizer.serialized(pretty: true) + "\n", to: Paths.join(folder, "tokenizer.json"))
     }
 
-    private static func addedToken(_ token: String, id: Int) -> JSON {
+    static func addedToken(_ token: String, id: Int) -> JSON {
         [
             "id": .int(id), "content": .string(token), "single_word": false, "lstrip": false, "rstrip": false,
             "normalized": false, "special": true,

@@ -7,7 +7,9 @@ extension Recipe {
     /// The model that the first stage starts from.
     public func makeModel(on backend: any Backend) throws -> ModelBundle {
         switch model {
-        case .folder(let folder): return try ModelBundle.open(folder, on: backend)
+        case .folder(let folder):
+            return try ModelBundle.open(
+                folder.path, tower: folder.vision, vocabulary: folder.vocabulary, on: backend)
         case .parts(let parts):
             let name = parts.template ?? ChatTemplateName.vicuna.rawValue
             guard let template = ChatTemplateName(rawValue: name) else {
@@ -21,13 +23,10 @@ extension Recipe {
                 case "pixel_shuffle": .pixelShuffle(factor: parts.shuffleFactor)
                 default: .mlp2xGelu
                 }
-            let vision = parts.vision.map(\.part)
-            let bundle = try ModelBundle.join(
-                vision: vision, language: parts.language.part, projector: projector, tokenizer: parts.tokenizer,
-                template: template, imageMode: parts.imageMode, featureLayer: parts.featureLayer, seed: seed,
-                on: backend)
-            try bundle.fill(vision: vision, language: parts.language.part)
-            return bundle
+            return try ModelBundle.join(
+                vision: parts.vision.map(\.part), language: parts.language.part, projector: projector, tokenizer: parts.tokenizer,
+                template: template, imageMode: parts.imageMode, featureLayer: parts.featureLayer,
+                vocabulary: parts.vocabulary, seed: seed, on: backend)
         }
     }
 }

@@ -1,5 +1,6 @@
 import Basics
 import NeuralNetwork
+import VisionLanguage
 import Yams
 
 extension Recipe {
@@ -86,8 +87,14 @@ extension Recipe {
             reader.add("\"model\" is missing", fix: "write \"model: FOLDER\", or its parts")
             return nil
         }
-        if let scalar = node.scalar { return .folder(scalar.string) }
+        if let scalar = node.scalar { return .folder(ModelFolder(scalar.string)) }
         return reader.mapping("model") { parts -> ModelSource? in
+            let vocabulary = VocabularyGrowth(
+                tokens: parts.strings("add_tokens") ?? [],
+                multiple: parts.int("vocabulary_multiple", minimum: 1) ?? 1)
+            if let folder = parts.string("folder") {
+                return .folder(ModelFolder(folder, vision: parts.string("vision"), vocabulary: vocabulary))
+            }
             let vision = partSource("vision", parts)
             let language = partSource("language", parts)
             if language == nil { parts.add("\"language\" is missing", fix: "name a folder, or give a shape") }
@@ -104,7 +111,7 @@ extension Recipe {
                 vision: vision, language: language ?? .folder(""), projector: projector,
                 shuffleFactor: parts.int("shuffle_factor", minimum: 1) ?? 2, tokenizer: parts.string("tokenizer"),
                 template: parts.string("template"), imageMode: parts.string("image_mode", or: "square"),
-                featureLayer: parts.int("feature_layer", minimum: -1_000))
+                featureLayer: parts.int("feature_layer", minimum: -1_000), vocabulary: vocabulary)
             return language == nil ? nil : .parts(result)
         } ?? nil
     }

@@ -1,6 +1,7 @@
 public import Basics
 public import NeuralNetwork
 public import Tuning
+public import VisionLanguage
 
 /// A training run as data: which model, and the stages that change it.
 public struct Recipe: Sendable {
@@ -32,10 +33,27 @@ public struct Recipe: Sendable {
 
 /// Where a recipe's model comes from.
 public enum ModelSource: Equatable, Sendable {
-    /// One folder in Hugging Face layout.
-    case folder(String)
+    /// One folder with a whole model.
+    case folder(ModelFolder)
     /// Parts, joined by a fresh projector.
     case parts(ModelParts)
+}
+
+/// A whole model, and what is added to it.
+public struct ModelFolder: Equatable, Sendable {
+    /// The folder.
+    public var path: String
+    /// The tower's folder, for LLaVA's own layout, which leaves it out.
+    public var vision: String?
+    /// Tokens that the model gets, and what the embedding's rows are rounded up to.
+    public var vocabulary: VocabularyGrowth
+
+    /// A folder as it is.
+    public init(_ path: String, vision: String? = nil, vocabulary: VocabularyGrowth = VocabularyGrowth()) {
+        self.path = path
+        self.vision = vision
+        self.vocabulary = vocabulary
+    }
 }
 
 /// A model put together from parts.
@@ -56,6 +74,8 @@ public struct ModelParts: Equatable, Sendable {
     public var imageMode: String
     /// Which hidden state of the tower is used, by Hugging Face's count.
     public var featureLayer: Int?
+    /// Tokens that the model gets, and what the embedding's rows are rounded up to.
+    public var vocabulary: VocabularyGrowth
 }
 
 /// A part of a model: pretrained, or a shape to start from random weights.

@@ -45,9 +45,8 @@ public struct AnswerScorer {
     /// - Throws: what is wrong with the data's file or the template.
     public init(_ bundle: ModelBundle, data: String, images: String? = nil, template: String? = nil) throws {
         self.bundle = bundle
-        let recipe = ConversationRecipe(
-            tokenizer: bundle.tokenizer, template: try bundle.template(named: template), processor: bundle.processor,
-            imageTokens: bundle.imageTokens, maximumTokens: .max)
+        let recipe = try ConversationRecipe(
+            bundle, template: bundle.template(named: template), maximumTokens: .max)
         let dataset = try StageData.open(DataSource(path: data, images: images, weight: 1, select: "all"))
         source = SampleSource(datasets: [dataset], recipe: recipe)
     }
@@ -62,8 +61,8 @@ public struct AnswerScorer {
         let samples = try records.map {
             try source.sample(at: $0, index: SampleIndex(component: 0, record: $0, epoch: 0), repairs: &repairs)
         }
-        let collator = Collator(height: bundle.pictureHeight, width: bundle.pictureWidth)
-        let batch = collator.pack(samples[...])
+        let collator = Collator(layout: bundle.pictureLayout)
+        let batch = try collator.pack(samples[...])
         var losses: [Float] = []
         GradientRecording.disabled { _ = bundle.model.loss(batch) { losses = $0.floats } }
         var next = losses[...]

@@ -1,44 +1,37 @@
+import Imaging
 import InstructionData
-import NeuralNetwork
-import TensorCore
 import Tokenization
 import VisionLanguage
 
 /// Packs samples one after another into what the model takes.
 struct Collator {
-    /// Pixels of the processed pictures.
-    let height: Int
-    let width: Int
+    /// How pictures stand in the text; nil for a language model alone.
+    let layout: PictureLayout?
 
     /// One packed batch; visual tokens' ids become −1, and each row's label is the token after it, where that one carries loss.
-    func pack(_ samples: ArraySlice<Sample>) -> PackedBatch {
+    /// - Throws: for a picture's size that the processor cannot take.
+    func pack(_ samples: ArraySlice<Sample>) throws -> PackedBatch {
         var ids: [Int32] = []
         var labels: [Int32] = []
         var offsets: [Int32] = [0]
-        var pixels: [Float] = []
-        var rows: [Int32] = []
-        var pictures = 0
+        var collector = layout.map { PictureCollector($0) }
         ids.reserveCapacity(samples.reduce(0) { $0 + $1.text.ids.count })
         for sample in samples {
             let start = ids.count
             let text = sample.text
             ids += text.ids
-            for span in text.imageSpans {
-                for index in span {
-                    ids[start + index] = -1
-                    rows.append(Int32(start + index))
-                }
+            for (index, (picture, span)) in zip(sample.pixels, text.imageSpans).enumerated() {
+                let size = index < sample.sizes.count ? sample.sizes[index] : PixelSize(width: 0, height: 0)
+                try collector?.add(
+                    picture, size: size, span: span.lowerBound + start..<span.upperBound + start, in: &ids)
             }
             for index in text.ids.indices {
                 let next = index + 1
                 labels.append(next < text.ids.count && text.supervised[next] ? text.ids[next] : -1)
             }
-            for picture in sample.pixels { pixels += picture }
-            pictures += sample.pixels.count
             offsets.append(Int32(ids.count))
         }
-        let group = PictureGroup(height: height, width: width, count: pictures, pixels: pixels, rows: rows)
-        return PackedBatch(ids: ids, labels: labels, offsets: offsets, pictures: pictures > 0 ? [group] : [])
+        return PackedBatch(ids: ids, labels: labels, offsets: offsets, pictures: collector?.groups ?? [])
     }
 
     /// The samples in the runs that are computed one after another: `parts` of about equal numbers of tokens, each of them

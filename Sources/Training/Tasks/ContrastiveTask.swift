@@ -30,6 +30,11 @@ final class ContrastiveTask: StageTask {
                 "stage \"\(stage.name)\": a contrastive stage trains a vision tower, and this model has none",
                 fix: "add \"vision:\" to the recipe's model")
         }
+        guard bundle.pictureLayout?.dependsOnSize != true else {
+            throw UserError(
+                "stage \"\(stage.name)\": a contrastive stage takes whole pictures, and this model cuts them into tiles",
+                fix: "pretrain the tower in a model of its own, joined from its folder")
+        }
         guard stage.accumulate == 1 else {
             throw UserError(
                 "stage \"\(stage.name)\": a contrastive batch cannot be divided, each picture meets every text",
@@ -62,14 +67,12 @@ final class ContrastiveTask: StageTask {
         position = batch.nextPosition
         let model = bundle.model
         let samples = batch.samples.filter { $0.pixels.count == 1 }
-        let packed = collator.pack(samples[...])
+        let packed = try collator.pack(samples[...])
         guard let group = packed.pictures.first, let vision = model.vision else {
             throw UserError("a contrastive batch without pictures", fix: "use records with one picture and a caption")
         }
         let statements = Statements(samples.map { lines(of: $0.text) })
-        let pixels = Tensor(
-            group.pixels, shape: [group.count, vision.configuration.channels, group.height, group.width],
-            on: model.backend)
+        let pixels = group.tensor(for: vision.configuration, on: model.backend)
         let loss = head.loss(
             pictures: vision.pooled(pixels), texts: textStates(statements.texts),
             targets: Tensor(

@@ -32,6 +32,11 @@ final class InstructTask: FusableTask, DividableTask {
         seed = context.seed
         let data = try StageData(stage, context)
         collator = data.collator
+        if augmentation.isActive, collator.layout?.dependsOnSize == true {
+            throw UserError(
+                "stage \"\(stage.name)\": this model's pictures are cut into tiles, which cannot be mirrored or shifted singly",
+                fix: "remove augment:")
+        }
         stepsPerEpoch = Double(data.order.samplesPerEpoch) / Double(stage.batchSize)
         totalSteps = stage.steps ?? Int((stepsPerEpoch * stage.epochs).rounded(.up))
         let samples =
@@ -59,11 +64,12 @@ final class InstructTask: FusableTask, DividableTask {
         position = batch.nextPosition
         var loss = StepLoss(sum: 0, weight: 0, tokens: 0, pictures: 0)
         let samples = batch.samples.map {
-            augmentation.applied(to: $0, seed: seed, height: collator.height, width: collator.width)
+            augmentation.applied(
+                to: $0, seed: seed, height: collator.layout?.height ?? 0, width: collator.layout?.width ?? 0)
         }
         for part in divided(samples) {
             if let first = part.first { willRunSource?(first.index.component) }
-            let packed = collator.pack(part)
+            let packed = try collator.pack(part)
             let sum = model.loss(packed)
             willBackward?(Double(packed.supervisedCount))
             sum.backward()

@@ -10,9 +10,12 @@ struct PictureAugmentation: Hashable, Sendable {
     /// Largest shift in pixels, in each direction.
     var shift: Int
 
+    /// Whether anything is changed.
+    var isActive: Bool { flips || shift > 0 }
+
     /// The sample with its pictures changed; each plane is `[height, width]`.
     func applied(to sample: Sample, seed: UInt64, height: Int, width: Int) -> Sample {
-        guard flips || shift > 0 else { return sample }
+        guard isActive else { return sample }
         var generator = RandomGenerator(seed: seed ^ 0xA07E, stream: UInt64(sample.position))
         var result = sample
         result.pixels = sample.pixels.map { picture in

@@ -36,9 +36,7 @@ struct StageData {
         let template = try bundle.template(named: stage.template)
         source = SampleSource(
             datasets: datasets,
-            recipe: ConversationRecipe(
-                tokenizer: bundle.tokenizer, template: template, processor: bundle.processor,
-                imageTokens: bundle.imageTokens, maximumTokens: stage.maximumTokens),
+            recipe: try ConversationRecipe(bundle, template: template, maximumTokens: stage.maximumTokens),
             turns: stage.shufflesTurns ? TurnShuffler(seed: context.seed) : nil,
             cache: stage.pictureCache > 0 ? PictureCache(byteLimit: stage.pictureCache << 20) : nil)
         let policy: FaultPolicy =
@@ -50,7 +48,7 @@ struct StageData {
         options = SampleLoader.Options(
             workers: context.workers, ahead: max(64, 2 * stage.batchSize), policy: policy)
         log = try RejectionLog(path: context.folder.rejections, stage: stage.name)
-        collator = Collator(height: bundle.pictureHeight, width: bundle.pictureWidth)
+        collator = Collator(layout: bundle.pictureLayout)
     }
 
     func loader(positions: Range<Int>) throws -> SampleLoader {

@@ -37,7 +37,7 @@ struct StageEvaluation {
         var sum = 0.0
         var weight = 0
         while let batch = try batcher.next() {
-            let packed = data.collator.pack(batch.samples[...])
+            let packed = try data.collator.pack(batch.samples[...])
             let loss = GradientRecording.disabled { context.bundle.model.loss(packed) }
             sum += Double(loss.scalar)
             weight += packed.supervisedCount

@@ -1,18 +1,18 @@
 import Basics
-import Imaging
+public import Imaging
 import Tokenization
 
 /// A question about pictures, or about nothing but text.
 public struct Question: Sendable {
     /// What the user says; pictures without an `<image>` marker stand in front.
     public var text: String
-    /// Processed pixels of each picture, `[3, height, width]`.
-    public var pictures: [[Float]]
+    /// Each picture as the model's processor makes it.
+    public var pictures: [ImageTiles]
     /// Number of this question's stream of random draws, so that its answer does not depend on its batch.
     public var stream: UInt64
 
     /// A question.
-    public init(_ text: String, pictures: [[Float]] = [], stream: UInt64 = 0) {
+    public init(_ text: String, pictures: [ImageTiles] = [], stream: UInt64 = 0) {
         self.text = text
         self.pictures = pictures
         self.stream = stream
@@ -80,22 +80,33 @@ public final class Answerer {
         if markers == 0 {
             text = String(repeating: Conversation.imageMarker + "\n", count: question.pictures.count) + text
         }
+        let layout = bundle.pictureLayout
+        if !question.pictures.isEmpty, layout == nil {
+            throw UserError("this model has no vision tower", fix: "ask without pictures")
+        }
         let rendered = try template.renderPrompt(
             Conversation([Turn(role: .user, content: text)]), tokenizer: bundle.tokenizer,
-            images: question.pictures.map { _ in bundle.imageTokens })
+            images: try question.pictures.enumerated().map { index, picture in
+                try layout!.tokens(for: picture.imageSize, index: index, of: question.pictures.count)
+            })
+        try bundle.checkLength(rendered.ids.count + settings.maximumNewTokens)
         var ids = rendered.ids
-        var rows: [Int32] = []
-        for span in rendered.imageSpans {
-            for index in span {
-                ids[index] = -1
-                rows.append(Int32(index))
-            }
+        guard let layout, !question.pictures.isEmpty else { return Prompt(ids: ids) }
+        var collector = PictureCollector(layout)
+        for (picture, span) in zip(question.pictures, rendered.imageSpans) {
+            try collector.add(picture.values, size: picture.imageSize, span: span, in: &ids)
         }
-        guard !question.pictures.isEmpty else { return Prompt(ids: ids) }
-        let group = PictureGroup(
-            height: bundle.pictureHeight, width: bundle.pictureWidth, count: question.pictures.count,
-            pixels: question.pictures.flatMap { $0 }, rows: rows)
-        return Prompt(ids: ids, pictures: [group])
+        return Prompt(ids: ids, pictures: collector.groups)
+    }
+}
+
+extension ModelBundle {
+    /// - Throws: where attention would have to leave out the first tokens, which this project does not compute.
+    public func checkLength(_ tokens: Int) throws {
+        guard let window = model.configuration.language.slidingWindow, tokens > window.tokens else { return }
+        throw UserError(
+            "\(tokens) tokens are more than the model's sliding window of \(window.tokens) (\"sliding_window\")",
+            fix: "keep within \(window.tokens) tokens: beyond it attention would need a window, which is not supported")
     }
 }
 

@@ -1,4 +1,4 @@
-import Basics
+public import Basics
 public import Checkpointing
 import Imaging
 import NeuralNetwork
@@ -8,31 +8,89 @@ import Tokenization
 extension ModelBundle {
     /// Opens a model folder.
     ///
+    /// - Parameters:
+    ///   - tower: the tower's folder, for layouts that leave it out (LLaVA's own).
+    ///   - vocabulary: tokens to add, and what the embedding's rows are rounded up to.
     /// - Throws: an error naming what is missing, does not fit, or is not supported.
-    public static func open(_ folder: String, on backend: any Backend) throws -> ModelBundle {
-        let family = try ModelFamily.read(folder)
+    public static func open(
+        _ folder: String, tower: String? = nil, vocabulary: VocabularyGrowth = VocabularyGrowth(),
+        on backend: any Backend
+    ) throws -> ModelBundle {
+        let family = try ModelFamily.read(folder, tower: tower)
         let model = VisionLanguageModel(family.configuration, Initializer(backend: backend, fills: false))
-        try model.parameters.load(from: TensorFolder(folder), table: family.table)
-        return try unfilled(folder, family, model: model, tokenizer: Tokenizer(folder: folder))
+        try fill(model, from: folder, family)
+        return try unfilled(folder, family, model: model, vocabulary: vocabulary)
+    }
+
+    /// Loads the weights; those of a tower that lies elsewhere from there.
+    private static func fill(_ model: VisionLanguageModel, from folder: String, _ family: ModelFamily) throws {
+        let source = try TensorFolder(folder)
+        let tree = model.parameters
+        let (own, leavesTower) = ownPart(of: tree, in: source, family)
+        try own.load(from: source, table: family.table)
+        guard leavesTower, let tower = family.towerName, let vision = model.configuration.vision else { return }
+        var table = KeyTable.vision(channels: vision.channels, patchSize: vision.patchSize)
+        table.ignored.append(IgnoredKey("vision_model.head.**", because: "only the tower is taken"))
+        try tree.part("vision").load(from: TensorFolder(tower), table: table)
+    }
+
+    /// The parameters that the folder itself holds; LLaVA's own folders may leave the tower out.
+    private static func ownPart(
+        of tree: ParameterTree, in source: TensorFolder, _ family: ModelFamily
+    ) -> (tree: ParameterTree, leavesTower: Bool) {
+        let leaves = family.towerName != nil && !source.names.contains { $0.hasPrefix("model.vision_tower.") }
+        return (leaves ? tree.filter { !$0.path.hasPrefix("vision.") } : tree, leaves)
+    }
+
+    /// Holds names and shapes of a folder's weights against a model, and reads none.
+    static func check(_ source: TensorFolder, of model: VisionLanguageModel, _ family: ModelFamily) throws {
+        try ownPart(of: model.parameters, in: source, family).tree.check(source, table: family.table)
+    }
+
+    /// The folder's tokenizer with the tokens that the family writes for pictures.
+    static func tokenizer(_ folder: String, _ family: ModelFamily, adding tokens: [String]) throws -> (
+        tokenizer: Tokenizer, added: [(token: String, id: Int32)]
+    ) {
+        var wanted = tokens
+        if family.configuration.layout == .nanoVLM {
+            wanted += (family.published["vlm_extra_tokens"]?.object ?? [:]).compactMap { $0.value.string }
+            let hasFile = ["tokenizer.json", "tokenizer.model"].contains { Files.exists(Paths.join(folder, $0)) }
+            guard hasFile else {
+                let name = family.published["lm_tokenizer"]?.string ?? "the decoder's hub name"
+                throw UserError(
+                    "\(folder): no tokenizer.json; nanoVLM takes the one of \(name)",
+                    fix: "hf download \(name) tokenizer.json tokenizer_config.json --local-dir \(folder)")
+            }
+        } else if family.towerName != nil {
+            wanted.append(Conversation.imageMarker)
+        }
+        return try Tokenizer.open(
+            folder, adding: wanted, chatTemplate: family.published["lm_chat_template"]?.string)
     }
 
     /// The folder's bundle around a model whose weights are someone else's concern.
     static func unfilled(
-        _ folder: String, _ family: ModelFamily, model: VisionLanguageModel, tokenizer: Tokenizer
+        _ folder: String, _ family: ModelFamily, model: VisionLanguageModel,
+        vocabulary: VocabularyGrowth = VocabularyGrowth()
     ) throws -> ModelBundle {
+        let (tokenizer, added) = try tokenizer(folder, family, adding: vocabulary.tokens)
         let own = Paths.join(folder, "vitrail.json")
         let settings = Files.exists(own) ? try JSON.read(own) : .null
         let template = settings["template"]?.string.flatMap { ChatTemplateName(rawValue: $0) }
-        let processorPath = Paths.join(folder, "preprocessor_config.json")
-        let processor =
-            Files.exists(processorPath)
-            ? try ImageProcessor(configuration: JSON.read(processorPath), source: processorPath) : nil
         let bundle = ModelBundle(
-            model: model, tokenizer: tokenizer, processor: family.configuration.vision == nil ? nil : processor,
-            template: template, imageTokenID: family.imageTokenID ?? Int32(tokenizer.vocabularySize),
-            sideFiles: try sideFiles(folder))
+            model: model, tokenizer: tokenizer, processor: try processor(folder, family), template: template,
+            imageTokenID: family.imageTokenID ?? imageToken(family, tokenizer), sideFiles: try sideFiles(folder),
+            addedTokens: added, published: family.published, pictureTokens: family.pictures?.tokens ?? [:])
+        // A token that LLaVA's original folder lacks needs a row of its own, as do those that were asked for.
+        let mayGrow = vocabulary != VocabularyGrowth() || family.towerName != nil
+        if mayGrow { bundle.growVocabulary(roundedTo: vocabulary.multiple) }
         try bundle.check(folder)
         return bundle
+    }
+
+    private static func imageToken(_ family: ModelFamily, _ tokenizer: Tokenizer) -> Int32 {
+        let name = family.pictures?.tokens["image_token"] ?? Conversation.imageMarker
+        return tokenizer.id(name) ?? Int32(tokenizer.vocabularySize)
     }
 
     /// Writes the model as a folder that `transformers` opens where it knows the combination.
@@ -47,20 +105,25 @@ extension ModelBundle {
     ) throws {
         try Files.createDirectory(folder)
         try model.parameters.save(
-            to: folder, table: ModelFamily.table(model.configuration), element: element,
-            keepsBlocks: storage != nil, shardLimit: shardLimit)
+            to: folder, table: keyTable, element: element, keepsBlocks: storage != nil,
+            constants: ModelFamily.constants(model.configuration), shardLimit: shardLimit)
+        var processing = processor?.configuration
         var json = ModelFamily.json(
             model.configuration, imageTokenID: imageTokenID, imageTokens: imageTokenCount,
+            pinpoints: processing?["image_grid_pinpoints"], published: published,
             dtype: element?.torchName ?? (storage == nil ? "float32" : "bfloat16"))
         if let storage, var object = json.object {
             object["quantization_config"] = storage.json
             json = .object(object)
         }
-        for (name, bytes) in sideFiles { try Files.write(bytes, to: Paths.join(folder, name)) }
-        if let processor, model.configuration.vision != nil {
+        for (name, bytes) in try TokenizerFiles.entering(addedTokens, into: sideFiles) {
+            try Files.write(bytes, to: Paths.join(folder, name))
+        }
+        // nanoVLM's processing follows from its configuration, and no class of transformers does the same.
+        if model.configuration.vision == nil || model.configuration.layout == .nanoVLM { processing = nil }
+        if let processing {
             try Files.write(
-                processor.configuration.serialized(pretty: true) + "\n",
-                to: Paths.join(folder, "preprocessor_config.json"))
+                processing.serialized(pretty: true) + "\n", to: Paths.join(folder, "preprocessor_config.json"))
         }
         var generation = JSONObject()
         if let bos = tokenizer.bosID { generation["bos_token_id"] = .integer(Int64(bos)) }
@@ -76,7 +139,7 @@ extension ModelBundle {
 
     private static let sideNames = [
         "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.model", "chat_template.jinja",
-        "processor_config.json",
+        "chat_template.json", "processor_config.json",
     ]
 
     /// The tokenizer's files of a folder, to be written again with the model.
@@ -84,27 +147,6 @@ extension ModelBundle {
         try sideNames.compactMap { name in
             let path = Paths.join(folder, name)
             return Files.exists(path) ? (name, try Files.read(path)) : nil
-        }
-    }
-
-    /// Model, tokenizer and processor fit each other.
-    func check(_ source: String) throws {
-        let rows = model.configuration.language.vocabularySize
-        guard tokenizer.vocabularySize <= rows else {
-            throw UserError(
-                "\(source): the tokenizer has \(tokenizer.vocabularySize) tokens, the embedding \(rows) rows",
-                fix: "use the tokenizer that the model was trained with")
-        }
-        guard let vision = model.configuration.vision else { return }
-        guard processor != nil else {
-            throw UserError(
-                "\(source): preprocessor_config.json is missing, so how pictures are cut and normalised is not known",
-                fix: "copy the file from the model's publisher")
-        }
-        guard pictureHeight > 0, pictureHeight % vision.patchSize == 0, pictureWidth % vision.patchSize == 0 else {
-            throw UserError(
-                "\(source): pictures of \(pictureWidth)×\(pictureHeight) do not divide into patches of \(vision.patchSize)",
-                fix: "correct preprocessor_config.json")
         }
     }
 }

@@ -16,11 +16,14 @@ extension ModelBundle {
     ///
     /// - Parameters:
     ///   - imageMode: `square`, `crop` or `pad`, for towers that bring no `preprocessor_config.json`.
+    ///   - vocabulary: tokens to add, and what the embedding's rows are rounded up to.
     ///   - featureLayer: by Hugging Face's count; nil takes −2 of CLIP and −1 of SigLIP, as LLaVA's descendants do.
     public static func join(
         vision: Part?, language: Part, projector: ProjectorConfiguration, tokenizer tokenizerFolder: String?,
-        template: ChatTemplateName, imageMode: String, featureLayer: Int?, seed: UInt64, on backend: any Backend
+        template: ChatTemplateName, imageMode: String, featureLayer: Int?,
+        vocabulary: VocabularyGrowth = VocabularyGrowth(), seed: UInt64, on backend: any Backend
     ) throws -> ModelBundle {
+        let parts = (vision: vision, language: language)
         var vision = try vision.map { try VisionFamily.read(configuration($0, part: "vision_config")) }
         vision?.hasPoolingHead = false
         let language = (part: language, shape: try DecoderFamily.read(configuration(language, part: "text_config")))
@@ -29,35 +32,50 @@ extension ModelBundle {
         let shape = ModelConfiguration(
             vision: vision, features: features, projector: projector, language: language.shape)
         let model = VisionLanguageModel(shape, Initializer(backend: backend, seed: seed))
-        return try assemble(
-            model, language: language.part, tokenizer: tokenizerFolder, template: template, imageMode: imageMode)
+        try fill(model, vision: parts.vision, language: parts.language)
+        let bundle = try assemble(
+            model, language: language.part, tokenizer: tokenizerFolder, template: template, imageMode: imageMode,
+            vocabulary: vocabulary)
+        bundle.growVocabulary(roundedTo: vocabulary.multiple)
+        try bundle.check("the recipe's model")
+        return bundle
     }
 
     /// Fills the parts that come from folders.
-    public func fill(vision: Part?, language: Part) throws {
+    private static func fill(_ model: VisionLanguageModel, vision: Part?, language: Part) throws {
         let tree = model.parameters
         if case .folder(let folder)? = vision, let shape = model.configuration.vision {
             var table = KeyTable.vision(channels: shape.channels, patchSize: shape.patchSize)
             table.aliases += [
                 ("vision_tower.vision_model.", "vision_model."), ("vision_tower.", "vision_model."),
-                ("model.vision_tower.", "vision_model."),
+                ("model.vision_tower.", "vision_model."), ("model.vision_model.", "vision_model."),
             ]
-            table.ignored += ["vision_model.head.**", "text_model.**", "language_model.**", "multi_modal_projector.**"]
+            table.ignored += [
+                "vision_model.head.**", "text_model.**", "language_model.**", "multi_modal_projector.**",
+                "model.text_model.**", "model.connector.**", "lm_head.**", "image_newline", "model.image_newline",
+                "model.language_model.**", "model.multi_modal_projector.**",
+            ]
                 .map { IgnoredKey($0, because: "only the tower is taken") }
             try tree.part("vision").load(from: TensorFolder(folder), table: table)
         }
         if case .folder(let folder) = language {
             var table = KeyTable.llama
-            table.aliases += [("language_model.", ""), ("model.language_model.", "model.")]
-            table.ignored += ["vision_tower.**", "multi_modal_projector.**"]
-                .map { IgnoredKey($0, because: "only the decoder is taken") }
+            table.aliases += [
+                ("language_model.", ""), ("model.language_model.", "model."), ("model.text_model.", "model."),
+            ]
+            table.ignored += [
+                "vision_tower.**", "multi_modal_projector.**", "model.vision_tower.**", "model.multi_modal_projector.**",
+                "image_newline", "model.image_newline", "model.vision_model.**", "model.connector.**",
+                "model.mm_projector.**",
+            ]
+            .map { IgnoredKey($0, because: "only the decoder is taken") }
             try tree.part("language").load(from: TensorFolder(folder), table: table)
         }
     }
 
     private static func assemble(
         _ model: VisionLanguageModel, language: Part, tokenizer tokenizerFolder: String?, template: ChatTemplateName,
-        imageMode: String
+        imageMode: String, vocabulary: VocabularyGrowth
     ) throws -> ModelBundle {
         var folder = tokenizerFolder
         if folder == nil, case .folder(let own) = language { folder = own }
@@ -65,7 +83,10 @@ extension ModelBundle {
             throw UserError(
                 "the recipe's model names no tokenizer", fix: "add \"tokenizer: FOLDER\" with a tokenizer.json")
         }
-        let tokenizer = try Tokenizer(folder: folder)
+        var wanted = vocabulary.tokens
+        // transformers looks the placeholder up in the embedding before it puts the picture there.
+        if model.configuration.vision != nil { wanted.append(Conversation.imageMarker) }
+        let (tokenizer, added) = try Tokenizer.open(folder, adding: wanted)
         let processor = try model.configuration.vision.map { vision -> ImageProcessor in
             switch imageMode {
             case "square":
@@ -78,12 +99,10 @@ extension ModelBundle {
                 throw UserError("unknown image_mode \"\(imageMode)\"", fix: "one of square, crop, pad")
             }
         }
-        let bundle = ModelBundle(
+        return ModelBundle(
             model: model, tokenizer: tokenizer, processor: processor, template: template,
             imageTokenID: tokenizer.id(Conversation.imageMarker) ?? Int32(tokenizer.vocabularySize),
-            sideFiles: try sideFiles(folder))
-        try bundle.check(folder)
-        return bundle
+            sideFiles: try sideFiles(folder), addedTokens: added)
     }
 
     /// A part's configuration: the shape itself, the folder's `config.json`, or that part of a whole model's.

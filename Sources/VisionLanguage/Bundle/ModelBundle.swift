@@ -22,11 +22,21 @@ public final class ModelBundle {
     package var adapterFolder: String?
     /// Files that are written as they were read: the tokenizer's, the processor's.
     let sideFiles: [(name: String, bytes: [UInt8])]
+    /// Tokens that the tokenizer has and those files lack.
+    let addedTokens: [(token: String, id: Int32)]
+    /// `config.json` of the folder that it came from, for layouts that keep more there than the network has.
+    let published: JSON
+    /// nanoVLM's names of its tokens for pictures.
+    let pictureTokens: [String: String]
 
     init(
         model: VisionLanguageModel, tokenizer: Tokenizer, processor: ImageProcessor?, template: ChatTemplateName?,
-        imageTokenID: Int32, sideFiles: [(name: String, bytes: [UInt8])]
+        imageTokenID: Int32, sideFiles: [(name: String, bytes: [UInt8])],
+        addedTokens: [(token: String, id: Int32)] = [], published: JSON = .null, pictureTokens: [String: String] = [:]
     ) {
+        self.addedTokens = addedTokens
+        self.published = published
+        self.pictureTokens = pictureTokens
         self.model = model
         self.tokenizer = tokenizer
         self.processor = processor
@@ -40,13 +50,10 @@ public final class ModelBundle {
     /// Pixels wide of a processed picture.
     public var pictureWidth: Int { processor?.outputWidth ?? 0 }
 
-    /// Visual tokens of one picture.
+    /// Visual tokens of one processed picture or tile.
     public var imageTokenCount: Int {
         model.configuration.visualTokenCount(height: pictureHeight, width: pictureWidth)
     }
-
-    /// What stands for a picture in rendered text.
-    public var imageTokens: ImageTokens { ImageTokens(count: imageTokenCount, id: imageTokenID) }
 
     /// What the chat template is called; `folder` is the one that lies in the model's folder.
     public var templateName: String {

@@ -27,8 +27,10 @@ public struct ModelInspection: Sendable {
     public var byteCount = 0
     /// Pixels of a processed picture; nil for a language model.
     public var picture: String?
-    /// Tokens that a picture takes.
+    /// Tokens that a picture, or a tile of one, takes.
     public var imageTokens: Int?
+    /// Whether pictures are cut into tiles.
+    public var isTiled = false
     /// Tokens of the vocabulary, and rows of the embedding.
     public var vocabulary: String?
     /// The chat template by name.
@@ -49,23 +51,23 @@ public struct ModelInspection: Sendable {
             for entry in source.entries { counts[entry.element.torchName, default: 0] += entry.count }
             elements = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map(\.key)
         }
-        let tokenizer = attempt { try Tokenizer(folder: folder) }
-        guard let shape = attempt({ try ModelFamily.read(folder) }) else { return }
+        guard let shape = attempt({ try ModelFamily.read(folder) }) else {
+            attempt { try Tokenizer(folder: folder) }
+            return
+        }
         let configuration = shape.configuration
         let model = VisionLanguageModel(configuration, Initializer(backend: backend, fills: false))
         parts = Self.parts(of: model)
-        if let source { attempt { try model.parameters.check(source, table: shape.table) } }
-        guard let tokenizer else { return }
-        vocabulary = "\(tokenizer.vocabularySize) tokens, \(configuration.language.vocabularySize) rows"
-        let bundle = attempt {
-            try ModelBundle.unfilled(folder, shape, model: model, tokenizer: tokenizer)
-        }
-        guard let bundle else { return }
+        if let source { attempt { try ModelBundle.check(source, of: model, shape) } }
+        guard let bundle = attempt({ try ModelBundle.unfilled(folder, shape, model: model) }) else { return }
+        let rows = model.configuration.language.vocabularySize
+        vocabulary = "\(bundle.tokenizer.vocabularySize) tokens, \(rows) rows"
         template = bundle.templateName
         attempt { try bundle.template(named: nil) }
-        guard configuration.vision != nil else { return }
-        picture = "\(bundle.pictureWidth)×\(bundle.pictureHeight)"
-        imageTokens = bundle.imageTokenCount
+        guard let layout = bundle.pictureLayout else { return }
+        picture = "\(layout.width)×\(layout.height)"
+        imageTokens = layout.tokensPerTile
+        isTiled = layout.dependsOnSize
     }
 
     /// Runs one look; a failure becomes a problem.
@@ -112,6 +114,7 @@ public struct ModelInspection: Sendable {
                 }),
             "dtypes": .array(elements.map { .string($0) }), "bytes": .int(byteCount),
             "picture": picture.map { .string($0) } ?? .null, "image_tokens": imageTokens.map { .int($0) } ?? .null,
+            "tiled": .bool(isTiled),
             "vocabulary": vocabulary.map { .string($0) } ?? .null, "template": template.map { .string($0) } ?? .null,
             "problems": .array(problems.map { .string($0) }),
         ]

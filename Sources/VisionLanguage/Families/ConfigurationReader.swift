@@ -45,12 +45,24 @@ package struct ConfigurationReader {
         return text
     }
 
+    /// A list of texts; empty when it is missing.
+    func strings(_ key: String) throws -> [String] {
+        guard let value = present(key) else { return [] }
+        guard let list = value.array, !list.contains(where: { $0.string == nil }) else {
+            throw wrong(key, value, "a list of texts")
+        }
+        return list.compactMap(\.string)
+    }
+
     /// A part of the configuration, read with the same rules.
     func part(_ key: String) throws -> ConfigurationReader? {
         guard let value = present(key) else { return nil }
         guard value.object != nil else { throw wrong(key, value, "an object") }
         return ConfigurationReader(json: value, source: "\(source): \(key)")
     }
+
+    /// A part that is missing: everything in it has its default.
+    func empty(_ key: String) -> ConfigurationReader { ConfigurationReader(json: [:], source: "\(source): \(key)") }
 
     /// A value that must be one of those supported.
     func only<Value: Equatable>(_ key: String, _ value: Value?, _ supported: [Value?]) throws {

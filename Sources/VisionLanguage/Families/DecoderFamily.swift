@@ -3,7 +3,7 @@ import NeuralNetwork
 import TensorCore
 
 /// The decoder families: which defaults a missing key has, and which flags the architecture sets.
-package enum DecoderFamily: String, CaseIterable {
+public enum DecoderFamily: String, Sendable, CaseIterable {
     case llama
     case mistral
     case qwen2
@@ -16,17 +16,6 @@ package enum DecoderFamily: String, CaseIterable {
         case .mistral: "MistralForCausalLM"
         case .qwen2: "Qwen2ForCausalLM"
         case .qwen3: "Qwen3ForCausalLM"
-        }
-    }
-
-    /// The family whose shape this is, for writing.
-    init(_ configuration: DecoderConfiguration) {
-        if configuration.hasQueryKeyNorm {
-            self = .qwen3
-        } else if configuration.hasQueryKeyValueBias && !configuration.hasOutputBias {
-            self = .qwen2
-        } else {
-            self = .llama
         }
     }
 
@@ -66,7 +55,6 @@ package enum DecoderFamily: String, CaseIterable {
         }
         let width = try reader.int("head_dim", self == .qwen3 ? 128 : hidden / heads)
         guard width > 0, width % 2 == 0 else { throw reader.unsupported("head_dim", "\(width)") }
-        try checkWindow(reader, layers: layers)
         let attentionBias = try reader.bool("attention_bias", false)
         let positions = try reader.int(
             "max_position_embeddings", self == .mistral ? 131_072 : self == .llama ? 2_048 : 32_768)
@@ -81,17 +69,32 @@ package enum DecoderFamily: String, CaseIterable {
             hasQueryKeyValueBias: self == .qwen2 || attentionBias, hasOutputBias: self != .qwen2 && attentionBias,
             hasFeedForwardBias: try reader.bool("mlp_bias", false), hasQueryKeyNorm: self == .qwen3,
             activation: try reader.activation("hidden_act", .silu),
-            paddingTokenID: reader.json["pad_token_id"]?.int.map { Int32(clamping: $0) })
+            paddingTokenID: reader.json["pad_token_id"]?.int.map { Int32(clamping: $0) }, family: self,
+            slidingWindow: try window(reader, layers: layers, positions: positions))
     }
 
-    /// A sliding window shorter than the positions would change what attention sees.
-    private func checkWindow(_ reader: ConfigurationReader, layers: Int) throws {
-        guard let window = reader.json["sliding_window"]?.int else { return }
-        if self == .qwen2 || self == .qwen3 {
-            guard try reader.bool("use_sliding_window", false) else { return }
+    /// The sliding window, where there is one that is shorter than the positions.
+    private func window(_ reader: ConfigurationReader, layers: Int, positions: Int) throws -> SlidingWindow? {
+        let kinds = try reader.strings("layer_types")
+        if let kind = kinds.first(where: { !["full_attention", "sliding_attention"].contains($0) }) {
+            throw reader.unsupported("layer_types", "\"\(kind)\"")
         }
-        let positions = try reader.int("max_position_embeddings", 131_072)
-        if window < positions, self != .mistral { throw reader.unsupported("sliding_window", "\(window)") }
+        let isSet = reader.json["sliding_window"] != nil
+        let tokens = try reader.int("sliding_window", isSet && self == .mistral ? 0 : 4_096)
+        var first = 0
+        switch self {
+        case .llama: return nil
+        case .mistral: break
+        case .qwen2, .qwen3:
+            guard try reader.bool("use_sliding_window", false) else { return nil }
+            first = try reader.int("max_window_layers", 28)
+            if !kinds.isEmpty { first = kinds.firstIndex(of: "sliding_attention") ?? layers }
+            if kinds.dropFirst(first).contains("full_attention") {
+                throw reader.unsupported("layer_types", "full attention behind sliding attention")
+            }
+        }
+        guard tokens > 0, tokens < positions, first < layers else { return nil }
+        return SlidingWindow(tokens: tokens, firstLayer: first)
     }
 
     /// The text configuration as `transformers` writes it.
@@ -112,6 +115,12 @@ package enum DecoderFamily: String, CaseIterable {
             "hidden_act": .string(configuration.activation.huggingFaceName),
             "torch_dtype": "float32",
         ]
+        if self == .mistral { object["sliding_window"] = .null }
+        if let window = configuration.slidingWindow {
+            object["sliding_window"] = .int(window.tokens)
+            object["use_sliding_window"] = true
+            object["max_window_layers"] = .int(window.firstLayer)
+        }
         if let padding = configuration.paddingTokenID { object["pad_token_id"] = .integer(Int64(padding)) }
         return object
     }

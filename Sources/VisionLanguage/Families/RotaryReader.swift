@@ -11,8 +11,9 @@ enum RotaryReader {
             try part?.double("rope_theta", try reader.double("rope_theta", 10_000))
             ?? reader.double("rope_theta", 10_000)
         guard theta > 0 else { throw reader.unsupported("rope_theta", "\(theta)") }
-        if let share = try? reader.double("partial_rotary_factor", 1), share != 1 {
-            throw reader.unsupported("partial_rotary_factor", "\(share)")
+        for place in [reader, part].compactMap({ $0 }) {
+            let share = try place.double("partial_rotary_factor", 1)
+            guard share == 1 else { throw place.unsupported("partial_rotary_factor", "\(share)") }
         }
         guard let part else { return (theta, .standard) }
         let kind = try part.string("rope_type") ?? part.string("type") ?? "default"

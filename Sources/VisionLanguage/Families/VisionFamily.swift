@@ -1,44 +1,70 @@
 import Basics
 import TensorCore
 
-/// The vision families: CLIP's and SigLIP's defaults over one tower.
+/// The vision families: their defaults over one tower.
 package enum VisionFamily: String, CaseIterable {
     case clip = "clip_vision_model"
     case siglip = "siglip_vision_model"
+    /// SigLIP's tower with positions for any resolution.
+    case idefics3 = "idefics3_vision"
+    case smolVLM = "smolvlm_vision"
 
     /// `architectures` of the tower alone.
     var architecture: String { self == .clip ? "CLIPVisionModel" : "SiglipVisionModel" }
 
-    /// The family whose shape this is, for writing.
+    /// The family whose shape this is, for writing a tower alone.
     init(_ configuration: VisionConfiguration) { self = configuration.hasClassToken ? .clip : .siglip }
 
-    /// Reads a vision configuration with the defaults of the family's class in `transformers`.
-    package static func read(_ reader: ConfigurationReader) throws -> VisionConfiguration {
-        let name = try reader.string("model_type") ?? rawClip
-        guard
-            let family = VisionFamily(
-                rawValue: name == "siglip" ? "siglip_vision_model" : name == "clip" ? rawClip : name)
-        else { throw reader.unsupported("model_type", "\"\(name)\"") }
-        let hidden = try reader.int("hidden_size", 768)
-        let heads = try reader.int("num_attention_heads", 12)
-        let image = try reader.int("image_size", 224)
-        let patch = try reader.int("patch_size", family == .clip ? 32 : 16)
-        guard hidden > 0, heads > 0, hidden % heads == 0, patch > 0, image >= patch else {
-            throw UserError(
-                "\(reader.source): width \(hidden), \(heads) heads, pictures of \(image) in patches of \(patch) do not fit",
-                fix: "correct the configuration")
+    /// A family by `model_type`, in the spellings that published files have.
+    init?(name: String) {
+        switch name {
+        case "clip": self = .clip
+        case "siglip": self = .siglip
+        case "idefics3": self = .idefics3
+        case "smolvlm": self = .smolVLM
+        default: self.init(rawValue: name)
         }
-        return VisionConfiguration(
-            hiddenSize: hidden, intermediateSize: try reader.int("intermediate_size", 3_072),
-            layers: try reader.int("num_hidden_layers", 12), attentionHeads: heads, imageSize: image, patchSize: patch,
+    }
+
+    /// Reads a vision configuration with the defaults of the family's class in `transformers`.
+    ///
+    /// - Parameter fallback: the family when `model_type` is missing.
+    package static func read(
+        _ reader: ConfigurationReader, fallback: VisionFamily = .clip
+    ) throws -> VisionConfiguration {
+        let name = try reader.string("model_type") ?? fallback.rawValue
+        guard let family = VisionFamily(name: name) else { throw reader.unsupported("model_type", "\"\(name)\"") }
+        // Idefics3 brings its own class for what publishers call "siglip" in its folders.
+        let isAnySize = family == .idefics3 || family == .smolVLM || fallback != .clip
+        let configuration = VisionConfiguration(
+            hiddenSize: try reader.int("hidden_size", isAnySize ? 1_152 : 768),
+            intermediateSize: try reader.int("intermediate_size", 3_072),
+            layers: try reader.int("num_hidden_layers", 12),
+            attentionHeads: try reader.int("num_attention_heads", isAnySize ? 16 : 12),
+            imageSize: try reader.int("image_size", 224),
+            patchSize: try reader.int("patch_size", family == .clip || isAnySize ? 32 : 16),
             channels: try reader.int("num_channels", 3),
             activation: try reader.activation("hidden_act", family == .clip ? .quickGelu : .geluTanh),
             normEpsilon: Float(try reader.double("layer_norm_eps", family == .clip ? 1e-5 : 1e-6)),
-            hasClassToken: family == .clip, hasPatchBias: family == .siglip, hasPreNorm: family == .clip,
-            hasPoolingHead: family == .siglip ? try reader.bool("vision_use_head", true) : false)
+            hasClassToken: family == .clip, hasPatchBias: family != .clip, hasPreNorm: family == .clip,
+            hasPoolingHead: family == .siglip && !isAnySize ? try reader.bool("vision_use_head", true) : false,
+            positionRule: isAnySize ? .bucketed : .resampled)
+        try check(configuration, reader)
+        return configuration
     }
 
-    private static let rawClip = VisionFamily.clip.rawValue
+    /// Widths, heads and patches fit each other.
+    static func check(_ shape: VisionConfiguration, _ reader: ConfigurationReader) throws {
+        let (hidden, heads) = (shape.hiddenSize, shape.attentionHeads)
+        guard hidden > 0, heads > 0, hidden % heads == 0, shape.patchSize > 0, shape.imageSize >= shape.patchSize,
+            (1...16).contains(shape.channels)
+        else {
+            throw UserError(
+                "\(reader.source): width \(hidden), \(heads) heads, pictures of \(shape.imageSize) pixels with "
+                    + "\(shape.channels) channels in patches of \(shape.patchSize) do not fit",
+                fix: "correct the configuration")
+        }
+    }
 
     /// The vision configuration as `transformers` writes it.
     func json(_ configuration: VisionConfiguration) -> JSONObject {
@@ -52,7 +78,7 @@ package enum VisionFamily: String, CaseIterable {
             "layer_norm_eps": .number(Double("\(configuration.normEpsilon)") ?? Double(configuration.normEpsilon)),
             "torch_dtype": "float32",
         ]
-        if self == .siglip { object["vision_use_head"] = .bool(configuration.hasPoolingHead) }
+        if self != .clip { object["vision_use_head"] = .bool(configuration.hasPoolingHead) }
         return object
     }
 }

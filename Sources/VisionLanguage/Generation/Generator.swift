@@ -91,14 +91,14 @@ final class GenerationSession {
             pictures += prompt.pictures.map { group in
                 PictureGroup(
                     height: group.height, width: group.width, count: group.count, pixels: group.pixels,
-                    rows: group.rows.map { $0 + start })
+                    rows: group.rows.map { $0 + start }, sources: group.sources)
             }
             last.append(Int32(ids.count) - 1)
         }
         let segments = cache.extend(
             Array(prompts.indices), by: prompts.map(\.ids.count), on: model.backend)
         return run(
-            model.embedded(ids, PictureGroup.merged(pictures)), positions: positions, segments: segments, rows: last)
+            model.embedded(ids, PictureGroup.merged(pictures, of: model.configuration)), positions: positions, segments: segments, rows: last)
     }
 
     /// One token more of each of the sequences `ids`; the logits after it.
@@ -126,14 +126,16 @@ final class GenerationSession {
 
 extension PictureGroup {
     /// Groups of equal size as one, so that the tower runs once over all their pictures.
-    static func merged(_ groups: [PictureGroup]) -> [PictureGroup] {
+    static func merged(_ groups: [PictureGroup], of model: ModelConfiguration) -> [PictureGroup] {
         var result: [PictureGroup] = []
         for group in groups {
             if let index = result.firstIndex(where: { $0.height == group.height && $0.width == group.width }) {
                 let other = result[index]
+                let first = Int32(other.count * model.visualTokenCount(height: other.height, width: other.width))
+                let sources = group.sources.map { (other.sources ?? []) + $0.map { $0 < 0 ? -1 : $0 + first } }
                 result[index] = PictureGroup(
                     height: other.height, width: other.width, count: other.count + group.count,
-                    pixels: other.pixels + group.pixels, rows: other.rows + group.rows)
+                    pixels: other.pixels + group.pixels, rows: other.rows + group.rows, sources: sources)
             } else {
                 result.append(group)
             }

@@ -4,12 +4,12 @@ public import TensorCore
 /// A causal language model: embedding, blocks, norm, head (Touvron et al. 2023).
 public final class Decoder: Module, VirtualTokenSite {
     /// The decoder's shape.
-    public let configuration: DecoderConfiguration
+    public private(set) var configuration: DecoderConfiguration
     /// `[vocabulary, hidden]`.
-    public let embedding: Parameter
+    public private(set) var embedding: Parameter
     private let blocks: [TransformerBlock<RMSNorm, GatedMLP>]
     private let norm: RMSNorm
-    private let head: Linear?
+    private var head: Linear?
     /// Whether blocks are computed again in the backward pass instead of kept.
     public var recomputesActivations = false
     /// Learned tokens in front of every sequence, nil normally.
@@ -134,4 +134,23 @@ public final class Decoder: Module, VirtualTokenSite {
 
     /// Logits of hidden states, `[rows, vocabulary]`.
     public func logits(_ hidden: Tensor) -> Tensor { linear(hidden, weight: headWeight) }
+
+    /// Adds rows to the embedding and the head, each the mean of those that are there.
+    func growVocabulary(to rows: Int) {
+        configuration.vocabularySize = rows
+        embedding = Self.grown(embedding, to: rows)
+        head = head.map { Linear(weight: Self.grown($0.weight, to: rows), bias: nil) }
+    }
+
+    private static func grown(_ parameter: Parameter, to rows: Int) -> Parameter {
+        let old = parameter.value
+        let backend = old.backend
+        let count = old.shape[0]
+        let mean = meanRows(old, offsets: [0, Int32(count)])
+        let fresh = backend.empty([rows, old.shape[1]], old.dtype)
+        backend.copy(old, into: fresh.rows(0..<count))
+        let repeated = Tensor([Int32](repeating: 0, count: rows - count), on: backend)
+        backend.gatherRows(mean.matrix, indices: repeated, into: fresh.rows(count..<rows).matrix, accumulate: false)
+        return Parameter(fresh, decays: parameter.decays)
+    }
 }

@@ -39,6 +39,10 @@ public struct DecoderConfiguration: Hashable, Sendable {
     public var activation: Activation
     /// Row of the embedding that never learns (`pad_token_id` in PyTorch's embedding).
     public var paddingTokenID: Int32?
+    /// The family it is written as.
+    public var family: DecoderFamily
+    /// A limit on how far attention looks back, where it is shorter than ``maximumPositions``.
+    public var slidingWindow: SlidingWindow?
 
     /// A decoder's shape; the rest defaults to Llama's.
     public init(
@@ -46,7 +50,8 @@ public struct DecoderConfiguration: Hashable, Sendable {
         headWidth: Int? = nil, vocabularySize: Int, normEpsilon: Float = 1e-5, ropeTheta: Double = 10_000,
         ropeScaling: RotaryScaling = .standard, maximumPositions: Int = 2_048, tiesWordEmbeddings: Bool = false,
         hasQueryKeyValueBias: Bool = false, hasOutputBias: Bool = false, hasFeedForwardBias: Bool = false,
-        hasQueryKeyNorm: Bool = false, activation: Activation = .silu, paddingTokenID: Int32? = nil
+        hasQueryKeyNorm: Bool = false, activation: Activation = .silu, paddingTokenID: Int32? = nil,
+        family: DecoderFamily? = nil, slidingWindow: SlidingWindow? = nil
     ) {
         self.hiddenSize = hiddenSize
         self.intermediateSize = intermediateSize
@@ -66,10 +71,27 @@ public struct DecoderConfiguration: Hashable, Sendable {
         self.hasQueryKeyNorm = hasQueryKeyNorm
         self.activation = activation
         self.paddingTokenID = paddingTokenID
+        self.family =
+            family ?? (hasQueryKeyNorm ? .qwen3 : hasQueryKeyValueBias && !hasOutputBias ? .qwen2 : .llama)
+        self.slidingWindow = slidingWindow
     }
 
     /// How queries, keys and values divide into heads.
     public var heads: HeadLayout {
         HeadLayout(queryHeads: attentionHeads, keyValueHeads: keyValueHeads, width: headWidth)
+    }
+}
+
+/// A limit on how far attention looks back (Mistral; Beltagy et al. 2020). Up to its length a sequence is computed as without it.
+public struct SlidingWindow: Hashable, Sendable {
+    /// Tokens that a token sees, itself included.
+    public var tokens: Int
+    /// The first block that has the limit; earlier ones see everything (Qwen).
+    public var firstLayer: Int
+
+    /// A window.
+    public init(tokens: Int, firstLayer: Int = 0) {
+        self.tokens = tokens
+        self.firstLayer = firstLayer
     }
 }

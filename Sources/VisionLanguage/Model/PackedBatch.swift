@@ -1,4 +1,6 @@
-/// Pictures of one size, as the vision tower takes them.
+public import TensorCore
+
+/// Pictures of one size, or tiles of pictures, as the vision tower takes them.
 public struct PictureGroup: Sendable {
     /// Pixels high.
     public let height: Int
@@ -10,14 +12,35 @@ public struct PictureGroup: Sendable {
     public let pixels: [Float]
     /// For each visual token of these pictures, in order, its row in the packed batch.
     public let rows: [Int32]
+    /// For each of `rows`, which of the projected patches of all pictures stands there, −1 for the line end; nil for all of
+    /// them in order.
+    public let sources: [Int32]?
 
     /// A group of pictures.
-    public init(height: Int, width: Int, count: Int, pixels: [Float], rows: [Int32]) {
+    public init(height: Int, width: Int, count: Int, pixels: [Float], rows: [Int32], sources: [Int32]? = nil) {
         self.height = height
         self.width = width
         self.count = count
         self.pixels = pixels
         self.rows = rows
+        self.sources = sources
+    }
+
+    /// The pixels on a back end, `[count, channels, height, width]`; the rest of sides that do not divide into patches is
+    /// left out, at the bottom and on the right, as by a convolution without padding.
+    public func tensor(for tower: VisionConfiguration, on backend: any Backend) -> Tensor {
+        let (high, wide) = (height - height % tower.patchSize, width - width % tower.patchSize)
+        let shape: Shape = [count, tower.channels, high, wide]
+        if high == height, wide == width { return Tensor(pixels, shape: shape, on: backend) }
+        var kept: [Float] = []
+        kept.reserveCapacity(shape.count)
+        for plane in 0..<count * tower.channels {
+            for row in 0..<high {
+                let start = (plane * height + row) * width
+                kept += pixels[start..<start + wide]
+            }
+        }
+        return Tensor(kept, shape: shape, on: backend)
     }
 }
 

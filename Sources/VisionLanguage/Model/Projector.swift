@@ -7,10 +7,18 @@ public final class Projector: Module {
     public let configuration: ProjectorConfiguration
     private let single: Linear?
     private let mlp: MLP?
+    /// What stands behind each row of patches (LLaVA-NeXT), `[1, hidden]`.
+    private let newline: Parameter?
 
     /// A new projector, started as PyTorch starts its linear maps (pixel shuffle: by the inputs, without bias).
-    public init(_ configuration: ProjectorConfiguration, visionSize: Int, hiddenSize: Int, _ initializer: Initializer) {
+    public init(
+        _ configuration: ProjectorConfiguration, visionSize: Int, hiddenSize: Int, hasNewline: Bool = false,
+        _ initializer: Initializer
+    ) {
         self.configuration = configuration
+        newline =
+            hasNewline
+            ? initializer.normal([1, hiddenSize], deviation: 1 / Float(hiddenSize).squareRoot(), decays: false) : nil
         switch configuration {
         case .linear:
             single = .evenly(inputs: visionSize, outputs: hiddenSize, initializer)
@@ -32,7 +40,19 @@ public final class Projector: Module {
         var tree = ParameterTree()
         if let single { tree.append(single.parameters, under: "") }
         if let mlp { tree.append(mlp.parameters, under: "") }
+        if let newline { tree.append(newline.parameters, under: "newline") }
         return tree
+    }
+
+    /// Projected patches in the order of `sources`, the line end where it is −1, `[sources, hidden]`.
+    public func arranged(_ tokens: Tensor, _ sources: [Int32]) -> Tensor {
+        let backend = tokens.backend
+        guard let newline else { return gatherRows(tokens, indices: Tensor(sources, on: backend)) }
+        let kept = sources.indices.filter { sources[$0] >= 0 }
+        return embedded(
+            newline.tensor, ids: Tensor(sources.map { $0 < 0 ? 0 : -1 }, on: backend),
+            features: gatherRows(tokens, indices: Tensor(kept.map { sources[$0] }, on: backend)),
+            rows: Tensor(kept.map { Int32($0) }, on: backend))
     }
 
     /// - Parameters:

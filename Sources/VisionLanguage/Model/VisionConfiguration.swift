@@ -28,12 +28,24 @@ public struct VisionConfiguration: Hashable, Sendable {
     public var hasPreNorm: Bool
     /// Whether an attention-pooling head stands after the last norm (SigLIP).
     public var hasPoolingHead: Bool
+    /// What becomes of the positions when a picture's grid is not the one the tower was made for.
+    public var positionRule: PositionRule
+
+    /// What becomes of learned positions on another grid.
+    public enum PositionRule: Hashable, Sendable {
+        /// The table is resampled bicubically (CLIP, SigLIP).
+        case resampled
+        /// Each patch takes the position at the same fraction of the side, rounded down (Idefics3, SmolVLM; NaViT,
+        /// Dehghani et al. 2023).
+        case bucketed
+    }
 
     /// A tower's shape; the flags default to SigLIP's.
     public init(
         hiddenSize: Int, intermediateSize: Int, layers: Int, attentionHeads: Int, imageSize: Int, patchSize: Int,
         channels: Int = 3, activation: Activation = .geluTanh, normEpsilon: Float = 1e-6, hasClassToken: Bool = false,
-        hasPatchBias: Bool = true, hasPreNorm: Bool = false, hasPoolingHead: Bool = false
+        hasPatchBias: Bool = true, hasPreNorm: Bool = false, hasPoolingHead: Bool = false,
+        positionRule: PositionRule = .resampled
     ) {
         self.hiddenSize = hiddenSize
         self.intermediateSize = intermediateSize
@@ -48,6 +60,7 @@ public struct VisionConfiguration: Hashable, Sendable {
         self.hasPatchBias = hasPatchBias
         self.hasPreNorm = hasPreNorm
         self.hasPoolingHead = hasPoolingHead
+        self.positionRule = positionRule
     }
 
     /// Patches along one side of a picture of the size it was made for.

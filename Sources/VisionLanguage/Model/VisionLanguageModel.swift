@@ -11,12 +11,15 @@ public struct ModelConfiguration: Hashable, Sendable {
     public var projector: ProjectorConfiguration
     /// The decoder.
     public var language: DecoderConfiguration
+    /// Whose folder it is written as.
+    public var layout: ModelLayout
 
-    /// A model's shape.
+    /// A model's shape; without a layout, LLaVA's where it has a tower.
     public init(
         vision: VisionConfiguration?, features: VisionFeatures, projector: ProjectorConfiguration,
-        language: DecoderConfiguration
+        language: DecoderConfiguration, layout: ModelLayout? = nil
     ) {
+        self.layout = layout ?? (vision == nil ? .decoder : .llava)
         self.vision = vision
         self.features = features
         self.projector = projector
@@ -34,7 +37,7 @@ public struct ModelConfiguration: Hashable, Sendable {
 /// Vision tower → projector → visual tokens among text tokens → decoder.
 public final class VisionLanguageModel: Module {
     /// The model's shape.
-    public let configuration: ModelConfiguration
+    public internal(set) var configuration: ModelConfiguration
     /// The tower, nil for a language model alone.
     public let vision: VisionTower?
     /// The projector, nil for a language model alone.
@@ -52,7 +55,7 @@ public final class VisionLanguageModel: Module {
         projector = configuration.vision.map {
             Projector(
                 configuration.projector, visionSize: $0.hiddenSize, hiddenSize: configuration.language.hiddenSize,
-                initializer)
+                hasNewline: configuration.layout == .llavaNext, initializer)
         }
         language = Decoder(configuration.language, initializer)
     }
@@ -70,8 +73,7 @@ public final class VisionLanguageModel: Module {
         guard let vision, let shape = configuration.vision else {
             preconditionFailure("a language model alone takes no pictures")
         }
-        let pixels = Tensor(group.pixels, shape: [group.count, shape.channels, group.height, group.width], on: backend)
-        return vision(pixels, features: configuration.features)
+        return vision(group.tensor(for: shape, on: backend), features: configuration.features)
     }
 
     /// Visual tokens of a group of pictures, `[pictures · tokens, hidden]`.
@@ -80,9 +82,10 @@ public final class VisionLanguageModel: Module {
             preconditionFailure("a language model alone takes no pictures")
         }
         let states = knownStates.map { $0(group, towerStates) } ?? towerStates(group)
-        return projector(
+        let tokens = projector(
             states, pictures: group.count, rows: group.height / shape.patchSize,
             columns: group.width / shape.patchSize)
+        return group.sources.map { projector.arranged(tokens, $0) } ?? tokens
     }
 
     /// Token embeddings with visual tokens in their places, `[tokens, hidden]`.

@@ -123,11 +123,23 @@ public final class VisionTower: Module {
         return states + gatherRows(table, indices: Tensor(places, on: backend))
     }
 
-    /// Positions for a grid; resampled bicubically when it is not the one the tower was made for.
+    /// For each patch of a grid the row of a table of `side`² positions at the same fraction of its side.
+    ///
+    /// Exact fractions. The peers' are float32, which at a few sides (25, 29, 41, …) moves single patches to the row before.
+    static func buckets(for grid: (height: Int, width: Int), side: Int) -> [Int32] {
+        (0..<grid.height).flatMap { y in
+            (0..<grid.width).map { x in Int32(y * side / grid.height * side + x * side / grid.width) }
+        }
+    }
+
+    /// Positions for a grid; resampled, or the nearest ones taken, when it is not the one the tower was made for.
     private func positionTable(for grid: (height: Int, width: Int)) -> Tensor {
         let side = configuration.gridSize
         let table = positions.tensor
         guard grid != (side, side) else { return table }
+        if configuration.positionRule == .bucketed, !configuration.hasClassToken {
+            return gatherRows(table, indices: Tensor(Self.buckets(for: grid, side: side), on: table.backend))
+        }
         guard configuration.hasClassToken else {
             return PositionInterpolation.resample(table, from: (side, side), to: grid)
         }
