@@ -49,7 +49,9 @@ extension ImageProcessor {
     public func tiles(
         decoding bytes: UnsafeRawBufferPointer, source: String, options: DecodingOptions = DecodingOptions()
     ) throws(ImageError) -> ImageTiles {
-        guard tiling == .none else { return try tiles(of: ImageDecoder.decode(bytes, source: source, options: options)) }
+        guard tiling == .none else {
+            return try tiles(of: ImageDecoder.decode(bytes, source: source, options: options))
+        }
         let planes = try process(decoding: bytes, source: source, options: options)
         return ImageTiles(
             layout: TileLayout(rows: 0, columns: 0, whole: .only), tileSize: planes.size,

@@ -70,7 +70,8 @@ struct InspectCommand: ParsableCommand {
         facts += model.parts.map { ($0.name, "\($0.shape); \(Formatting.count($0.parameters)) parameters") }
         facts.append(("weights", "\(model.elements.joined(separator: ", ")), \(Formatting.bytes(model.byteCount))"))
         if let picture = model.picture, let tokens = model.imageTokens {
-            facts.append(("picture", "\(picture) pixels\(model.isTiled ? " a tile" : ""), \(Formatting.count(tokens)) tokens"))
+            facts.append(
+                ("picture", "\(picture) pixels\(model.isTiled ? " a tile" : ""), \(Formatting.count(tokens)) tokens"))
         }
         if let vocabulary = model.vocabulary { facts.append(("vocabulary", vocabulary)) }
         if let template = model.template { facts.append(("template", template)) }

@@ -36,7 +36,8 @@ struct FamilyTableTests {
                 ("language.embedding", "language_model.model.embed_tokens.weight"),
                 ("language.head.weight", "language_model.lm_head.weight"),
                 ("vision.positions", "vision_tower.vision_model.embeddings.position_embedding.weight"),
-                ("projector.second.bias", "multi_modal_projector.linear_2.bias"), ("projector.newline", "image_newline"),
+                ("projector.second.bias", "multi_modal_projector.linear_2.bias"),
+                ("projector.newline", "image_newline"),
             ]
         ),
         (

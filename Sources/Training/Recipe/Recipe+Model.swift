@@ -24,7 +24,8 @@ extension Recipe {
                 default: .mlp2xGelu
                 }
             return try ModelBundle.join(
-                vision: parts.vision.map(\.part), language: parts.language.part, projector: projector, tokenizer: parts.tokenizer,
+                vision: parts.vision.map(\.part), language: parts.language.part, projector: projector,
+                tokenizer: parts.tokenizer,
                 template: template, imageMode: parts.imageMode, featureLayer: parts.featureLayer,
                 vocabulary: parts.vocabulary, seed: seed, on: backend)
         }

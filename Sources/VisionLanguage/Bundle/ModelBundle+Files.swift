@@ -17,6 +17,7 @@ extension ModelBundle {
         on backend: any Backend
     ) throws -> ModelBundle {
         let family = try ModelFamily.read(folder, tower: tower)
+        try family.checkSize(of: TensorFolder(folder), in: folder)
         let model = VisionLanguageModel(family.configuration, Initializer(backend: backend, fills: false))
         try fill(model, from: folder, family)
         return try unfilled(folder, family, model: model, vocabulary: vocabulary)

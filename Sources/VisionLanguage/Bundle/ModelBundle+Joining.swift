@@ -55,7 +55,7 @@ extension ModelBundle {
                 "model.text_model.**", "model.connector.**", "lm_head.**", "image_newline", "model.image_newline",
                 "model.language_model.**", "model.multi_modal_projector.**",
             ]
-                .map { IgnoredKey($0, because: "only the tower is taken") }
+            .map { IgnoredKey($0, because: "only the tower is taken") }
             try tree.part("vision").load(from: TensorFolder(folder), table: table)
         }
         if case .folder(let folder) = language {
@@ -64,7 +64,8 @@ extension ModelBundle {
                 ("language_model.", ""), ("model.language_model.", "model."), ("model.text_model.", "model."),
             ]
             table.ignored += [
-                "vision_tower.**", "multi_modal_projector.**", "model.vision_tower.**", "model.multi_modal_projector.**",
+                "vision_tower.**", "multi_modal_projector.**", "model.vision_tower.**",
+                "model.multi_modal_projector.**",
                 "image_newline", "model.image_newline", "model.vision_model.**", "model.connector.**",
                 "model.mm_projector.**",
             ]

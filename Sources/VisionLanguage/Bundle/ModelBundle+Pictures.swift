@@ -8,9 +8,9 @@ extension ModelBundle {
     public var pictureLayout: PictureLayout? {
         guard let processor, let vision = model.configuration.vision else { return nil }
         return PictureLayout(
-            height: pictureHeight, width: pictureWidth, imageTokenID: imageTokenID, tokensPerTile: imageTokenCount,
+            processor: processor, tokenizer: tokenizer, imageTokenID: imageTokenID, tokensPerTile: imageTokenCount,
             grid: (pictureHeight / vision.patchSize, pictureWidth / vision.patchSize),
-            style: model.configuration.layout, processor: processor, tokenizer: tokenizer, names: pictureTokens)
+            style: model.configuration.layout, names: pictureTokens)
     }
 
     /// The processor of a folder: its own file, the part of `processor_config.json`, or what `config.json` says.
@@ -65,6 +65,13 @@ extension ModelBundle {
             throw UserError(
                 "\(source): pictures of \(pictureWidth)×\(pictureHeight) hold no patch of \(vision.patchSize) pixels",
                 fix: "correct preprocessor_config.json")
+        }
+        guard max(pictureHeight, pictureWidth) <= 8 * vision.imageSize else {
+            throw UserError(
+                "\(source): pictures of \(pictureWidth)×\(pictureHeight) pixels for a tower of \(vision.imageSize)",
+                fix:
+                    "correct preprocessor_config.json: a picture may be at most eight times what the tower was made for"
+            )
         }
         try checkTiles(processor, patch: vision.patchSize, published["image_grid_pinpoints"], source)
     }

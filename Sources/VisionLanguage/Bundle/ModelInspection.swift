@@ -56,6 +56,7 @@ public struct ModelInspection: Sendable {
             return
         }
         let configuration = shape.configuration
+        if let source, attempt({ try shape.checkSize(of: source, in: folder) }) == nil { return }
         let model = VisionLanguageModel(configuration, Initializer(backend: backend, fills: false))
         parts = Self.parts(of: model)
         if let source { attempt { try ModelBundle.check(source, of: model, shape) } }

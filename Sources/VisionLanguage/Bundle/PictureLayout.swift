@@ -21,6 +21,27 @@ public struct PictureLayout: Sendable {
     /// nanoVLM's names of its tokens.
     let names: [String: String]
 
+    /// A layout of pictures or tiles of a processor's size.
+    ///
+    /// - Parameters:
+    ///   - grid: patches of a tile, rows and columns.
+    ///   - style: the family whose way of writing pictures it is.
+    ///   - names: nanoVLM's names of its tokens.
+    package init(
+        processor: ImageProcessor, tokenizer: Tokenizer, imageTokenID: Int32, tokensPerTile: Int,
+        grid: (rows: Int, columns: Int), style: ModelLayout, names: [String: String] = [:]
+    ) {
+        height = processor.outputHeight
+        width = processor.outputWidth
+        self.imageTokenID = imageTokenID
+        self.tokensPerTile = tokensPerTile
+        self.grid = grid
+        self.style = style
+        self.processor = processor
+        self.tokenizer = tokenizer
+        self.names = names
+    }
+
     /// Whether the tokens of a picture follow from its size.
     public var dependsOnSize: Bool { processor.tiling != .none }
 

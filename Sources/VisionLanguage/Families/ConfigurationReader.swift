@@ -13,10 +13,20 @@ package struct ConfigurationReader {
     }
 
     /// A value that may be missing; a wrong type is an error.
-    func int(_ key: String, _ fallback: Int) throws -> Int {
+    ///
+    /// - Parameter most: the largest value; products of two such sizes cannot overflow.
+    func int(_ key: String, _ fallback: Int, most: Int = 1 << 24) throws -> Int {
         guard let value = present(key) else { return fallback }
-        guard let number = value.int, (0...1 << 40).contains(number) else { throw wrong(key, value, "a whole number") }
+        guard let number = value.int else { throw wrong(key, value, "a whole number") }
+        guard (0...most).contains(number) else { throw unsupported(key, "\(number)") }
         return number
+    }
+
+    /// The ε of a norm: above 0, or equal rows would divide by zero, and small.
+    func epsilon(_ key: String, _ fallback: Double) throws -> Float {
+        let value = try double(key, fallback)
+        guard value > 0, value < 1 else { throw unsupported(key, "\(value)") }
+        return Float(value)
     }
 
     func required(_ key: String) throws -> Int {

@@ -48,6 +48,11 @@ public enum DecoderFamily: String, Sendable, CaseIterable {
             case .qwen2, .qwen3: 151_936
             }
         let keyValueHeads = try reader.int("num_key_value_heads", keyValueFallback)
+        let size = (
+            inner: try reader.int("intermediate_size", intermediate), words: try reader.int("vocab_size", vocabulary)
+        )
+        guard size.inner > 0 else { throw reader.unsupported("intermediate_size", "0") }
+        guard size.words > 0 else { throw reader.unsupported("vocab_size", "0") }
         guard hidden > 0, layers >= 0, heads > 0, keyValueHeads > 0, heads % keyValueHeads == 0 else {
             throw UserError(
                 "\(reader.source): \(heads) heads over \(keyValueHeads) key-value heads of width \(hidden) do not divide",
@@ -57,13 +62,13 @@ public enum DecoderFamily: String, Sendable, CaseIterable {
         guard width > 0, width % 2 == 0 else { throw reader.unsupported("head_dim", "\(width)") }
         let attentionBias = try reader.bool("attention_bias", false)
         let positions = try reader.int(
-            "max_position_embeddings", self == .mistral ? 131_072 : self == .llama ? 2_048 : 32_768)
+            "max_position_embeddings", self == .mistral ? 131_072 : self == .llama ? 2_048 : 32_768, most: 1 << 40)
         let rope = try RotaryReader.read(reader, headWidth: width, positions: positions)
         return DecoderConfiguration(
-            hiddenSize: hidden, intermediateSize: try reader.int("intermediate_size", intermediate), layers: layers,
+            hiddenSize: hidden, intermediateSize: size.inner, layers: layers,
             attentionHeads: heads, keyValueHeads: keyValueHeads, headWidth: width,
-            vocabularySize: try reader.int("vocab_size", vocabulary),
-            normEpsilon: Float(try reader.double("rms_norm_eps", 1e-6)), ropeTheta: rope.theta,
+            vocabularySize: size.words,
+            normEpsilon: try reader.epsilon("rms_norm_eps", 1e-6), ropeTheta: rope.theta,
             ropeScaling: rope.scaling, maximumPositions: positions,
             tiesWordEmbeddings: try reader.bool("tie_word_embeddings", false),
             hasQueryKeyValueBias: self == .qwen2 || attentionBias, hasOutputBias: self != .qwen2 && attentionBias,
@@ -80,7 +85,7 @@ public enum DecoderFamily: String, Sendable, CaseIterable {
             throw reader.unsupported("layer_types", "\"\(kind)\"")
         }
         let isSet = reader.json["sliding_window"] != nil
-        let tokens = try reader.int("sliding_window", isSet && self == .mistral ? 0 : 4_096)
+        let tokens = try reader.int("sliding_window", isSet && self == .mistral ? 0 : 4_096, most: 1 << 40)
         var first = 0
         switch self {
         case .llama: return nil

@@ -12,7 +12,7 @@ extension ModelFamily {
             hiddenSize: hidden, intermediateSize: try reader.int("vit_inter_dim", 4 * hidden),
             layers: try reader.int("vit_n_blocks", 12), attentionHeads: heads,
             imageSize: try reader.int("vit_img_size", 512), patchSize: try reader.int("vit_patch_size", 16),
-            normEpsilon: Float(try reader.double("vit_ln_eps", 1e-6)))
+            normEpsilon: try reader.epsilon("vit_ln_eps", 1e-6))
         try VisionFamily.check(vision, reader)
         try reader.only("vit_cls_flag", try reader.bool("vit_cls_flag", false), [false])
         try reader.only("lm_attn_scaling", try reader.double("lm_attn_scaling", 1), [1])
@@ -27,9 +27,9 @@ extension ModelFamily {
             hiddenSize: width, intermediateSize: try reader.int("lm_inter_dim", 2_560),
             layers: try reader.int("lm_n_blocks", 32), attentionHeads: queries, keyValueHeads: keys,
             vocabularySize: try reader.required("lm_vocab_size"),
-            normEpsilon: Float(try reader.double("lm_rms_eps", 1e-5)),
+            normEpsilon: try reader.epsilon("lm_rms_eps", 1e-5),
             ropeTheta: try reader.double("lm_re_base", 100_000),
-            maximumPositions: try reader.int("lm_max_position_embeddings", 8_192),
+            maximumPositions: try reader.int("lm_max_position_embeddings", 8_192, most: 1 << 40),
             tiesWordEmbeddings: try reader.bool("lm_tie_weights", true))
         let factor = try reader.int("mp_pixel_shuffle_factor", 4)
         guard factor > 0, vision.gridSize % factor == 0 else {
@@ -41,7 +41,11 @@ extension ModelFamily {
         var pictures = PictureSettings()
         for (key, token) in reader.json["vlm_extra_tokens"]?.object ?? [:] { pictures.tokens[key] = token.string }
         if reader.json["max_img_size"]?.isNull == false {
-            pictures.maximumSide = try reader.int("max_img_size", 2_048)
+            let side = try reader.int("max_img_size", 2_048)
+            guard (vision.imageSize...16_384).contains(side), side % vision.imageSize == 0 else {
+                throw reader.unsupported("max_img_size", "\(side) in tiles of \(vision.imageSize)")
+            }
+            pictures.maximumSide = side
             pictures.upscales = try reader.bool("resize_to_max_side_len", false)
         }
         return ModelFamily(

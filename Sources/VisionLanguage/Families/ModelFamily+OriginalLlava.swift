@@ -32,7 +32,8 @@ extension ModelFamily {
         let aspect = try reader.string("image_aspect_ratio") ?? "square"
         try reader.only("image_aspect_ratio", aspect, ["square", "pad", "anyres"])
         let merge = try reader.string("mm_patch_merge_type") ?? "flat"
-        try reader.only("mm_patch_merge_type", merge, aspect == "anyres" ? ["spatial_unpad"] : ["flat", "spatial_unpad"])
+        try reader.only(
+            "mm_patch_merge_type", merge, aspect == "anyres" ? ["spatial_unpad"] : ["flat", "spatial_unpad"])
         let features = VisionFeatures(
             layer: reader.json["mm_vision_select_layer"]?.int ?? -2, appliesPostNorm: false,
             dropsClassToken: feature == "patch")
@@ -44,7 +45,14 @@ extension ModelFamily {
             layout: aspect == "anyres" ? .llavaNext : .llava)
         var settings = PictureSettings(pads: aspect == "pad")
         if aspect == "anyres" {
-            settings.pinpoints = reader.json["image_grid_pinpoints"]?.array?.map { $0.array?.compactMap(\.int) ?? [] }
+            let pairs = reader.json["image_grid_pinpoints"]?.array?.map { $0.array?.compactMap(\.int) ?? [] } ?? []
+            let side = vision.imageSize
+            for pair in pairs
+            where pair.count != 2 || pair.contains(where: { $0 < side || $0 > 16_384 || $0 % side != 0 }) {
+                throw reader.unsupported("image_grid_pinpoints", "\(pair)")
+            }
+            guard !pairs.isEmpty else { throw reader.unsupported("image_grid_pinpoints", "none") }
+            settings.pinpoints = pairs
         }
         return ModelFamily(
             configuration: configuration,

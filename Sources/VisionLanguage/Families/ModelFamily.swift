@@ -37,7 +37,9 @@ package struct ModelFamily {
                 "\(folder): no config.json", fix: "name a model folder in Hugging Face layout, such as Models/pebble")
         }
         let reader = ConfigurationReader(json: try JSON.read(path), source: path)
-        guard reader.json.object != nil else { throw UserError("\(path): not a JSON object", fix: "get the file again") }
+        guard reader.json.object != nil else {
+            throw UserError("\(path): not a JSON object", fix: "get the file again")
+        }
         try reader.only("quantization_config", reader.json["quantization_config"] ?? .null, [JSON.null])
         let name = try reader.string("model_type") ?? ""
         if reader.json["mm_vision_tower"] != nil || reader.json["mm_projector_type"] != nil {

@@ -23,7 +23,8 @@ enum RotaryReader {
             return value
         }
         let original = try part.int(
-            "original_max_position_embeddings", try reader.int("original_max_position_embeddings", positions))
+            "original_max_position_embeddings",
+            try reader.int("original_max_position_embeddings", positions, most: 1 << 40), most: 1 << 40)
         switch kind {
         case "default": return (theta, .standard)
         case "linear": return (theta, .linear(factor: try factor()))

@@ -45,7 +45,7 @@ package enum VisionFamily: String, CaseIterable {
             patchSize: try reader.int("patch_size", family == .clip || isAnySize ? 32 : 16),
             channels: try reader.int("num_channels", 3),
             activation: try reader.activation("hidden_act", family == .clip ? .quickGelu : .geluTanh),
-            normEpsilon: Float(try reader.double("layer_norm_eps", family == .clip ? 1e-5 : 1e-6)),
+            normEpsilon: try reader.epsilon("layer_norm_eps", family == .clip ? 1e-5 : 1e-6),
             hasClassToken: family == .clip, hasPatchBias: family != .clip, hasPreNorm: family == .clip,
             hasPoolingHead: family == .siglip && !isAnySize ? try reader.bool("vision_use_head", true) : false,
             positionRule: isAnySize ? .bucketed : .resampled)
@@ -56,12 +56,12 @@ package enum VisionFamily: String, CaseIterable {
     /// Widths, heads and patches fit each other.
     static func check(_ shape: VisionConfiguration, _ reader: ConfigurationReader) throws {
         let (hidden, heads) = (shape.hiddenSize, shape.attentionHeads)
-        guard hidden > 0, heads > 0, hidden % heads == 0, shape.patchSize > 0, shape.imageSize >= shape.patchSize,
-            (1...16).contains(shape.channels)
-        else {
+        guard shape.channels == 3 else { throw reader.unsupported("num_channels", "\(shape.channels)") }
+        guard shape.intermediateSize > 0 else { throw reader.unsupported("intermediate_size", "0") }
+        guard hidden > 0, heads > 0, hidden % heads == 0, shape.patchSize > 0, shape.imageSize >= shape.patchSize else {
             throw UserError(
-                "\(reader.source): width \(hidden), \(heads) heads, pictures of \(shape.imageSize) pixels with "
-                    + "\(shape.channels) channels in patches of \(shape.patchSize) do not fit",
+                "\(reader.source): width \(hidden), \(heads) heads, pictures of \(shape.imageSize) pixels "
+                    + "in patches of \(shape.patchSize) do not fit",
                 fix: "correct the configuration")
         }
     }

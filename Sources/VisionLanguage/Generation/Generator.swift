@@ -98,7 +98,8 @@ final class GenerationSession {
         let segments = cache.extend(
             Array(prompts.indices), by: prompts.map(\.ids.count), on: model.backend)
         return run(
-            model.embedded(ids, PictureGroup.merged(pictures, of: model.configuration)), positions: positions, segments: segments, rows: last)
+            model.embedded(ids, PictureGroup.merged(pictures, of: model.configuration)), positions: positions,
+            segments: segments, rows: last)
     }
 
     /// One token more of each of the sequences `ids`; the logits after it.
