@@ -6,7 +6,9 @@ extension ModelFamily {
     ///
     /// - Throws: an error naming both sizes.
     func checkSize(of weights: TensorFolder, in folder: String) throws {
-        let held = weights.entries.reduce(0.0) { $0 + Double($1.count) }
+        // Blocks of four bits are counted in bytes, somewhat more than half a byte a weight.
+        let isQuantised = published["quantization_config"]?.object != nil
+        let held = weights.entries.reduce(0.0) { $0 + Double($1.count) } * (isQuantised ? 2 : 1)
         let wanted = configuration.leastParameterCount(withTower: towerName == nil)
         guard wanted > held else { return }
         throw UserError(

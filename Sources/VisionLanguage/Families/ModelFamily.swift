@@ -40,7 +40,7 @@ package struct ModelFamily {
         guard reader.json.object != nil else {
             throw UserError("\(path): not a JSON object", fix: "get the file again")
         }
-        try reader.only("quantization_config", reader.json["quantization_config"] ?? .null, [JSON.null])
+        _ = try WeightStorage.ofFolder(folder)
         let name = try reader.string("model_type") ?? ""
         if reader.json["mm_vision_tower"] != nil || reader.json["mm_projector_type"] != nil {
             return try originalLlava(reader, folder: folder, tower: tower)
