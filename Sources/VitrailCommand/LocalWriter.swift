@@ -36,12 +36,12 @@ final class LocalWriter: CompletionWriter, @unchecked Sendable {
         let answerer = try Answerer(bundle, settings, stopStrings: sampling.stop)
         // Examples and the system's words stand in front of the question: small models know no other turns.
         let text = request.messages.map(\.text).joined(separator: "\n\n")
-        let pictures = try request.messages.flatMap(\.pictures).map { picture -> [Float] in
+        let pictures = try request.messages.flatMap(\.pictures).map { picture -> ImageTiles in
             guard let processor = bundle.processor else {
                 throw UserError(
                     "this model has no vision tower", fix: "name one that has, or a strategy without pictures")
             }
-            return try picture.bytes.withUnsafeBytes { try processor.process(decoding: $0, source: "a picture").values }
+            return try picture.bytes.withUnsafeBytes { try processor.tiles(decoding: $0, source: "a picture") }
         }
         let answers = try answerer.answer([Question(text, pictures: pictures)])
         return Completion(

@@ -1,4 +1,4 @@
-public import Basics
+import Basics
 public import Checkpointing
 import Imaging
 import NeuralNetwork

@@ -1,5 +1,5 @@
 import Basics
-public import Imaging
+import Imaging
 import NeuralNetwork
 import Tokenization
 
