@@ -22,6 +22,7 @@ struct TuningCandidate {
             ("bitfit", BitFit(norms: true)), ("norms", NormTuning()), ("bottleneck", BottleneckAdapters()),
             ("prompt", PromptTuning(tokens: 20)), ("ptuning", PTuning(tokens: 20)),
             ("prefix", PrefixTuning(tokens: 20)), ("intrinsic", IntrinsicDimension(dimensions: 1_000)),
+            ("hint", Hypernetwork(instructions: ["Answer the question."])),
         ]
         return list + methods.map { TuningCandidate(name: $0.0, method: $0.1) }
     }()
