@@ -53,7 +53,7 @@ static inline int32_t quad_at(const int8_t *values, int quad) {
 
 TARGET_VNNI __attribute__((always_inline)) static inline void quantized_vnni(
     const uint8_t *group, int64_t blocks, const quantized_row *x, const int columns, float *out, const bool four) {
-    enum { AHEAD = 2048 };
+    enum { AHEAD = 8192 };
     const uint8_t *scales = group, *quants = group + scales_bytes(blocks);
     const __m512i low = _mm512_set1_epi8(15);
     __m512 totals[QUANT_MOST_COLUMNS];
@@ -111,7 +111,7 @@ TARGET_AVX2 __attribute__((always_inline)) static inline __m256i dot_avx2(__m256
 
 TARGET_AVX2 __attribute__((always_inline)) static inline void quantized_avx2(
     const uint8_t *group, int64_t blocks, const quantized_row *x, const int columns, float *out, const bool four) {
-    enum { AHEAD = 2048 };
+    enum { AHEAD = 8192 };
     const uint8_t *scales = group, *quants = group + scales_bytes(blocks);
     const __m256i low = _mm256_set1_epi8(15);
     __m256 totals[2][4];

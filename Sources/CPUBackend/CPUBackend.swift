@@ -24,6 +24,7 @@ public final class CPUBackend: Backend {
 
     let pool: OpaquePointer?
     let memory: BlockCache
+    var regroupedMemory: RegroupedMemory
 
     /// A back end with threads and memory of its own.
     ///
@@ -36,6 +37,7 @@ public final class CPUBackend: Backend {
         pool = vitrail_pool_create(Int32(clamping: threads ?? 0), false)
         self.threads = Int(vitrail_pool_threads(pool))
         memory = BlockCache()
+        regroupedMemory = RegroupedMemory(memory)
     }
 
     deinit { vitrail_pool_destroy(pool) }

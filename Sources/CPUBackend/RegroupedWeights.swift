@@ -5,19 +5,22 @@ import TensorCore
 ///
 /// Made when a weight is first multiplied by few rows, and kept beside its memory while that lives and is not written to.
 final class RegroupedWeights {
-    /// The windows of the storage that were asked for; nearly always one.
-    private var blocks: [(address: UnsafeMutableRawPointer, rows: Int, block: RegroupedBlock)] = []
+    private struct Window: Hashable {
+        let address: UnsafeMutableRawPointer
+        let rows: Int
+    }
+
+    /// The windows of the storage that were asked for: the matrices of a model, as products join them.
+    private var blocks: [Window: RegroupedBlock] = [:]
 
     /// The regrouped form of a window, made by `make` where there is none.
     static func form(of weights: Matrix, make: () -> RegroupedBlock) -> UnsafeMutableRawPointer {
         let storage = weights.tensor.storage
         let forms = storage.companion as? RegroupedWeights ?? RegroupedWeights()
-        let address = weights.pointer
-        if let known = forms.blocks.first(where: { $0.address == address && $0.rows == weights.rows }) {
-            return known.block.pointer
-        }
+        let window = Window(address: weights.pointer, rows: weights.rows)
+        if let known = forms.blocks[window] { return known.pointer }
         let block = make()
-        forms.blocks.append((address, weights.rows, block))
+        forms.blocks[window] = block
         storage.companion = forms
         return block.pointer
     }
@@ -35,7 +38,7 @@ extension CPUBackend {
         let format = weights.dtype == .int8Blocks ? VITRAIL_WEIGHTS_INT8 : VITRAIL_WEIGHTS_INT4
         return RegroupedWeights.form(of: weights) {
             let byteCount = vitrail_quantized_bytes(format, Int64(weights.rows), Int64(weights.columns))
-            let block = RegroupedBlock(byteCount: byteCount, memory: memory)
+            let block = regroupedMemory.block(byteCount)
             vitrail_regroup_blocks(
                 pool, weights.pointer, weights.dtype.kernelType, weights.rows, weights.columns, block.pointer)
             return block
@@ -43,8 +46,19 @@ extension CPUBackend {
     }
 }
 
-/// Memory of a regrouped weight. Not a `Storage`, which would keep the back end alive that keeps this.
+/// Memory of a regrouped weight: a piece of a slab that goes when all of its pieces are gone.
 final class RegroupedBlock {
+    let pointer: UnsafeMutableRawPointer
+    private let slab: RegroupedSlab
+
+    init(pointer: UnsafeMutableRawPointer, slab: RegroupedSlab) {
+        self.pointer = pointer
+        self.slab = slab
+    }
+}
+
+/// Memory for many regrouped weights. Not a `Storage`, which would keep the back end alive that keeps this.
+final class RegroupedSlab {
     let pointer: UnsafeMutableRawPointer
     private let sizeClass: Int
     private let memory: BlockCache
@@ -55,4 +69,33 @@ final class RegroupedBlock {
     }
 
     deinit { memory.giveBack(pointer, sizeClass: sizeClass) }
+}
+
+/// Where regrouped weights are put: side by side in large slabs on huge pages. Single matrices of small models are less than
+/// one huge page, and on small pages reading ahead stops every 4 KiB.
+struct RegroupedMemory {
+    /// Bytes of a slab; larger weights get one of their own.
+    private static let slabByteCount = 16 << 20
+
+    private let memory: BlockCache
+    // Weak: the weights own the slab, and an unused one goes back.
+    private weak var slab: RegroupedSlab?
+    private var used = 0
+
+    init(_ memory: BlockCache) { self.memory = memory }
+
+    /// A piece of memory, aligned to 64 bytes.
+    mutating func block(_ byteCount: Int) -> RegroupedBlock {
+        let size = (byteCount + 63) / 64 * 64
+        if let slab, used + size <= Self.slabByteCount {
+            used += size
+            return RegroupedBlock(pointer: slab.pointer + (used - size), slab: slab)
+        }
+        let fresh = RegroupedSlab(byteCount: max(size, Self.slabByteCount), memory: memory)
+        if size < Self.slabByteCount {
+            slab = fresh
+            used = size
+        }
+        return RegroupedBlock(pointer: fresh.pointer, slab: fresh)
+    }
 }

@@ -16,25 +16,29 @@ extension ParameterTree {
             if groups[key] == nil { order.append(key) }
             groups[key, default: []].append(parameter)
         }
-        for key in order {
-            ParameterTree.place(groups[key]!, as: dtype) { $1.value.backend.convert($1.value, into: $0) }
-        }
+        ParameterTree.place(order.map { groups[$0]! }, as: dtype) { $1.value.backend.convert($1.value, into: $0) }
     }
 
-    /// Gives parameters fresh memory in another form, one after another in the order of the old, filled by `fill`.
+    /// Gives parameters fresh memory in another form, filled by `fill`: one block for all, so that it lies on huge pages whatever
+    /// the size of a single matrix, and generation streams through it.
+    ///
+    /// - Parameter groups: parameters that follow each other without a gap, in the order of their old places.
     public static func place(
-        _ parameters: [Parameter], as dtype: DType, fill: (_ value: Tensor, _ parameter: Parameter) throws -> Void
+        _ groups: [[Parameter]], as dtype: DType, fill: (_ value: Tensor, _ parameter: Parameter) throws -> Void
     ) rethrows {
-        guard let backend = parameters.first?.value.backend else { return }
-        let parameters = parameters.sorted { $0.value.byteOffset < $1.value.byteOffset }
-        let sizes = parameters.map { dtype.byteCount(of: $0.count) }
+        guard let backend = groups.first?.first?.value.backend else { return }
+        let sizes = groups.map { ($0.reduce(0) { $0 + dtype.byteCount(of: $1.count) } + 63) / 64 * 64 }
         let storage = backend.allocate(byteCount: sizes.reduce(0, +))
-        var offset = 0
-        for (parameter, size) in zip(parameters, sizes) {
-            let value = Tensor(shape: parameter.shape, dtype: dtype, storage: storage, byteOffset: offset)
-            try fill(value, parameter)
-            parameter.replaceValue(value)
-            offset += size
+        var start = 0
+        for (group, size) in zip(groups, sizes) {
+            var offset = start
+            for parameter in group.sorted(by: { $0.value.byteOffset < $1.value.byteOffset }) {
+                let value = Tensor(shape: parameter.shape, dtype: dtype, storage: storage, byteOffset: offset)
+                try fill(value, parameter)
+                parameter.replaceValue(value)
+                offset += dtype.byteCount(of: parameter.count)
+            }
+            start += size
         }
     }
 }

@@ -40,6 +40,9 @@ struct BenchStepCommand: ParsableCommand {
     @Flag(help: "Compute activations again in the backward pass.")
     var recompute = false
 
+    @Flag(help: "Read the frozen tower's features from disk, as cache_features does from the second epoch on.")
+    var cacheFeatures = false
+
     @Flag(inversion: .prefixedNo, help: "Measure where the time goes, and the floor, after the steps.")
     var floor = true
 
@@ -51,6 +54,9 @@ struct BenchStepCommand: ParsableCommand {
     func validate() throws {
         guard batch > 0, text > 1, steps > 0 else {
             throw ValidationError("--batch and --steps must be at least 1, --text at least 2.")
+        }
+        if cacheFeatures && (stage == .full || method != nil) {
+            throw ValidationError("--cache-features wants a frozen tower: --stage projector.")
         }
     }
 
@@ -65,6 +71,9 @@ struct BenchStepCommand: ParsableCommand {
             ?? StepBenchmark(
                 preset.preset, batch: batch, textTokens: text, scope: stage == .full ? .full : .projector,
                 recomputes: recompute, on: backend)
+        let features = cacheFeatures ? try Files.makeTemporaryDirectory() : nil
+        defer { if let features { try? Files.remove(features) } }
+        if let features { try benchmark.cacheFeatures(in: features) }
         let result = benchmark.run(steps: steps)
         // Before the floor's products take memory of their own.
         let (peak, tensors) = (ProcessMemory.peakBytes, backend.peakBytes)

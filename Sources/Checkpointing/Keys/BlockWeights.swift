@@ -40,15 +40,13 @@ extension LoadingPlan {
             if groups[key] == nil { order.append(key) }
             groups[key, default: []].append(step)
         }
-        for key in order {
-            for form in [DType.int8Blocks, .int4Blocks] {
-                let steps = groups[key, default: []].filter { $0.blocks == form }
-                var names: [ObjectIdentifier: String] = [:]
-                for step in steps { names[ObjectIdentifier(step.parameters[0])] = step.name }
-                try ParameterTree.place(steps.map { $0.parameters[0] }, as: form) { value, parameter in
-                    guard let name = names[ObjectIdentifier(parameter)] else { return }
-                    try source.withBytes(name) { value.backend.upload($0, to: value) }
-                }
+        for form in [DType.int8Blocks, .int4Blocks] {
+            let chosen = order.map { groups[$0, default: []].filter { $0.blocks == form } }.filter { !$0.isEmpty }
+            var names: [ObjectIdentifier: String] = [:]
+            for step in chosen.joined() { names[ObjectIdentifier(step.parameters[0])] = step.name }
+            try ParameterTree.place(chosen.map { $0.map { $0.parameters[0] } }, as: form) { value, parameter in
+                guard let name = names[ObjectIdentifier(parameter)] else { return }
+                try source.withBytes(name) { value.backend.upload($0, to: value) }
             }
         }
     }

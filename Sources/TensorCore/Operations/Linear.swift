@@ -25,6 +25,14 @@ public func linear(_ x: Tensor, weights: [Tensor], biases: [Tensor?]) -> Tensor 
         precondition(bias.map { $0.count == weight.shape.rows } ?? true, "linear: bias does not fit \(weight.shape)")
     }
     let backend = x.backend
+    if weights.count == 1, x.node == nil, weights[0].node == nil, biases[0]?.node == nil {
+        // Nobody wants gradients of one map: generation comes here four times a layer for every token.
+        let y = backend.empty(Shape(x.shape.dimensions.dropLast() + [weights[0].shape.rows]))
+        backend.product(
+            x.matrix, transposeA: false, weights[0].matrix, transposeB: true, alpha: 1, bias: biases[0], into: y.matrix,
+            accumulate: false)
+        return y
+    }
     let runs = adjacentRuns(weights.map(\.detached), biases.map { $0?.detached })
     let outputs = runs.last?.columns.upperBound ?? 0
     let y = backend.empty(Shape(x.shape.dimensions.dropLast() + [outputs]))
@@ -36,6 +44,7 @@ public func linear(_ x: Tensor, weights: [Tensor], biases: [Tensor?]) -> Tensor 
     let (source, input) = (x.node, x.matrix)
     let weightNodes = weights.map(\.node)
     let biasNodes = biases.map { $0?.node }
+    if source == nil, weightNodes.allSatisfy({ $0 == nil }), biasNodes.allSatisfy({ $0 == nil }) { return y }
     let widths = weights.map(\.shape.rows)
     return y.recorded(from: [source] + weightNodes + biasNodes) { gradient in
         let dy = gradient.matrix

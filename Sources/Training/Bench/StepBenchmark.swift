@@ -44,6 +44,14 @@ public struct StepBenchmark {
     private let tuning: Tuning?
     private let trainable: Int
 
+    /// From here on the tower's features are read from disk, as by a stage with `cache_features` after its first epoch.
+    ///
+    /// - Parameter folder: where they lie.
+    public func cacheFeatures(in folder: String) throws {
+        let cache = try FeatureCache(folder, model: model, byteLimit: 1 << 40, workers: Parallel.processors)
+        model.knownStates = { cache.states(of: $0, tower: $1) }
+    }
+
     /// - Parameters:
     ///   - textTokens: tokens after each picture's; the second half of them carries loss.
     public init(
