@@ -22,6 +22,8 @@ public struct MethodEstimate: Sendable {
     public var processBytes = 0
     /// Median seconds of a step.
     public var stepSeconds = 0.0
+    /// Median seconds of a step that threads computed, all together: other programs do not show in it.
+    public var processorSeconds = 0.0
     /// Tokens of a step.
     public var tokens = 0
     /// Why it does not fit; then nothing was measured.
@@ -43,7 +45,7 @@ public struct MethodEstimate: Sendable {
             "weight_bytes": .int(weightBytes), "gradient_bytes": .int(gradientBytes),
             "optimizer_bytes": .int(optimizerBytes), "activation_bytes": .int(activationBytes),
             "picture_bytes": .int(pictureBytes), "process_bytes": .int(processBytes), "bytes": .int(bytes),
-            "step_s": .number(stepSeconds), "tokens": .int(tokens),
+            "step_s": .number(stepSeconds), "processor_s": .number(processorSeconds), "tokens": .int(tokens),
         ]
     }
 
@@ -60,6 +62,7 @@ public struct MethodEstimate: Sendable {
         pictureBytes = number("picture_bytes")
         processBytes = number("process_bytes")
         stepSeconds = json["step_s"]?.double ?? 0
+        processorSeconds = json["processor_s"]?.double ?? 0
         tokens = number("tokens")
         obstacle = json["obstacle"]?.string
     }

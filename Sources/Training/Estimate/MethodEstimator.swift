@@ -111,9 +111,11 @@ public struct MethodEstimator {
         let fused = optimizer as? any FusedOptimizer
         let rates = parts.names.map { _ in GroupRate(learningRate: 1e-6, weightDecay: 0) }
         var seconds: [Double] = []
+        var processor: [Double] = []
         var pictures = 0
         for step in 0...steps {
             let clock = ContinuousClock.now
+            let computed = ProcessTime.seconds
             gradients.clear()
             tuning?.begin(step: step)
             if let fused {
@@ -125,11 +127,15 @@ public struct MethodEstimator {
             optimizer.step(rates, gradientScale: clip / loss.weight)
             estimate.tokens = loss.tokens
             pictures += loss.pictures
-            if step > 0 { seconds.append((ContinuousClock.now - clock).inSeconds) }
+            guard step > 0 else { continue }
+            seconds.append((ContinuousClock.now - clock).inSeconds)
+            processor.append(ProcessTime.seconds - computed)
         }
         let peak = meter.peak() - start
         estimate.activationBytes = peak - resting
-        estimate.stepSeconds = seconds.isEmpty ? 0 : seconds.sorted()[seconds.count / 2]
+        func median(_ values: [Double]) -> Double { values.isEmpty ? 0 : values.sorted()[values.count / 2] }
+        estimate.stepSeconds = median(seconds)
+        estimate.processorSeconds = median(processor)
 
         // What a whole run keeps of processed pictures, and what this one has kept of them by now.
         let picture = 3 * bundle.pictureHeight * bundle.pictureWidth * MemoryLayout<Float>.stride
