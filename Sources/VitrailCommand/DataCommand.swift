@@ -11,6 +11,7 @@ struct DataCommand: ParsableCommand {
         subcommands: [
             DataValidateCommand.self, DataStatsCommand.self, DataTemplateCommand.self, DataMixCommand.self,
             DataFilterCommand.self, DataDedupeCommand.self, DataPreviewCommand.self, DataGenerateCommand.self,
+            DataShardCommand.self,
         ])
 }
 

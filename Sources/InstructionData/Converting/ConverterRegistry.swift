@@ -10,6 +10,23 @@ public enum ConverterRegistry {
         COCOCaptionsConverter.self,
         VQAv2Converter.self,
         EasyVQAConverter.self,
+        ShareGPT4VConverter.self,
+        ALLaVAConverter.self,
+        AlpacaConverter.self,
+        COCOInstancesConverter.self,
+        VisualGenomeConverter.self,
+        Flickr30kConverter.self,
+        OKVQAConverter.self,
+        AOKVQAConverter.self,
+        GQAConverter.self,
+        TextVQAConverter.self,
+        STVQAConverter.self,
+        ScienceQAConverter.self,
+        NLVRConverter.self,
+        NLVR2Converter.self,
+        VizWizConverter.self,
+        RefCOCOConverter.self,
+        WebDatasetConverter.self,
     ]
 
     /// The converter of a word.

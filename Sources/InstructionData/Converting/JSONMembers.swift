@@ -70,6 +70,9 @@ struct JSONMembers {
         try ranges[name].map { try JSON.parse(UnsafeRawBufferPointer(rebasing: bytes[$0]), source: path) }
     }
 
+    /// Where a member's value stands.
+    func range(of name: String) -> Range<Int>? { ranges[name] }
+
     /// Byte ranges, in the whole file, of the elements of a list member.
     /// - Throws: `UserError` that lists the members when it is not there.
     func elements(of name: String, kind: String) throws -> [Range<Int>] {

@@ -4,6 +4,7 @@ import Tokenization
 /// LLaVA's JSON or JSON lines, and OpenAI's `messages`: checked, repaired when lenient, written as JSON lines.
 struct LLaVAConverter: DatasetConverter {
     static let kind = "llava"
+    static let aliases = ["messages", "openai"]
     static let summary = "LLaVA or OpenAI-messages JSON/JSONL: checked, repaired with --lenient"
 
     func convert(_ request: ConversionRequest, into sink: ConversionSink) throws {
@@ -22,6 +23,9 @@ struct LLaVAConverter: DatasetConverter {
     }
 
     private static let piece = 256
+
+    /// The task of records of one exchange that name none.
+    var captionTask: String?
 
     /// A record or its fault, and what a lenient reading changed.
     private struct Read: Sendable {
@@ -50,6 +54,9 @@ struct LLaVAConverter: DatasetConverter {
             try sink.repaired(path: dataset.path, line: dataset.line(at: read.position), repair)
         }
         var converted = ConvertedRecord(record)
+        if let captionTask, converted.exchanges.count == 1, converted.exchanges[0].task == nil {
+            converted.exchanges[0].task = captionTask
+        }
         for index in converted.exchanges.indices {
             converted.exchanges[index].question = request.asked(converted.exchanges[index].question)
         }

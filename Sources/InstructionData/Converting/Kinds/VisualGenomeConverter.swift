@@ -1,0 +1,78 @@
+import Basics
+
+/// Visual Genome: `region_descriptions.json` (with `--annotations image_data.json` for the sizes) or `question_answers.json`.
+struct VisualGenomeConverter: DatasetConverter {
+    static let kind = "visual-genome"
+    static let aliases = ["vg"]
+    static let summary =
+        "Visual Genome's question_answers.json, or region_descriptions.json with --annotations image_data.json"
+
+    func convert(_ request: ConversionRequest, into sink: ConversionSink) throws {
+        let entries = try JSONEntries(request.input, kind: "Visual Genome's regions or questions, a list by picture")
+        sink.setImageRoot(request.images ?? Paths.parent(request.input))
+        let pictures = try request.annotations.map { try Self.pictures($0, sink) } ?? [:]
+        try entries.forEach(sink) { entry in
+            let number = try entry.value["id"] == nil ? entry.number("image_id") : entry.number("id")
+            let known = pictures[number]
+            let image = try entry.picture(known?.name ?? "VG_100K/\(number).jpg")
+            var exchanges: [Exchange] = []
+            if let questions = entry.value["qas"]?.array {
+                for value in questions {
+                    let inner = JSONEntry(value: value, key: "", position: entry.position, kind: entry.kind)
+                    exchanges.append(
+                        Exchange(
+                            question: request.asked(try inner.text("question")), answer: try inner.text("answer"),
+                            id: value["qa_id"]?.int.map { String($0) }, task: "vqa-open"))
+                }
+            } else {
+                guard let known else {
+                    throw EntryFault(
+                        "the size of picture \(number) is not known",
+                        fix: "pass --annotations image_data.json of the same version")
+                }
+                for value in try entry.list("regions") {
+                    let inner = JSONEntry(value: value, key: "", position: entry.position, kind: entry.kind)
+                    let box = ["x", "y", "width", "height"].compactMap { value[$0]?.double }
+                    let text = try BoxText.normalised(box, width: known.width, height: known.height)
+                    let phrase = try inner.text("phrase").trimmed
+                    exchanges.append(
+                        Exchange(
+                            question: request.asked("Describe the region \(text)."), answer: phrase,
+                            id: value["region_id"]?.int.map { String($0) }, task: "region-description",
+                            fields: ["box": .string(text), "phrase": .string(phrase)]))
+                }
+            }
+            let record = ConvertedRecord(id: "vg-\(number)", images: [image], exchanges: exchanges)
+            for part in request.oneQuestion ? record.split : [record] {
+                try sink.emit(part, path: entries.path, line: entries.line(at: entry.position))
+            }
+        }
+    }
+
+    private static func pictures(
+        _ path: String, _ sink: ConversionSink
+    ) throws -> [Int: (name: String, width: Double, height: Double)] {
+        var pictures: [Int: (name: String, width: Double, height: Double)] = [:]
+        try JSONEntries(path, kind: "Visual Genome's image_data.json").forEach(sink) { entry in
+            let number = try entry.value["image_id"] == nil ? entry.number("id") : entry.number("image_id")
+            // The last two parts of the address are folder and file, as the archives unpack.
+            let parts = try entry.text("url").split(separator: "/").suffix(2)
+            pictures[number] = (
+                parts.joined(separator: "/"), Double(try entry.number("width")), Double(try entry.number("height"))
+            )
+        }
+        return pictures
+    }
+}
+
+extension ConvertedRecord {
+    /// A record for each exchange.
+    var split: [ConvertedRecord] {
+        exchanges.enumerated().map { index, exchange in
+            var part = self
+            part.id = exchange.id ?? "\(id)-\(index)"
+            part.exchanges = [exchange]
+            return part
+        }
+    }
+}
