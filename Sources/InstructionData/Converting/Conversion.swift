@@ -55,20 +55,31 @@ public struct Conversion: Sendable {
         let writer = try ConversionWriter(self)
         var number = 0
         try templates?.check()
+        var request = request
+        request.shard = shard
+        var selectsPart = { false }
+        /// Counts a record, and says whether it belongs to the part that was asked for.
+        func isWanted() -> Bool {
+            defer { number += 1 }
+            if number % 1000 == 999 { progress?(number + 1) }
+            guard let shard, !selectsPart() else { return true }
+            return number % shard.count == shard.index
+        }
         let sink = ConversionSink(
             lenient: request.lenient,
             imageRootSet: { writer.setImageRoot($0) },
             write: { record in
-                defer { number += 1 }
-                if let shard, number % shard.count != shard.index { return }
+                guard isWanted() else { return }
                 if let templates {
                     for recast in try templates.recast(record) { try writer.write(recast) }
                 } else {
                     try writer.write(record)
                 }
-                if number % 1000 == 999 { progress?(number + 1) }
             },
+            prepare: { writer.preparation(templates) },
+            writePrepared: { if isWanted() { try writer.write($0) } },
             note: { try writer.note($0) })
+        selectsPart = { [unowned sink] in sink.selectsPart }
         try converter.convert(request, into: sink)
         let report = sink.report
         if report.records == 0 {

@@ -3,16 +3,27 @@ public final class ConversionSink {
     /// What happened so far.
     public private(set) var report = ConversionReport()
 
+    /// Whether the converter picks the records of the part that was asked for itself.
+    var selectsPart = false
+    /// Makes what is written of a record, on any thread; nil where that must happen in order, one by one. To be asked for
+    /// after ``setImageRoot(_:)``.
+    var preparation: (@Sendable (ConvertedRecord) -> PreparedRecord)? { prepare() }
+
     private let lenient: Bool
+    private let prepare: () -> (@Sendable (ConvertedRecord) -> PreparedRecord)?
+    private let writePrepared: (PreparedRecord) throws -> Void
     private let imageRootSet: (String) -> Void
     private let write: (ConvertedRecord) throws -> Void
     private let note: (ConversionNotice) throws -> Void
 
     init(
         lenient: Bool, imageRootSet: @escaping (String) -> Void, write: @escaping (ConvertedRecord) throws -> Void,
-        note: @escaping (ConversionNotice) throws -> Void
+        prepare: @escaping () -> (@Sendable (ConvertedRecord) -> PreparedRecord)?,
+        writePrepared: @escaping (PreparedRecord) throws -> Void, note: @escaping (ConversionNotice) throws -> Void
     ) {
         self.lenient = lenient
+        self.prepare = prepare
+        self.writePrepared = writePrepared
         self.imageRootSet = imageRootSet
         self.write = write
         self.note = note
@@ -25,12 +36,12 @@ public final class ConversionSink {
     /// - Parameter line: the record's line, counted only when a message needs it.
     public func emit(_ record: ConvertedRecord, path: String, line: @autoclosure () -> Int) throws {
         var record = record
-        for exchange in record.exchanges where exchange.answer.trimmed.isEmpty || exchange.question.trimmed.isEmpty {
+        for exchange in record.exchanges where exchange.isEmpty {
             let part = exchange.answer.trimmed.isEmpty ? "answer" : "question"
             try fault(
                 path: path, line: line(), "the \(part) is empty", fix: "fill it in, or pass --lenient to leave it out")
         }
-        record.exchanges.removeAll { $0.answer.trimmed.isEmpty || $0.question.trimmed.isEmpty }
+        record.exchanges.removeAll(where: \.isEmpty)
         guard !record.exchanges.isEmpty else { return }
         do { try write(record) } catch let error as PictureFault {
             return try fault(path: path, line: line(), error.reason, fix: error.fix)
@@ -40,6 +51,19 @@ public final class ConversionSink {
         report.records += 1
         report.exchanges += record.exchanges.count
         report.pictures += record.images.count
+    }
+
+    /// Hands on a record that ``preparation`` made.
+    func emit(_ prepared: PreparedRecord, path: String, line: @autoclosure () -> Int) throws {
+        for reason in prepared.emptyParts {
+            try fault(path: path, line: line(), reason, fix: "fill it in, or pass --lenient to leave it out")
+        }
+        if let problem = prepared.fault { return try fault(path: path, line: line(), problem.reason, fix: problem.fix) }
+        guard prepared.exchanges > 0 else { return }
+        try writePrepared(prepared)
+        report.records += 1
+        report.exchanges += prepared.exchanges
+        report.pictures += prepared.pictures
     }
 
     /// A record that can't be used: an error when strict, noted and left out when lenient.

@@ -53,6 +53,22 @@ final class ConversionWriter {
         }
     }
 
+    /// What ``write(_:)`` does as far as it can be done on any thread; nil when pictures are copied or looked at on the way.
+    func preparation(_ templates: TemplateChoice?) -> (@Sendable (ConvertedRecord) -> PreparedRecord)? {
+        guard checkPicture == nil, !copiesImages else { return nil }
+        let (placement, keepsTasks, writes) = (placement, keepsTasks, (output != nil, evaluation != nil))
+        return { record in
+            PreparedRecord(
+                record, templates: templates, keepsTasks: keepsTasks, writes: writes, placed: { placement.named($0) })
+        }
+    }
+
+    /// Adds the lines of a prepared record.
+    func write(_ prepared: PreparedRecord) throws {
+        for line in prepared.lines { try output?.appendLine(line) }
+        for line in prepared.evaluation { try evaluation?.appendLine(line) }
+    }
+
     private func pictureFaults<Result>(_ body: () throws -> Result) throws -> Result {
         do { return try body() } catch {
             let (reason, fix) = SampleSource.words(of: error)

@@ -45,6 +45,9 @@ public struct ConversionRequest: Sendable {
     /// How a picture's file is named after its number, with `{id}` or `{id:012}`.
     public var imagePattern: String?
 
+    /// The part that is wanted, for converters that can pick it themselves before they read.
+    var shard: Conversion.Shard?
+
     /// Which columns hold what.
     public struct Columns: Sendable, Equatable {
         /// The picture's path; nil for text-only data.

@@ -10,7 +10,7 @@ import Basics
 ///
 /// Pictures under the output's folder are named by their relative path. Others are reached through one link beside the
 /// output, `<output's name>-images`, or are copied into a folder of that name.
-struct PicturePlacement {
+struct PicturePlacement: Sendable {
     private let outputFolder: String
     private let beside: String
     private let copies: Bool
@@ -45,18 +45,21 @@ struct PicturePlacement {
 
     /// The name of a picture in the output; copies it when asked to.
     mutating func placed(_ image: ImageReference) throws -> ImageReference {
+        let target = named(image)
+        guard copies else { return target }
+        let source = source(of: image)
+        if copied.insert(source.path).inserted { try copy(source.path, to: Paths.join(outputFolder, target.path)) }
+        return target
+    }
+
+    /// The name of a picture in the output, when nothing is copied.
+    func named(_ image: ImageReference) -> ImageReference {
         switch image {
         case .member(let archive, let name):
             // The root is the archive itself, or a folder that holds it.
-            let source = archive == root ? root : Paths.join(root, archive)
             let target = archive == root ? prefix : prefix.isEmpty ? archive : Paths.join(prefix, archive)
-            if copies, copied.insert(source).inserted { try copy(source, to: Paths.join(outputFolder, target)) }
             return .member(archive: target, name: name)
-        case .file(let path):
-            if copies, copied.insert(path).inserted {
-                try copy(Paths.join(root, path), to: Paths.join(outputFolder, prefix, path))
-            }
-            return .file(prefix.isEmpty ? path : Paths.join(prefix, path))
+        case .file(let path): return .file(prefix.isEmpty ? path : Paths.join(prefix, path))
         }
     }
 

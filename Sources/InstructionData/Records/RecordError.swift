@@ -24,7 +24,7 @@ public struct RecordError: Problem {
 }
 
 /// A fault inside a record before its place in a file is known.
-struct RecordFault: Error {
+struct RecordFault: Error, Sendable {
     var reason: String
     var fix: String?
 

@@ -11,14 +11,26 @@ struct LLaVAConverter: DatasetConverter {
         let dataset = try InstructionDataset(
             request.input, options: .init(imageFolder: request.images, lenient: request.lenient))
         sink.setImageRoot(dataset.imageFolder)
-        // Parsing is the work here: pieces are read side by side, and emitted in order.
+        let positions = (0..<dataset.count).filter { position in
+            request.shard.map { position % $0.count == $0.index } ?? true
+        }
+        sink.selectsPart = true
+        // Pieces are read and made into lines side by side, and emitted in order.
+        let prepare = sink.preparation
         let round = Self.piece * Parallel.processors * 4
-        for start in stride(from: 0, to: dataset.count, by: round) {
-            let end = min(dataset.count, start + round)
+        for start in stride(from: 0, to: positions.count, by: round) {
+            let end = min(positions.count, start + round)
             let pieces = stride(from: start, to: end, by: Self.piece).map { $0..<min(end, $0 + Self.piece) }
-            for read in try Parallel.map(pieces, { $0.map { Read(dataset, $0) } }) {
-                for one in read { try emit(one, of: dataset, request, into: sink) }
+            let parts = try Parallel.map(pieces) { piece in
+                piece.map { index in
+                    var read = Read(dataset, positions[index])
+                    if let prepare, let record = try? read.result.get() {
+                        read.prepared = prepare(converted(record, request))
+                    }
+                    return read
+                }
             }
+            for part in parts { for one in part { try emit(one, of: dataset, request, into: sink) } }
         }
     }
 
@@ -32,6 +44,7 @@ struct LLaVAConverter: DatasetConverter {
         var position: Int
         var result: Result<InstructionRecord, any Error>
         var repairs: [Repair] = []
+        var prepared: PreparedRecord?
 
         init(_ dataset: InstructionDataset, _ position: Int) {
             self.position = position
@@ -53,6 +66,12 @@ struct LLaVAConverter: DatasetConverter {
         for repair in read.repairs {
             try sink.repaired(path: dataset.path, line: dataset.line(at: read.position), repair)
         }
+        let line = { dataset.line(at: read.position) }
+        if let prepared = read.prepared { return try sink.emit(prepared, path: dataset.path, line: line()) }
+        try sink.emit(converted(record, request), path: dataset.path, line: line())
+    }
+
+    private func converted(_ record: InstructionRecord, _ request: ConversionRequest) -> ConvertedRecord {
         var converted = ConvertedRecord(record)
         if let captionTask, converted.exchanges.count == 1, converted.exchanges[0].task == nil {
             converted.exchanges[0].task = captionTask
@@ -60,6 +79,6 @@ struct LLaVAConverter: DatasetConverter {
         for index in converted.exchanges.indices {
             converted.exchanges[index].question = request.asked(converted.exchanges[index].question)
         }
-        try sink.emit(converted, path: dataset.path, line: dataset.line(at: read.position))
+        return converted
     }
 }
