@@ -100,13 +100,18 @@ public struct CleaningRules: Sendable {
     /// How often the most frequent run of four words occurs.
     private static func repeats(_ words: WordSequence) -> Int? {
         guard words.count >= 8 else { return nil }
-        var counts: [UInt64: Int] = [:]
-        var most = 0
+        var runs: [UInt64] = []
+        runs.reserveCapacity(words.count - 3)
         for start in 0...(words.count - 4) {
-            var hash = FNV()
-            for word in words.words[start..<(start + 4)] { hash.add(word) }
-            counts[hash.value, default: 0] += 1
-            most = max(most, counts[hash.value] ?? 0)
+            var hash: UInt64 = 0
+            for word in words.words[start..<(start + 4)] { hash = (hash &* 0x9E37_79B9_7F4A_7C15) ^ word }
+            runs.append(hash)
+        }
+        runs.sort()
+        var (most, times) = (1, 1)
+        for index in runs.indices.dropFirst() {
+            times = runs[index] == runs[index - 1] ? times + 1 : 1
+            most = max(most, times)
         }
         return most
     }

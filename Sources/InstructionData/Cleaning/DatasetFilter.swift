@@ -126,7 +126,12 @@ public struct DatasetFilter: Sendable {
         verdict.isKept = true
         if verdict.cut > 0 { dropLists(of: &record, verdict.removals.compactMap(\.exchange)) }
         record.conversation = Conversation(kept)
-        verdict.line = writing?.line(of: record)
+        guard let writing else { return verdict }
+        // What is not changed is copied as it stands.
+        if verdict.cut == 0, !dataset.options.lenient, writing.keepsNames() {
+            verdict.line = dataset.text(at: position)
+        }
+        if verdict.line == nil { verdict.line = writing.line(of: record) }
         return verdict
     }
 

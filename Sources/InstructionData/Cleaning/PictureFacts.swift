@@ -24,7 +24,10 @@ struct PictureFacts: Sendable {
                 (width, height) = (header.size.width, header.size.height)
                 if wanted.hashes { digest = Self.digest(bytes) }
                 guard wanted.decodes || wanted.hashes else { return }
-                let picture = try ImageDecoder.decode(bytes, source: image.description)
+                var options = DecodingOptions()
+                // All of a JPEG file is read either way; without a hash to take, few of its pixels are made.
+                if !wanted.hashes { options.sufficientSize = PixelSize(width: 1, height: 1) }
+                let picture = try ImageDecoder.decode(bytes, source: image.description, options: options)
                 if wanted.hashes { hash = try PerceptualHash(picture) }
             }
         } catch {

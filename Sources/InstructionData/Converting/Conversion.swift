@@ -54,7 +54,7 @@ public struct Conversion: Sendable {
         let converter = try ConverterRegistry.converter(named: kind).init()
         let writer = try ConversionWriter(self)
         var number = 0
-        try templates?.check()
+        let templates = try templates.map { choice throws(UserError) in try TemplateDraw(choice) }
         var request = request
         request.shard = shard
         var selectsPart = { false }

@@ -54,7 +54,7 @@ final class ConversionWriter {
     }
 
     /// What ``write(_:)`` does as far as it can be done on any thread; nil when pictures are copied or looked at on the way.
-    func preparation(_ templates: TemplateChoice?) -> (@Sendable (ConvertedRecord) -> PreparedRecord)? {
+    func preparation(_ templates: TemplateDraw?) -> (@Sendable (ConvertedRecord) -> PreparedRecord)? {
         guard checkPicture == nil, !copiesImages else { return nil }
         let (placement, keepsTasks, writes) = (placement, keepsTasks, (output != nil, evaluation != nil))
         return { record in

@@ -16,7 +16,7 @@ struct PreparedRecord: Sendable {
     var fault: RecordFault?
 
     init(
-        _ record: ConvertedRecord, templates: TemplateChoice?, keepsTasks: Bool, writes: (data: Bool, evaluation: Bool),
+        _ record: ConvertedRecord, templates: TemplateDraw?, keepsTasks: Bool, writes: (data: Bool, evaluation: Bool),
         placed: (ImageReference) -> ImageReference
     ) {
         var record = record

@@ -81,6 +81,13 @@ public final class InstructionDataset: Sendable {
         }
     }
 
+    /// A record as it stands in the file, when it stands on one line.
+    func text(at position: Int) -> String? {
+        let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[index[position]])
+        if RecordIndex.newline(in: bytes, from: 0) != nil { return nil }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
     /// The JSON value of one record, unchecked beyond JSON's own rules.
     public func value(at position: Int) throws -> JSON {
         precondition(position >= 0 && position < count, "record \(position) of \(count)")

@@ -2,7 +2,7 @@ public import Basics
 import Jinja
 
 /// One phrasing of a task: how the fields of an exchange become an instruction and its answer.
-public struct PromptTemplate: Sendable {
+public final class PromptTemplate: Sendable {
     /// `task/phrasing`, or for PromptSource's files `dataset/name`.
     public let name: String
     /// The task's name.
@@ -14,6 +14,7 @@ public struct PromptTemplate: Sendable {
     /// Names that the texts use.
     public let names: Set<String>
 
+    private let used: Set<String>
     let form: Form
     let choices: Template?
 
@@ -37,6 +38,7 @@ public struct PromptTemplate: Sendable {
         case .parts(let prompt, let answer): names.formUnion(prompt.names.union(answer.names))
         case .joined(let text): names.formUnion(text.names)
         }
+        used = names
         self.names = names.subtracting(Self.given)
     }
 
@@ -58,8 +60,9 @@ public struct PromptTemplate: Sendable {
     /// - Parameter seed: seed of what the template draws itself (`choice`).
     /// - Throws: `JinjaError` with the template's name and line.
     public func render(_ fields: [String: JSON], seed: UInt64 = 0) throws -> Rendered? {
-        var context = fields.mapValues(Self.protected)
-        context["letters"] = .array(Self.letters)
+        var context: [String: JSON] = [:]
+        for (name, value) in fields where used.contains(name) { context[name] = Self.protected(value) }
+        if used.contains("letters") { context["letters"] = .array(Self.letters) }
         var options: [String] = []
         if let choices {
             options = Self.parts(try choices.render(context, seed: seed).text)

@@ -36,6 +36,9 @@ package final class RecordOutput: @unchecked Sendable {
         return common
     }
 
+    /// Whether pictures are called in the output what their data set calls them.
+    func keepsNames(from number: Int = 0) -> Bool { prefixes.isEmpty || prefixes[number].isEmpty }
+
     /// A record's line.
     /// - Parameter number: which of the data sets it is from.
     package func line(of record: InstructionRecord, from number: Int = 0) -> String {
