@@ -37,7 +37,10 @@ struct DataRoomTests {
         }
         let parts = try (1...3).flatMap { try lines(vitrail, "part-\($0).jsonl") }
         func conversations(_ records: [[String: Any]]) throws -> Set<Data> {
-            Set(try records.map { try JSONSerialization.data(withJSONObject: $0["conversations"] ?? "") })
+            Set(
+                try records.map {
+                    try JSONSerialization.data(withJSONObject: $0["conversations"] ?? "", options: [.sortedKeys])
+                })
         }
         #expect(try conversations(parts) == conversations(asked))
         try run("data", "filter", "asked.jsonl", "--pictures", "--min-side", "32", "--leaks", "--output", "clean.jsonl")
