@@ -40,6 +40,8 @@ struct QuantizeOptions: ParsableArguments {
             return bundle
         }
         bundle.model.store(storage)
+        // What the wider weights took goes back to the system.
+        backend.releaseIdleMemory()
         return bundle
     }
 }
