@@ -82,6 +82,7 @@ FAMILIES = {
     "Llama, tied, llama3 rope": decoder(LlamaConfig, tie_word_embeddings=True, rope_parameters={
         "rope_type": "llama3", "rope_theta": 1e4, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
         "original_max_position_embeddings": 64}),
+    "Llama, tokens added": decoder(LlamaConfig),
     "Llama, default rope": rope("default"),
     "Llama, linear rope": rope("linear", factor=4.0),
     "Llama, dynamic rope": rope("dynamic", factor=2.0, positions=32),
@@ -308,6 +309,8 @@ def attempt(options, name, folder):
         save_original(name, FAMILIES[name](), model)
     else:
         save(name, FAMILIES[name](), model)
+    if "tokens added" in name:
+        model = f"{{folder: {model}, add_tokens: ['<box>', '</box>'], vocabulary_multiple: 100}}"
     (folder / "recipe.yaml").write_text(
         f"model: {model}\nseed: 1\nstages:\n  - name: one\n    train: {parts}\n    data: [{folder}/data.jsonl]\n"
         f"    template: vicuna_v1\n    learning_rate: 1.0e-3\n    batch_size: 4\n    steps: {steps}\n")
@@ -321,6 +324,9 @@ def attempt(options, name, folder):
         kind = AutoModelForImageTextToText if pictures else AutoModelForCausalLM
         model, info = kind.from_pretrained(folder / "out", output_loading_info=True, dtype=torch.float32)
         missing, unexpected = info["missing_keys"], info["unexpected_keys"]
+        if "tokens added" in name:
+            known = tokenizers.Tokenizer.from_file(str(folder / "out" / "tokenizer.json"))
+            assert model.config.vocab_size == 800 and known.token_to_id("</box>") == known.get_vocab_size() - 1
     scores = [json.loads(line) for line in run(
         vitrail, "score", folder / "out", "--data", folder / "data.jsonl", "--tokens", "--template", "vicuna_v1").splitlines()]
     worst = max(abs(a - b) for score in scores[:-1] for a, b in zip(score["losses"], losses(name, model.eval(), score, folder)))

@@ -50,6 +50,27 @@ import Tokenization
         #expect(tokenizer.decode(rendered.ids, skipSpecialTokens: false) == "Q: Red?\nA: Yes<|im_end|>")
     }
 
+    /// SmolVLM's template walks over every turn's parts: a system turn's words must not get lost.
+    @Test func systemTurnsComeThrough() throws {
+        let tokenizer = try Tokenizer(folder: TestFiles.fixture("byte-level"))
+        let walking =
+            "{% for m in messages %}{{ m['role'] | capitalize }}{% if m['content'][0]['type'] == 'image' %}:{% else %}: "
+            + "{% endif %}{% for c in m['content'] %}{% if c['type'] == 'text' %}{{ c['text'] }}{% elif c['type'] == 'image' %}"
+            + "<image>{% endif %}{% endfor %}|{% endfor %}{% if add_generation_prompt %}Assistant:{% endif %}"
+        let plain =
+            "{% for m in messages %}{% if m['role'] == 'system' %}{{ m['content'] }}{% else %}{% for c in m['content'] %}"
+            + "{% if c['type'] != 'image' %}{{ c['text'] }}{% endif %}{% endfor %}{% endif %}|{% endfor %}"
+        let conversation = Conversation([
+            Turn(role: .system, content: "Be brief."), Turn(role: .user, content: "Why?"),
+        ])
+        let first = try JinjaChatTemplate(walking, tokenizer: tokenizer)
+        #expect(
+            try first.renderText(conversation, tokenizer: tokenizer, openAnswer: true)
+                == "System: Be brief.|User: Why?|Assistant:")
+        let second = try JinjaChatTemplate(plain, tokenizer: tokenizer)
+        #expect(try second.renderText(conversation, tokenizer: tokenizer, openAnswer: true) == "Be brief.|Why?|")
+    }
+
     @Test func templatesOfPictureListsGetLists() throws {
         let tokenizer = try Tokenizer(folder: TestFiles.fixture("byte-fallback"))
         let source =

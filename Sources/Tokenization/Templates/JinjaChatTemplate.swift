@@ -17,6 +17,8 @@ public struct JinjaChatTemplate: ChatTemplate {
     private let imageToken: String
     /// Whether the template takes a turn's content as a list of pictures and texts.
     private let takesParts: Bool
+    /// Whether a system turn's content is such a list too.
+    private let systemTakesParts: Bool
 
     /// Reads a template.
     ///
@@ -35,6 +37,21 @@ public struct JinjaChatTemplate: ChatTemplate {
         template = try Template(source, name: name)
         takesParts = source.contains("'image'") || source.contains("\"image\"")
         stopTokens = []
+        systemTakesParts = takesParts && Self.losesSystemText(template)
+    }
+
+    /// Whether a system turn's words come through a template of parts only as a part (SmolVLM), not as a plain text (Llama 3.2).
+    private static func losesSystemText(_ template: Template) -> Bool {
+        let word = "systemword"
+        func keeps(_ content: JSON) -> Bool {
+            let part: JSON = ["type": "text", "text": "a"]
+            let messages: JSON = [
+                ["role": "system", "content": content], ["role": "user", "content": [part]],
+            ]
+            let text = try? template.render(["messages": messages, "add_generation_prompt": true]).text
+            return text?.utf8.firstRange(of: Array(word.utf8)) != nil
+        }
+        return !keeps(.string(word)) && keeps([["type": "text", "text": .string(word)]])
     }
 
     /// Ids that end an answer: the first special token behind one, and the tokenizer's end of text.
@@ -107,7 +124,9 @@ public struct JinjaChatTemplate: ChatTemplate {
                     segment == .image ? masks.image : masks.hide(segment.plainText, tokenizer.addedTokens)
                 }.joined())
         }
-        if takesParts, turn.role == .system { content = .string(masks.hide(turn.content, tokenizer.addedTokens)) }
+        if takesParts, !systemTakesParts, turn.role == .system {
+            content = .string(masks.hide(turn.content, tokenizer.addedTokens))
+        }
         return ["role": .string(turn.role.rawValue), "content": content]
     }
 
