@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Kills a run of every tuning method and every optimizer with SIGKILL at random moments, resumes it each time, and compares the
 # finished model and its adapter with those of an uninterrupted run, byte for byte.
-#   Scripts/kill-test-methods.sh [KILLS A METHOD] [SEED] [NAME]      e.g. Scripts/kill-test-methods.sh 3 1 qlora
+#   Scripts/kill-test-methods.sh [KILLS A METHOD] [SEED] [NAMES]     e.g. Scripts/kill-test-methods.sh 3 1 qlora-nf4,lomo
 set -euo pipefail
 kills=${1:-3}
 RANDOM=${2:-1}
@@ -42,7 +42,7 @@ cases=(
 tested=0
 for case in "${cases[@]}"; do
   IFS='|' read -r name tune optimizer <<<"$case"
-  if [ -n "$only" ] && [ "$only" != "$name" ]; then continue; fi
+  if [ -n "$only" ] && [[ ",$only," != *",$name,"* ]]; then continue; fi
   options=(
     train Models/pebble/recipe.yaml --stages instruct --threads 1
     --set "stages.instruct.data=[$work/shapes/train/records.jsonl]" --set stages.instruct.steps=16
