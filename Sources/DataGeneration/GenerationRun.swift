@@ -1,4 +1,4 @@
-public import Basics
+import Basics
 import InstructionData
 
 /// A whole generation: asks through the journal, and writes its output complete or not at all.

@@ -1,4 +1,4 @@
-public import Basics
+import Basics
 import Synchronization
 
 /// Answers that were paid for, one a line, by the digest of their request: a run that was killed asks nothing twice.

@@ -1,4 +1,4 @@
-public import Basics
+import Basics
 
 /// What a language or vision model is asked.
 public struct CompletionRequest: Sendable {
