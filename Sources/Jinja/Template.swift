@@ -9,6 +9,13 @@ public struct Template: Sendable {
     /// The name in messages.
     public let name: String
     let body: [Statement]
+    /// Texts and plain names in order, when the template is made of nothing else: most prompts are.
+    private let plain: [Piece]?
+
+    private enum Piece: Sendable {
+        case text(String)
+        case name(String)
+    }
 
     /// Reads a template.
     ///
@@ -19,7 +26,17 @@ public struct Template: Sendable {
         self.name = name
         guard source.utf8.count <= 1 << 20 else { throw JinjaError(name, 0, "is larger than 1 MiB") }
         var parser = try Parser(source, template: name, trimsBlocks: trimsBlocks)
-        body = try parser.parse()
+        let body = try parser.parse()
+        self.body = body
+        var pieces: [Piece] = []
+        for statement in body {
+            switch statement.kind {
+            case .text(let text): pieces.append(.text(text))
+            case .output(.name(let name)): pieces.append(.name(name))
+            default: break
+            }
+        }
+        plain = pieces.count == body.count ? pieces : nil
     }
 
     /// How much a template may do.
@@ -54,6 +71,7 @@ public struct Template: Sendable {
     public func render(
         _ context: [String: JSON], time: Int? = nil, seed: UInt64 = 0, limits: Limits = Limits()
     ) throws(JinjaError) -> Rendering {
+        if let text = joined(context, limits) { return Rendering(text: text, generations: []) }
         let interpreter = Interpreter(context.mapValues(Value.init), time: time, limits: limits)
         interpreter.generator = RandomGenerator(seed: seed)
         do {
@@ -65,5 +83,20 @@ public struct Template: Sendable {
         }
         return Rendering(
             text: String(decoding: interpreter.output, as: UTF8.self), generations: interpreter.generations)
+    }
+
+    /// What a template of texts and names gives when all names are texts; nil for all others, which are interpreted.
+    private func joined(_ context: [String: JSON], _ limits: Limits) -> String? {
+        guard let plain else { return nil }
+        var result = ""
+        for piece in plain {
+            switch piece {
+            case .text(let text): result += text
+            case .name(let name):
+                guard let text = context[name]?.string else { return nil }
+                result += text
+            }
+        }
+        return result.utf8.count <= limits.output && plain.count <= limits.steps / 4 ? result : nil
     }
 }
