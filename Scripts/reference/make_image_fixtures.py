@@ -164,7 +164,6 @@ def resizes():
 # Processors
 
 def processors():
-    import torch
     from transformers.models.clip.image_processing_pil_clip import CLIPImageProcessorPil
     from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
     from transformers.models.llava.image_processing_pil_llava import LlavaImageProcessorPil
@@ -201,23 +200,29 @@ def processors():
                 case |= {"rows": out["rows"][0][0], "columns": out["cols"][0][0]}
             yield case
     for (width, height), (tile, side, upscales) in zip(sizes[:5], [(16, 64, False), (32, 64, True), (32, 64, False)] * 2):
-        # nanoVLM's DynamicResize, ToTensor and GlobalAndSplitImages
-        long, short = max(width, height), min(width, height)
-        to_long = side if upscales else min(side, -(-long // tile) * tile)
-        to_short = max(int(np.ceil(short * (to_long / long) / tile)) * tile, tile)
-        to = (to_long, to_short) if width >= height else (to_short, to_long)
-        resized = np.array(Image.fromarray(picture(width, height)).resize(to, Image.Resampling.BICUBIC))
-        tensor = torch.from_numpy(resized).permute(2, 0, 1).contiguous().float().div(255)[None]
-        rows, columns = to[1] // tile, to[0] // tile
-        tiles = [tensor[..., r * tile:(r + 1) * tile, c * tile:(c + 1) * tile] for r in range(rows) for c in range(columns)]
-        if len(tiles) > 1:
-            tiles.insert(0, torch.nn.functional.interpolate(
-                tensor, size=(tile, tile), mode="bilinear", align_corners=False, antialias=True))
-        values = torch.cat(tiles).numpy()
+        values, rows, columns = nanovlm_tiles((width, height), tile, side, upscales)
         at = np.random.default_rng(5).integers(0, values.size, 60)
         yield {"nanovlm": {"tile": tile, "maximum_side": side, "upscales": upscales}, "from": [width, height],
-               "shape": list(values.shape), "rows": rows if len(tiles) > 1 else 0, "columns": columns if len(tiles) > 1 else 0,
+               "shape": list(values.shape), "rows": rows, "columns": columns,
                "samples": [[int(i), float(values.reshape(-1)[i])] for i in at]}
+
+
+def nanovlm_tiles(size, tile, most, upscales):
+    """nanoVLM's DynamicResize, ToTensor and GlobalAndSplitImages; rows and columns are 0 for a picture of one tile."""
+    import torch
+    (width, height), long, short = size, max(size), min(size)
+    to_long = most if upscales else min(most, -(-long // tile) * tile)
+    to_short = max(int(np.ceil(short * (to_long / long) / tile)) * tile, tile)
+    to = (to_long, to_short) if width >= height else (to_short, to_long)
+    resized = np.array(Image.fromarray(picture(*size)).resize(to, Image.Resampling.BICUBIC))
+    tensor = torch.from_numpy(resized).permute(2, 0, 1).contiguous().float().div(255)[None]
+    rows, columns = to[1] // tile, to[0] // tile
+    tiles = [tensor[..., r * tile:(r + 1) * tile, c * tile:(c + 1) * tile] for r in range(rows) for c in range(columns)]
+    if len(tiles) == 1:
+        return tensor.numpy(), 0, 0
+    whole = torch.nn.functional.interpolate(
+        tensor, size=(tile, tile), mode="bilinear", align_corners=False, antialias=True)
+    return torch.cat([whole] + tiles).numpy(), rows, columns
 
 
 def lines(items):

@@ -56,6 +56,16 @@ static int runs_for(vitrail_pool *pool, ptrdiff_t units) {
     return (int)(length > 1 ? (units + length - 1) / length : units);
 }
 
+/// The first chunk of a segment's keys that any query sees, and the number from there on, at least one.
+static ptrdiff_t first_chunk(const vitrail_attention_layout *layout, ptrdiff_t s) {
+    return attention_hidden(layout, s, 0) / ATTENTION_DECODE_KEYS;
+}
+static ptrdiff_t chunk_count(const vitrail_attention_layout *layout, ptrdiff_t s) {
+    ptrdiff_t end = (layout->key_counts[s] + ATTENTION_DECODE_KEYS - 1) / ATTENTION_DECODE_KEYS;
+    ptrdiff_t count = end - first_chunk(layout, s);
+    return count < 1 ? 1 : count;
+}
+
 /// Few queries a segment: chunks of keys side by side, joined afterwards.
 static void decode(vitrail_pool *pool, attention_args *args) {
     const vitrail_attention_layout *layout = args->layout;
@@ -64,20 +74,19 @@ static void decode(vitrail_pool *pool, attention_args *args) {
     for (ptrdiff_t s = 0; s < layout->segments; s++) {
         ptrdiff_t queries = layout->query_offsets[s + 1] - layout->query_offsets[s];
         longest = queries > longest ? queries : longest;
-        ptrdiff_t chunks = (layout->key_counts[s] + ATTENTION_DECODE_KEYS - 1) / ATTENTION_DECODE_KEYS;
-        unit_count += (chunks < 1 ? 1 : chunks) * layout->key_value_heads;
-        keys += layout->key_counts[s];
+        unit_count += chunk_count(layout, s) * layout->key_value_heads;
+        keys += layout->key_counts[s] - attention_hidden(layout, s, 0);
     }
     attention_unit *units = vitrail_scratch(pool, sizeof(attention_unit) * (size_t)unit_count);
     ptrdiff_t *first_units = vitrail_scratch(pool, sizeof(ptrdiff_t) * (size_t)(pairs + 1)), unit = 0, pair = 0;
     for (ptrdiff_t s = 0; s < layout->segments; s++) {
-        ptrdiff_t chunks = (layout->key_counts[s] + ATTENTION_DECODE_KEYS - 1) / ATTENTION_DECODE_KEYS;
+        ptrdiff_t chunks = chunk_count(layout, s), first = first_chunk(layout, s);
         ptrdiff_t queries = layout->query_offsets[s + 1] - layout->query_offsets[s];
         for (ptrdiff_t head = 0; head < layout->key_value_heads; head++) {
             first_units[pair++] = unit;
-            for (ptrdiff_t chunk = 0; chunk < (chunks < 1 ? 1 : chunks); chunk++, unit++) {
+            for (ptrdiff_t chunk = 0; chunk < chunks; chunk++, unit++) {
                 units[unit] = (attention_unit){
-                    .segment = (int32_t)s, .head = (int32_t)head, .first = (int32_t)chunk, .partial = partial};
+                    .segment = (int32_t)s, .head = (int32_t)head, .first = (int32_t)(first + chunk), .partial = partial};
                 partial += queries * group * attention_partial(layout);
             }
         }

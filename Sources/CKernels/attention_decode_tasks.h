@@ -47,6 +47,8 @@ static void attention_decode_task(void *context, int part, int parts) {
             for (ptrdiff_t r = 0; r < count; r++) {
                 ptrdiff_t seen = attention_visible(a->layout, view.segment, (top + r) / view.group) - k;
                 block.seen[r] = seen < 0 ? 0 : seen < block.keys ? seen : block.keys;
+                ptrdiff_t hidden = attention_hidden(a->layout, view.segment, (top + r) / view.group) - k;
+                block.hidden[r] = hidden < 0 ? 0 : hidden < block.keys ? hidden : block.keys;
             }
             for (ptrdiff_t j = 0; j < block.keys; j += 16) {
                 const float *key = head_of(a->key, view.key_row + k + j, view.head, used);

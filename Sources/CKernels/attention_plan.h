@@ -65,7 +65,15 @@ static inline ptrdiff_t attention_partial(const vitrail_attention_layout *layout
     return attention_width(layout) + 16;
 }
 
-/// Keys that query `row` of segment `s` sees: always the first ones.
+/// Keys of segment `s` before those that query `row` sees: what lies beyond its window.
+static inline ptrdiff_t attention_hidden(const vitrail_attention_layout *layout, ptrdiff_t s, ptrdiff_t row) {
+    if (layout->window <= 0 || !layout->is_causal) return 0;
+    ptrdiff_t keys = layout->key_counts[s], queries = layout->query_offsets[s + 1] - layout->query_offsets[s];
+    ptrdiff_t hidden = row + keys - queries + 1 - layout->window;
+    return hidden < 0 ? 0 : hidden < keys ? hidden : keys;
+}
+
+/// Where the keys end that query `row` of segment `s` sees.
 static inline ptrdiff_t attention_visible(const vitrail_attention_layout *layout, ptrdiff_t s, ptrdiff_t row) {
     ptrdiff_t keys = layout->key_counts[s];
     if (!layout->is_causal) return keys;

@@ -39,7 +39,7 @@ INLINE void softmax_start(softmax_state *state) {
     memset(state->sums, 0, sizeof state->sums);
 }
 
-/// Scores become 2^(score − maximum) with zeros where a row does not see; sums and `values` [rows, width], taken with older maxima,
+/// Scores become 2^(score − maximum) with zeros where a row does not see; a row that sees nothing of a block is left with zeros. Sums and `values` [rows, width], taken with older maxima,
 /// are brought up to the new ones. 16 rows at a time, so that maxima and factors are vectors too.
 INLINE void soften_block(
     const attention_block *block, float *scores, softmax_state *state, float *values, ptrdiff_t width, bool is_first) {
@@ -51,6 +51,7 @@ INLINE void soften_block(
         for (ptrdiff_t i = 0; i < count; i++) {
             float *row = scores + (r + i) * ATTENTION_STRIDE;
             ptrdiff_t seen = block->seen[r + i], c = 0;
+            for (ptrdiff_t k = 0; k < block->hidden[r + i]; k++) row[k] = -__builtin_inff();
             v16f peak = none;
             for (; c + 16 <= seen; c += 16) peak = larger16(load16(row + c), peak);
             if (c < seen) {
@@ -107,6 +108,7 @@ INLINE void gradient_block(
             store16(row + c, 0.0f);
             store16(slope + c, 0.0f);
         }
+        for (c = 0; c < block->hidden[r]; c++) row[c] = slope[c] = 0.0f;
     }
 }
 

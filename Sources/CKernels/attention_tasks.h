@@ -47,8 +47,15 @@ INLINE attention_block block_at(
     for (ptrdiff_t r = 0; r < rows; r++) {
         ptrdiff_t seen = attention_visible(a->layout, view->segment, first + r) - key;
         block.seen[r] = seen < 0 ? 0 : seen < block.keys ? seen : block.keys;
+        ptrdiff_t hidden = attention_hidden(a->layout, view->segment, first + r) - key;
+        block.hidden[r] = hidden < 0 ? 0 : hidden < block.keys ? hidden : block.keys;
     }
     return block;
+}
+
+/// Where the first block of keys begins that queries from `first` on see any of.
+INLINE ptrdiff_t first_block(const attention_args *a, const attention_view *view, ptrdiff_t first) {
+    return attention_hidden(a->layout, view->segment, first) / ATTENTION_KEYS * ATTENTION_KEYS;
 }
 
 /// Will read share `part` of `parts` of the keys and values that the unit after this one packs.
@@ -100,10 +107,11 @@ static void attention_unit_forward(const attention_args *a, const attention_unit
         memset(sums, 0, sizeof(float) * (size_t)(ATTENTION_ROWS * width));
         softmax_state state;
         softmax_start(&state);
-        for (ptrdiff_t k = 0; k < limit; k += ATTENTION_KEYS) {
+        const ptrdiff_t start = first_block(a, &view, first);
+        for (ptrdiff_t k = start; k < limit; k += ATTENTION_KEYS) {
             const attention_block block = block_at(a, &view, first, count, k, limit);
             multiply_panels(&block, width, query, panels + k * width, scores, &ahead);
-            soften_block(&block, scores, &state, sums, width, k == 0);
+            soften_block(&block, scores, &state, sums, width, k == start);
             multiply_scores(&block, width, scores, values + k * width, width, sums);
         }
         for (ptrdiff_t r = 0; r < count; r++) {
@@ -175,7 +183,7 @@ static void attention_unit_gradient(const attention_args *a, const attention_uni
             ahead_of_block(&ahead, a->destination, &view, b + 1);
         }
         if (next) ahead_of_unit(&ahead, a, next, b - unit->first, unit->last - unit->first);
-        for (ptrdiff_t k = 0; k < limit; k += ATTENTION_KEYS) {
+        for (ptrdiff_t k = first_block(a, &view, first); k < limit; k += ATTENTION_KEYS) {
             const attention_block block = block_at(a, &view, first, count, k, limit);
             multiply_panels(&block, width, query, key_panels + k * width, scores, &ahead);
             multiply_panels(&block, width, gradient, value_panels + k * width, slopes, &ahead);

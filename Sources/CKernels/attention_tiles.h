@@ -62,10 +62,11 @@ static __attribute__((noinline, unused)) void ahead_step(attention_ahead *ahead)
     }
 }
 
-/// How far into a block of keys its rows see: row r the first seen[r] of `keys`, never less than the row before.
+/// How far into a block of keys its rows see: row r the first seen[r] of `keys`, never less than the row before, but for the
+/// first hidden[r] of them.
 typedef struct attention_block {
     ptrdiff_t rows, keys;
-    ptrdiff_t seen[ATTENTION_ROWS];
+    ptrdiff_t seen[ATTENTION_ROWS], hidden[ATTENTION_ROWS];
 } attention_block;
 
 /// The keys that some row of the tile from `row` on sees.

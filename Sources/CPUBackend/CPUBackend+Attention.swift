@@ -39,7 +39,8 @@ extension AttentionSegments {
                             query_heads: heads.queryHeads, key_value_heads: heads.keyValueHeads, width: heads.width,
                             scale: heads.scale, segments: count, query_offsets: offsets.baseAddress,
                             key_starts: starts.baseAddress, key_counts: counts.baseAddress,
-                            prefix_counts: prefixCounts == nil ? nil : prefixes.baseAddress, is_causal: isCausal)
+                            prefix_counts: prefixCounts == nil ? nil : prefixes.baseAddress, is_causal: isCausal,
+                            window: window ?? 0)
                         body(&layout)
                     }
                 }

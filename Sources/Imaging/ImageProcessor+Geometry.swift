@@ -40,6 +40,9 @@ extension ImageProcessor {
         }
     }
 
+    /// The most that the longer side of a picture may become before its middle is cut out.
+    private static let longestSide = 1 << 28
+
     func plan(for size: PixelSize) throws(ImageError) -> Plan {
         var size = size
         let stored = size
@@ -56,18 +59,29 @@ extension ImageProcessor {
             // Python's int(edge * long / short): one division, rounded to the nearest double and down.
             let short = min(size.width, size.height), long = max(size.width, size.height)
             let other = Int(Double(edge * long) / Double(short))
+            guard other <= Self.longestSide else {
+                throw ImageError(
+                    .unsuitable, source: "a picture of \(stored) pixels",
+                    detail: "it cannot be resized to \(edge) × \(other) pixels")
+            }
             resized =
                 size.width <= size.height
                 ? PixelSize(width: edge, height: other) : PixelSize(width: other, height: edge)
         case nil: break
         }
-        try RGBImage.checkSide(resized, source: "a picture of \(stored) pixels")
-        guard let centerCrop else { return Plan(canvas: canvas, resized: resized, window: (0, 0, resized)) }
+        let source = "a picture of \(stored) pixels"
+        guard let centerCrop else {
+            try RGBImage.checkSide(resized, source: source)
+            return Plan(canvas: canvas, resized: resized, window: (0, 0, resized))
+        }
         let window = (
             x: Self.cropOrigin(resized.width, centerCrop.width), y: Self.cropOrigin(resized.height, centerCrop.height),
             size: centerCrop
         )
-        return Plan(canvas: canvas, resized: resized, window: window)
+        let plan = Plan(canvas: canvas, resized: resized, window: window)
+        // Of a very long picture only the middle is ever computed.
+        if !plan.windowIsInside || filter == .nearest { try RGBImage.checkSide(resized, source: source) }
+        return plan
     }
 
     /// Where a crop of `crop` pixels begins on a side of `side`: rounded down inside; a picture that is too small is

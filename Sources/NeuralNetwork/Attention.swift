@@ -32,14 +32,16 @@ public final class Attention: Module {
     let rotary: RotaryEmbedding?
     let queryNorm: RMSNorm?
     let keyNorm: RMSNorm?
+    let window: Int?
 
     /// - Parameters:
     ///   - rotary: nil in the vision tower.
     ///   - gain: scales the map back into the residual stream.
     ///   - normEpsilon: with a value, queries and keys are normalised a head (Qwen 3).
+    ///   - window: tokens that a token sees at most, itself included; nil without limit.
     public init(
         hiddenSize: Int, heads: HeadLayout, hasInputBias: Bool, hasOutputBias: Bool, rotary: RotaryEmbedding?,
-        normEpsilon: Float? = nil, gain: Float = 1, _ initializer: Initializer
+        normEpsilon: Float? = nil, window: Int? = nil, gain: Float = 1, _ initializer: Initializer
     ) {
         func map(_ inputs: Int, _ outputs: Int, _ hasBias: Bool, _ gain: Float = 1) -> Linear {
             Linear(inputs: inputs, outputs: outputs, hasBias: hasBias, gain: gain, initializer)
@@ -50,6 +52,7 @@ public final class Attention: Module {
         output = map(heads.queryColumns, hiddenSize, hasOutputBias, gain)
         self.heads = heads
         self.rotary = rotary
+        self.window = window
         queryNorm = normEpsilon.map { RMSNorm(columns: heads.width, epsilon: $0, initializer) }
         keyNorm = normEpsilon.map { RMSNorm(columns: heads.width, epsilon: $0, initializer) }
         makeAdjacent([query.weight, key.weight, value.weight])
@@ -72,13 +75,15 @@ public final class Attention: Module {
         if let rotary, let positions = context.positions {
             rotary(&qkv, columns: heads.queryColumns + heads.keyValueColumns, positions: positions)
         }
+        var segments = context.segments
+        segments.window = window
         guard let cache = context.cache else {
             if let prefix = context.prefix?.keysAndValues(layer: layer) {
-                return output(attention(qkv, prefix: prefix, heads: heads, segments: context.segments))
+                return output(attention(qkv, prefix: prefix, heads: heads, segments: segments))
             }
-            return output(attention(qkv, heads: heads, segments: context.segments))
+            return output(attention(qkv, heads: heads, segments: segments))
         }
-        return output(cache.attend(qkv, heads: heads, segments: context.segments, layer: layer))
+        return output(cache.attend(qkv, heads: heads, segments: segments, layer: layer))
     }
 
     /// Queries, keys and values side by side, `[tokens, queryColumns + 2 · keyValueColumns]`.

@@ -26,11 +26,18 @@ public final class LayerNorm: Layer {
 public final class RMSNorm: Layer {
     let weight: Parameter
     let epsilon: Float
+    private let ones: Tensor?
 
     /// A norm over `columns` columns.
-    public init(columns: Int, epsilon: Float, _ initializer: Initializer) {
-        weight = initializer.constant([columns], 1)
+    ///
+    /// - Parameter addsOne: whether the weight is kept less one (Gemma).
+    public init(columns: Int, epsilon: Float, addsOne: Bool = false, _ initializer: Initializer) {
+        weight = initializer.constant([columns], addsOne ? 0 : 1)
         self.epsilon = epsilon
+        let shape: Shape = [columns]
+        ones =
+            addsOne
+            ? Tensor([Float](repeating: 1, count: columns), shape: shape, on: initializer.backend) : nil
     }
 
     /// Parameters by path.
@@ -38,6 +45,6 @@ public final class RMSNorm: Layer {
 
     /// Applies the layer to the last axis.
     public func callAsFunction(_ x: Tensor) -> Tensor {
-        rmsNorm(x, weight: weight.tensor, epsilon: epsilon)
+        rmsNorm(x, weight: ones.map { weight.tensor + $0 } ?? weight.tensor, epsilon: epsilon)
     }
 }

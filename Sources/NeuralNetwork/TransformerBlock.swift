@@ -1,7 +1,15 @@
 public import TensorCore
 
-/// A pre-norm transformer block: `<LayerNorm, MLP>` in the vision tower, `<RMSNorm, GatedMLP>` in the decoder.
-public final class TransformerBlock<Norm: Layer, FeedForward: Layer>: Module {
+/// A block of a decoder, whatever its norm and feed-forward.
+public protocol DecoderBlock: Module {
+    /// - Parameters:
+    ///   - x: `[tokens, hidden]`.
+    ///   - layer: this block's index.
+    func callAsFunction(_ x: Tensor, _ context: AttentionContext, layer: Int) -> Tensor
+}
+
+/// A pre-norm transformer block: `<LayerNorm, MLP>` in the vision tower and GPT-2, `<RMSNorm, GatedMLP>` in other decoders.
+public final class TransformerBlock<Norm: Layer, FeedForward: Layer>: DecoderBlock {
     let norm1: Norm
     let attention: Attention
     let norm2: Norm

@@ -93,9 +93,11 @@ extension AttentionSegments {
             let queries = Int(queryOffsets[s])..<Int(queryOffsets[s + 1])
             let (keyStart, keyCount) = (Int(keyStarts[s]), Int(keyCounts[s]))
             let prefix = Int(prefixCounts?[s] ?? 0)
+            let window = isCausal ? self.window ?? Int.max : Int.max
             for (i, row) in queries.enumerated() {
                 let visible = (0..<keyCount).filter { j in
-                    !isCausal || j < prefix || j <= i + keyCount - queries.count
+                    let own = i + keyCount - queries.count
+                    return (!isCausal || j < prefix || j <= own) && (j > own || own - j < window)
                 }
                 body(row, visible.map { keyStart + $0 })
             }

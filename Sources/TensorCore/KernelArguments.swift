@@ -57,6 +57,8 @@ public struct AttentionSegments: Sendable {
     public let isCausal: Bool
     /// Keys at the start of each segment that every query sees; nil means none.
     public let prefixCounts: [Int32]?
+    /// Keys that a query of a causal segment sees at most, itself the last of them (Beltagy et al. 2020); nil without limit.
+    public var window: Int?
 
     /// Segments whose keys stand at the same rows as their queries.
     public init(offsets: [Int32], isCausal: Bool, prefixCounts: [Int32]? = nil) {

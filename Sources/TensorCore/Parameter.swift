@@ -13,7 +13,7 @@ public final class Parameter {
     /// Whether gradients are computed. A frozen parameter costs no gradient work.
     public var isTrainable: Bool
     /// Whether weight decay applies: true for matrices, false for norms, biases and embeddings of positions.
-    public let decays: Bool
+    public package(set) var decays: Bool
     /// The sum of gradients since `clearGradient()`, nil when none has arrived.
     public var gradient: Tensor? { hasGradient ? gradientBuffer : nil }
     /// Called when the last contribution of a backward pass has arrived: what fused optimizers (LOMO) hook into.

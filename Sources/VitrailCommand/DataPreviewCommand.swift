@@ -1,6 +1,7 @@
 import ArgumentParser
 import Basics
 import CPUBackend
+import Imaging
 import InstructionData
 import Tokenization
 import VisionLanguage
@@ -50,11 +51,13 @@ struct DataPreviewCommand: ParsableCommand {
         settings.count = count
         settings.seed = first ? nil : seed
         settings.tokenizer = tokenizer
-        if let model, Files.exists(Paths.join(model, "config.json")), let tokenizer {
+        if let model, Files.exists(Paths.join(model, "config.json")) {
             let inspection = try ModelInspection(model, on: CPUBackend())
-            if let count = inspection.imageTokens {
-                let id = tokenizer.id("<image>") ?? tokenizer.id("<|image|>") ?? -1
-                settings.imageTokens = ImageTokens(count: count, id: id)
+            if let layout = inspection.pictureLayout {
+                settings.imageTokens = { size, index, count in
+                    let size = layout.dependsOnSize ? try size() : PixelSize(width: 0, height: 0)
+                    return try layout.tokens(for: size, index: index, of: count)
+                }
             }
         }
         let statistics =

@@ -11,7 +11,7 @@ struct GoldenImageProcessingTests {
         var testDescription: String { name }
     }
 
-    static let folders = Fixtures.golden("image-processing")
+    static let folders = Fixtures.golden(holding: "index.json", "codecs.json")
 
     static func cases(_ index: String, _ key: String) -> [Case] {
         folders.flatMap { folder -> [Case] in
@@ -20,9 +20,9 @@ struct GoldenImageProcessingTests {
         }
     }
 
-    /// The processor that the name of a pipeline and the index describe: `clip336`, `pad336`, `siglip224`.
-    static func processor(_ pipeline: String, _ index: JSON) throws -> ImageProcessor {
-        let side = try #require(Int(String(pipeline.drop { !$0.isNumber })))
+    /// The processor that the name of a pipeline, its result's shape and the index describe: `clip…`, `pad…`, `siglip…`.
+    static func processor(_ pipeline: String, _ index: JSON, _ expected: JSON?) throws -> ImageProcessor {
+        let side = try #require(expected?["shape"]?.array?.last?.int)
         let family = try #require(index[pipeline.hasPrefix("siglip") ? "siglip" : "clip"])
         func values(_ key: String) throws -> [Double] {
             try #require(family[key]?.array).compactMap(\.double)
@@ -44,7 +44,7 @@ struct GoldenImageProcessingTests {
         let image = try ImageDecoder.decode(path: path, options: options)
         #expect(image.digest == entry["decoded_sha256"]?.string)
         for (pipeline, expected) in try #require(entry["pipelines"]?.object) {
-            let processor = try Self.processor(pipeline, index)
+            let processor = try Self.processor(pipeline, index, expected)
             let bytes = try processor.processedBytes(of: image)
             #expect(Self.planes(bytes) == expected["uint8_sha256"]?.string, "\(pipeline), bytes")
             let whole = try processor.process(image)
@@ -58,7 +58,8 @@ struct GoldenImageProcessingTests {
         }
         if let white = entry["white_uint8_sha256"]?.string {
             let composited = try ImageDecoder.decode(path: path)
-            let bytes = try Self.processor("clip336", index).processedBytes(of: composited)
+            let clip = try #require(entry["pipelines"]?.object?.first { $0.key.hasPrefix("clip") })
+            let bytes = try Self.processor(clip.key, index, clip.value).processedBytes(of: composited)
             #expect(Self.planes(bytes) == white, "composited on white")
         }
     }

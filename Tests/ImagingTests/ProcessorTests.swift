@@ -48,6 +48,18 @@ struct ProcessorTests {
             let index = try #require(sample[0]?.int), value = try #require(sample[1]?.double)
             #expect(abs(Double(tiles.values[index]) - value) <= 1e-6)
         }
+        guard entry.json["whole_tiles"] != nil else { return }
+        // The first tile, resized in floats, within 1e-6; the bytes of the others exactly.
+        let count = tiles.values.count / tiles.layout.count
+        let file = try MappedFile(entry.string("whole_tiles")), offset = entry.int("offset")
+        var worst: Float = 0
+        for index in 0..<count {
+            let value = file.bytes.loadUnaligned(fromByteOffset: offset + 4 * index, as: Float.self)
+            worst = max(worst, abs(value - tiles.values[index]))
+        }
+        #expect(worst <= 1e-6)
+        let rest = Array(tiles.values[count...])
+        #expect(rest.withUnsafeBytes { SHA256.hex(of: $0) } == entry.string("sha256"))
     }
 
     @Test

@@ -52,7 +52,7 @@ import Tokenization
         settings.seed = nil
         settings.count = 1
         settings.tokenizer = tokenizer
-        settings.imageTokens = ImageTokens(count: 9, id: 5)
+        settings.imageTokens = { _, _, _ in ImageTokens(count: 9, id: 5) }
         let page = try DatasetPreview(settings).html(of: dataset)
         let rendered = try template.render(
             try dataset.record(at: 0).conversation, tokenizer: tokenizer, imageTokenCounts: [9], imageTokenID: 5)

@@ -30,7 +30,9 @@ import Testing
         #expect((schedule.rate(at: 1000) - 0.2).magnitude <= 1e-12)
     }
 
-    private static let golden = Fixtures.golden("ops").map { Paths.join($0, "lr_schedules.json") }.filter(Files.exists)
+    private static let golden = Fixtures.golden(holding: "lr_schedules.json").map {
+        Paths.join($0, "lr_schedules.json")
+    }
 
     @Test(.enabled(if: !golden.isEmpty, "no shared fixtures"), arguments: golden)
     func transformersSchedules(_ path: String) throws {

@@ -20,14 +20,19 @@ public enum Fixtures {
     /// The folder of shared data sets: `VITRAIL_DATA`, else `../shared/data`; nil when absent.
     public static let dataFolder: String? = folder(variable: "VITRAIL_DATA", shared: "data")
 
-    /// The golden folders whose names start with `prefix` (`"llama-"`, `"vit-clip-"`, …): the repository's own small ones, which
+    /// The golden folders that hold all of `files`, whatever their names: the repository's own small ones, which
     /// `Scripts/reference/make_model_fixtures.py` makes, then the shared ones where they are.
-    public static func golden(_ prefix: String) -> [String] {
+    public static func golden(holding files: String...) -> [String] {
         let folders = [local("VisionLanguage", ""), goldenFolder].compactMap(\.self)
         return folders.flatMap { folder in
-            ((try? Files.list(folder)) ?? []).filter { $0.hasPrefix(prefix) }.map { Paths.join(folder, $0) }
-                .filter { Files.isDirectory($0) }
+            ((try? Files.list(folder)) ?? []).map { Paths.join(folder, $0) }
+                .filter { place in files.allSatisfy { Files.exists(Paths.join(place, $0)) } }
         }
+    }
+
+    /// The golden folders whose `index.json` has a key.
+    public static func golden(indexing key: String) -> [String] {
+        golden(holding: "index.json").filter { (try? JSON.read(Paths.join($0, "index.json")))?[key] != nil }
     }
 
     /// A file or folder of the shared data; nil when absent.

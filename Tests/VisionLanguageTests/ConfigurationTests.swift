@@ -45,7 +45,7 @@ struct ConfigurationTests {
         #expect(try window(["sliding_window": 8]) == nil)
         #expect(try window(["model_type": "mistral", "sliding_window": 8]) == SlidingWindow(tokens: 8))
         #expect(try window(["model_type": "mistral", "sliding_window": .null]) == nil)
-        #expect(try window(["model_type": "mistral", "sliding_window": 512]) == nil)
+        #expect(try window(["model_type": "mistral", "sliding_window": 512]) == SlidingWindow(tokens: 512))
         #expect(
             try window(["model_type": "mistral", "max_position_embeddings": 8_192]) == SlidingWindow(tokens: 4_096))
         #expect(try window(["model_type": "qwen2", "sliding_window": 8]) == nil)
@@ -53,7 +53,13 @@ struct ConfigurationTests {
         #expect(try window(set) == nil)  // Qwen's 28 first layers see everything
         var three = set
         three["max_window_layers"] = 3
-        #expect(try window(three) == SlidingWindow(tokens: 8, firstLayer: 3))
+        three["num_hidden_layers"] = 5
+        #expect(try window(three) == SlidingWindow(tokens: 8, layers: [3, 4]))
+        three["layer_types"] = .array(
+            ["full_attention", "sliding_attention", "full_attention", "full_attention", "sliding_attention"])
+        #expect(try window(three) == SlidingWindow(tokens: 8, layers: [1, 4]))
+        three["num_hidden_layers"] = 4
+        #expect(throws: UserError.self) { try window(three) }
     }
 
     /// A tower's families have the defaults of their classes in transformers.

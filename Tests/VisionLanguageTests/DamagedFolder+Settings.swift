@@ -72,13 +72,4 @@ extension DamagedFolder {
             }
         }
     }
-
-    /// More tokens than attention looks back over.
-    static func windows() -> [DamagedFolder] {
-        [1, 8].map { window in
-            DamagedFolder("a sliding window of \(window)", "llava_next") {
-                try $0.set("config.json", ["text_config", "sliding_window"], .int(window))
-            }
-        }
-    }
 }

@@ -39,7 +39,7 @@ struct DamagedFolder: CustomTestStringConvertible, CustomStringConvertible, Send
                 result += kind(family)
             }
         }
-        return result + shards("idefics3") + windows()
+        return result + shards("idefics3")
     }()
 }
 

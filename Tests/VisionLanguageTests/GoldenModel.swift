@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import VisionLanguage
 
-/// A whole model of `llava-…` or `nanovlm-…` with what its folder says it computes.
+/// A whole model with what its folder says it computes: a checkpoint of transformers, or tower, projector and decoder apart.
 struct GoldenModel {
     let folder: String
     let model: VisionLanguageModel
@@ -20,7 +20,7 @@ struct GoldenModel {
     init(_ folder: String, on backend: any Backend) throws {
         self.folder = folder
         let checkpoint = Paths.join(folder, "checkpoint")
-        if Paths.name(folder).hasPrefix("llava") {
+        if !Files.exists(Paths.join(checkpoint, "projector.safetensors")) {
             let family = try ModelFamily.read(checkpoint)
             model = VisionLanguageModel(family.configuration, Initializer(backend: backend, fills: false))
             try model.parameters.load(from: TensorFolder(checkpoint), table: family.table)
@@ -31,7 +31,7 @@ struct GoldenModel {
                 return ConfigurationReader(json: try JSON.read(path), source: path)
             }
             var vision = try VisionFamily.read(reader("vision"))
-            vision.hasPoolingHead = false
+            vision.hasPoolingHead = false  // whose result the model does not use
             let settings = try JSON.read(Paths.join(checkpoint, "config.json"))
             let configuration = ModelConfiguration(
                 vision: vision, features: VisionFeatures(layer: -1, appliesPostNorm: true),

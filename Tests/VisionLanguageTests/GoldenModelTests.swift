@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 import VisionLanguage
 
-private let goldenModels = Fixtures.golden("llava-") + Fixtures.golden("nanovlm-")
+private let goldenModels = Fixtures.golden(holding: "samples.json", "training.json", "io.safetensors")
 
 /// Whole models against PyTorch and transformers: logits, loss, every gradient, forty steps of two-stage training, captions.
 @Suite("Golden models", .enabled(if: !goldenModels.isEmpty))
@@ -36,11 +36,7 @@ struct GoldenModelTests {
                 Issue.record("no key for \(path)")
                 continue
             }
-            let other = [
-                key, key.replacing("vision_tower.", with: "vision_tower.vision_model."),
-                key.replacing("vision_model.", with: ""),
-            ]
-            guard let name = other.first(where: gradients.contains) else {
+            guard let name = Self.spellings(of: key).first(where: gradients.contains) else {
                 // Layers beyond the feature layer get no gradient in either.
                 #expect(parameter.gradient == nil, "\(path) has a gradient, \(key) has none")
                 continue
@@ -51,6 +47,14 @@ struct GoldenModelTests {
             compared += 1
         }
         #expect(compared == gradients.entries.count)
+    }
+
+    /// A key as the writers of fixtures spell it, with and without the tower's `vision_model`.
+    private static func spellings(of key: String) -> [String] {
+        [
+            key, key.replacing("vision_tower.", with: "vision_tower.vision_model."),
+            key.replacing("vision_model.", with: ""),
+        ]
     }
 
     /// Padded rows of the fixture have no counterpart in a packed batch; the others follow each other.
@@ -74,6 +78,9 @@ struct GoldenModelTests {
         let lossTolerance = try #require(training["tolerance"]?["loss"]?.double)
         let normTolerance = try #require(training["tolerance"]?["grad_norm_relative"]?.double)
         let steps = try #require(training["steps"]?.array)
+        let settings = training["adamw"]
+        let betas = (settings?["betas"]?.array ?? [0.9, 0.999]).compactMap(\.double)
+        let decay = settings?["weight_decay"]?.double ?? 0
         var next = 0
         for stage in try #require(training["stages"]?.array) {
             let parts = (stage["train"]?.array ?? []).compactMap(\.string)
@@ -81,8 +88,11 @@ struct GoldenModelTests {
                 entry.parameter.isTrainable = parts.contains { entry.path.hasPrefix($0 + ".") }
             }
             let trainable = golden.model.parameters.trainable
+            // One group in the fixture: with weight decay, norms and biases decay too.
+            for entry in trainable.entries { entry.parameter.decays = true }
             let gradients = GradientBuffer(trainable.entries.map(\.parameter), on: backend)
-            let optimizer = AdamW([trainable])
+            let optimizer = AdamW(
+                [trainable], beta1: betas[0], beta2: betas[1], epsilon: settings?["eps"]?.double ?? 1e-8)
             let count = stage["steps"]?.int ?? 0
             let schedule = Schedule(
                 peak: stage["lr"]?.double ?? 0, warmup: stage["warmup_ratio"]?.double ?? 0, totalSteps: count,
@@ -105,7 +115,7 @@ struct GoldenModelTests {
                 // Ten times the fixture's own rounding: the norm after 20 steps carries that of the weights too.
                 #expect(abs(norm - reference) <= 10 * normTolerance * reference, "gradient norm of step \(step)")
                 let clip = GradientBuffer.clipFactor(norm: norm, limit: stage["clip"]?.double)
-                optimizer.step([GroupRate(learningRate: rate, weightDecay: 0)], gradientScale: clip / weight)
+                optimizer.step([GroupRate(learningRate: rate, weightDecay: decay)], gradientScale: clip / weight)
             }
             try expectTrained(golden, stage["name"]?.string ?? "")
         }
@@ -120,11 +130,12 @@ struct GoldenModelTests {
         var compared = 0
         for (path, parameter) in golden.model.parameters.entries {
             let key = try #require(golden.table.key(ofParameter: path), "no key for \(path)")
-            guard trained.contains("\(stage).\(key)") else { continue }
+            let names = Self.spellings(of: key).map { "\(stage).\($0)" }
+            guard let name = names.first(where: trained.contains) else { continue }
             // Adam divides by the gradient's own size, so that an element without much gradient moves by its rounding.
             expectClose(
-                parameter.value.floats, try trained.floats("\(stage).\(key)"),
-                .absolute(3 * golden.tolerance("trained", "\(stage).\(key)")), "\(path) after \(stage)")
+                parameter.value.floats, try trained.floats(name), .absolute(3 * golden.tolerance("trained", name)),
+                "\(path) after \(stage)")
             compared += 1
         }
         #expect(compared == trained.entries.count { $0.name.hasPrefix(stage + ".") }, "\(stage)")
@@ -143,11 +154,11 @@ struct GoldenModelTests {
         let rows = prompt.indices.filter { Int(prompt[$0]) == golden.imageToken }.map { Int32($0) }
         let captions = try #require(json["captions"]?[stage]?.object, "no captions \(stage)")
         let prompts = try captions.keys.map { name in
-            let side = try golden.io.entry("pixel_values.\(name)").shape[2]
+            let shape = try golden.io.entry("pixel_values.\(name)").shape
             let pixels = try golden.io.floats("pixel_values.\(name)")
             return Prompt(
                 ids: ids,
-                pictures: [PictureGroup(height: side, width: side, count: 1, pixels: pixels, rows: rows)])
+                pictures: [PictureGroup(height: shape[1], width: shape[2], count: 1, pixels: pixels, rows: rows)])
         }
         let settings = GenerationSettings(maximumNewTokens: json["max_new_tokens"]?.int ?? 1)
         let together = Generator(golden.model).generate(prompts, settings)

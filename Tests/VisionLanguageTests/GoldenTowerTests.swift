@@ -6,7 +6,8 @@ import TestSupport
 import Testing
 import VisionLanguage
 
-private let goldenTowers = Fixtures.golden("vit-")
+private let goldenTowers = Fixtures.golden(
+    holding: "checkpoint/config.json", "io.safetensors", "grads_pooler.safetensors")
 
 /// Vision towers against `transformers`: every hidden state, pooled vectors, other picture sizes, gradients.
 @Suite("Golden towers", .enabled(if: !goldenTowers.isEmpty))
@@ -32,6 +33,14 @@ struct GoldenTowerTests {
 
         func tensor(_ name: String, on backend: any Backend) throws -> Tensor {
             Tensor(try io.floats(name), shape: Shape(try io.entry(name).shape), on: backend)
+        }
+
+        /// Pictures as the tower takes them, without what their sides hold beyond whole patches.
+        func pixels(_ name: String, on backend: any Backend) throws -> Tensor {
+            let shape = try io.entry(name).shape
+            let group = PictureGroup(
+                height: shape[2], width: shape[3], count: shape[0], pixels: try io.floats(name), rows: [])
+            return group.tensor(for: tower.configuration, on: backend)
         }
 
         func tolerance(_ group: String, _ name: String) -> Double {
@@ -69,7 +78,7 @@ struct GoldenTowerTests {
     func statesAndGradients(folder: String, backend: TestBackend) throws {
         let backend = backend.make()
         let golden = try Golden(folder, on: backend)
-        let pixels = try golden.tensor("pixel_values", on: backend)
+        let pixels = try golden.pixels("pixel_values", on: backend)
         var states = 0
         let last = golden.tower(pixels, features: golden.lastState) { layer, state in
             states += 1
@@ -88,7 +97,7 @@ struct GoldenTowerTests {
     func pooledVectors(folder: String, backend: TestBackend) throws {
         let backend = backend.make()
         let golden = try Golden(folder, on: backend)
-        let pooled = golden.tower.pooled(try golden.tensor("pixel_values", on: backend))
+        let pooled = golden.tower.pooled(try golden.pixels("pixel_values", on: backend))
         try golden.expect(pooled, "pooler_output")
         pooled.backward(seed: try golden.tensor("gout.pooler_output", on: backend))
         try golden.expectGradients("grads_pooler.safetensors")
@@ -99,7 +108,7 @@ struct GoldenTowerTests {
         let backend = TestBackend.cpu.make()
         let golden = try Golden(folder, on: backend)
         guard golden.io.contains("interpolate.pixel_values") else { return }
-        let pixels = try golden.tensor("interpolate.pixel_values", on: backend)
+        let pixels = try golden.pixels("interpolate.pixel_values", on: backend)
         try golden.expect(golden.tower(pixels, features: golden.lastState), "interpolate.last_hidden_state")
     }
 }

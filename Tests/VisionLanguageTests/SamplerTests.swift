@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 import VisionLanguage
 
-private let goldenSampling = Fixtures.golden("sampling").map { Paths.join($0, "sampling.json") }
+private let goldenSampling = Fixtures.golden(holding: "sampling.json").map { Paths.join($0, "sampling.json") }
 
 @Suite("Sampler")
 struct SamplerTests {

@@ -167,6 +167,7 @@ typedef struct vitrail_attention_layout {
     const int32_t *key_counts;     ///< [segments]
     const int32_t *prefix_counts;  ///< [segments], or NULL
     bool is_causal;
+    ptrdiff_t window;              ///< keys that a query sees at most, itself the last of them; 0 without limit
 } vitrail_attention_layout;
 
 /// destination = softmax(scale · q kᵀ) v over segments; log_sum_exp [queries, query_heads], or NULL.

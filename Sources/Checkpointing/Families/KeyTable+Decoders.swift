@@ -26,6 +26,30 @@ extension KeyTable {
         ],
         ties: [TiedKey("lm_head.weight", to: "model.embed_tokens.weight")])
 
+    /// Keys of `GPT2LMHeadModel`, whose maps are `Conv1D`: `[inputs, outputs]`, with query, key and value in one.
+    ///
+    /// The files of the first release leave `transformer.` out.
+    public static let gpt2 = KeyTable(
+        [
+            KeyRule("transformer.wte.weight", "embedding"),
+            KeyRule("transformer.wpe.weight", "positions"),
+            KeyRule("transformer.h.{n}.ln_1", "layers.{n}.norm1"),
+            KeyRule(
+                "transformer.h.{n}.attn.c_attn",
+                ["layers.{n}.attention.query", "layers.{n}.attention.key", "layers.{n}.attention.value"], .transposed),
+            KeyRule("transformer.h.{n}.attn.c_proj", "layers.{n}.attention.output", .transposed),
+            KeyRule("transformer.h.{n}.ln_2", "layers.{n}.norm2"),
+            KeyRule("transformer.h.{n}.mlp.c_fc", "layers.{n}.feedForward.first", .transposed),
+            KeyRule("transformer.h.{n}.mlp.c_proj", "layers.{n}.feedForward.second", .transposed),
+            KeyRule("transformer.ln_f", "norm"),
+            KeyRule("lm_head", "head"),
+        ],
+        aliases: [("", "transformer.")],
+        ignored: ["attn.bias", "attn.masked_bias"].map {
+            IgnoredKey("transformer.h.{n}.\($0)", because: "the causal mask, a constant")
+        },
+        ties: [TiedKey("lm_head.weight", to: "transformer.wte.weight")])
+
     /// Keys of the decoder in nanoVLM's own folders (github.com/huggingface/nanoVLM, models/language_model.py).
     static let nanoVLMDecoder = KeyTable(
         [

@@ -2,16 +2,16 @@ import Basics
 
 extension KeyTable {
     /// Where a parameter stands in a file.
-    struct Place {
+    package struct Place {
         /// The key in the spelling of the rules.
-        let key: String
+        package let key: String
         /// All parameters of that key, in the order of their rows.
-        let paths: [String]
-        let form: KeyRule.Form
+        package let paths: [String]
+        package let form: KeyRule.Form
     }
 
     /// The key that holds a parameter; nil when no rule knows its path.
-    func place(ofParameter path: String) -> Place? {
+    package func place(ofParameter path: String) -> Place? {
         let parts = KeyPattern.split(path)
         var best: (literals: Int, rule: KeyRule, match: KeyPattern.Match)?
         for rule in rules {

@@ -53,7 +53,9 @@ public struct DatasetPreview: Sendable {
             let reason = (error as? RecordError)?.reason ?? "\(error)"
             return "<article><header>line \(line)</header><p class=\"fault\">\(HTML.escaped(reason))</p></article>"
         }
-        let text = PreviewText(record.conversation, imageCount: record.images.count, settings)
+        let text = PreviewText(
+            record.conversation, imageCount: record.images.count, images: { try tokens(of: record.images, store) },
+            settings)
         var facts = ["<b>\(HTML.escaped(record.id))</b>", "line \(line)"]
         if let tokens = text.tokens, let supervised = text.supervised {
             facts.append("\(tokens) tokens, \(supervised) carry loss")
@@ -71,6 +73,16 @@ public struct DatasetPreview: Sendable {
         }
         if let fault = text.fault { html += "<p class=\"fault\">\(HTML.escaped(fault))</p>" }
         return html + "<div class=\"text\">\(text.html)</div></div></article>"
+    }
+
+    /// The tokens of a record's pictures, which follow from their sizes where a model cuts pictures into tiles.
+    private func tokens(of images: [ImageReference], _ store: ImageStore) throws -> [ImageTokens]? {
+        guard let tokens = settings.imageTokens else { return nil }
+        return try images.enumerated().map { index, image in
+            try tokens(
+                { try store.withBytes(of: image) { try ImageProcessor.pictureSize($0, source: image.description) } },
+                index, images.count)
+        }
     }
 
     private func picture(_ image: ImageReference, _ store: ImageStore) -> String {

@@ -1,3 +1,4 @@
+public import Imaging
 public import Tokenization
 
 /// How records are shown.
@@ -10,8 +11,10 @@ public struct PreviewSettings: Sendable {
     public var tokenizer: Tokenizer?
     /// Roles and separators around the turns.
     public var template: any ChatTemplate
-    /// Tokens that stand for a picture; nil when they are not known.
-    public var imageTokens: ImageTokens?
+    /// Tokens that stand for a picture of this size, the one with this number of so many in its record; nil when they are not
+    /// known.
+    public var imageTokens:
+        (@Sendable (_ size: () throws -> PixelSize, _ index: Int, _ count: Int) throws -> ImageTokens)?
     /// The longest side of pictures on the page, in pixels.
     public var pictureSide = 320
 

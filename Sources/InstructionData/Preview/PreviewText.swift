@@ -12,10 +12,13 @@ struct PreviewText {
     /// Why the conversation could not be rendered.
     var fault: String?
 
-    init(_ conversation: Conversation, imageCount: Int, _ settings: PreviewSettings) {
+    /// - Parameter images: the tokens of each picture; nil where they are not known.
+    init(
+        _ conversation: Conversation, imageCount: Int, images: () throws -> [ImageTokens]?, _ settings: PreviewSettings
+    ) {
         do {
             if let tokenizer = settings.tokenizer {
-                try render(conversation, imageCount, settings, tokenizer)
+                try render(conversation, imageCount, images(), settings, tokenizer)
             } else {
                 for segment in try settings.template.segments(conversation, openAnswer: false) { add(segment) }
             }
@@ -50,12 +53,12 @@ struct PreviewText {
     // MARK: - With a tokenizer
 
     private mutating func render(
-        _ conversation: Conversation, _ imageCount: Int, _ settings: PreviewSettings, _ tokenizer: Tokenizer
+        _ conversation: Conversation, _ imageCount: Int, _ known: [ImageTokens]?, _ settings: PreviewSettings,
+        _ tokenizer: Tokenizer
     ) throws {
-        let placeholder = settings.imageTokens ?? ImageTokens(count: 1, id: -1)
-        let images = [ImageTokens](repeating: placeholder, count: imageCount)
+        let images = known ?? [ImageTokens](repeating: ImageTokens(count: 1, id: -1), count: imageCount)
         let rendered = try settings.template.render(conversation, tokenizer: tokenizer, images: images)
-        tokens = rendered.ids.count - (settings.imageTokens == nil ? imageCount : 0)
+        tokens = rendered.ids.count - (known == nil ? imageCount : 0)
         supervised = rendered.supervisedCount
         var spans = rendered.imageSpans[...]
         var decoder = StreamingDecoder(tokenizer, skipSpecialTokens: false)
@@ -70,7 +73,7 @@ struct PreviewText {
         while index < rendered.ids.count {
             if let span = spans.first, span.lowerBound == index {
                 flush(decoder.finish(), &self)
-                let count = settings.imageTokens == nil ? "" : " × \(span.count)"
+                let count = known == nil ? "" : " × \(span.count)"
                 html += "<span class=\"picture\">&lt;image&gt;\(count)</span>"
                 spans.removeFirst()
                 index = max(span.upperBound, index + 1)

@@ -27,9 +27,10 @@ public func attention(_ qkv: Tensor, prefix: Tensor, heads: HeadLayout, segments
     let places = Tensor(tokenPlaces, on: backend)
     let copies = Tensor(prefixPlaces, on: backend)
     let repeated = Tensor((0..<segments.count).flatMap { _ in (0..<Int32(count)) }, on: backend)
-    let all = AttentionSegments(
+    var all = AttentionSegments(
         queryOffsets: segments.queryOffsets, keyStarts: starts, keyCounts: counts, isCausal: segments.isCausal,
         prefixCounts: segments.prefixCounts.map { $0.map { $0 + Int32(count) } })
+    all.window = segments.window
     let keyValue = backend.empty([Int(next), 2 * kv])
     backend.scatterRows(qkv.matrix.columns(q..<q + 2 * kv), indices: places, into: keyValue.matrix)
     let rows = backend.empty([segments.count * count, 2 * kv])

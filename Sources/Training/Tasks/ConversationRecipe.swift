@@ -11,7 +11,7 @@ struct ConversationRecipe: SampleRecipe {
     let processor: ImageProcessor?
     let layout: PictureLayout?
     let maximumTokens: Int
-    let slidingWindow: SlidingWindow?
+    let language: DecoderConfiguration
 
     init(_ bundle: ModelBundle, template: (any ChatTemplate)? = nil, maximumTokens: Int) throws {
         tokenizer = bundle.tokenizer
@@ -19,7 +19,7 @@ struct ConversationRecipe: SampleRecipe {
         processor = bundle.processor
         layout = bundle.pictureLayout
         self.maximumTokens = maximumTokens
-        slidingWindow = bundle.model.configuration.language.slidingWindow
+        language = bundle.model.configuration.language
     }
 
     var needsPictureSizes: Bool { layout?.dependsOnSize ?? false }
@@ -34,11 +34,7 @@ struct ConversationRecipe: SampleRecipe {
             try layout!.tokens(for: needsPictureSizes ? sizes[index] : none, index: index, of: imageCount)
         }
         let text = try template.render(conversation, tokenizer: tokenizer, images: images).truncated(to: maximumTokens)
-        if let slidingWindow, text.ids.count > slidingWindow.tokens {
-            throw UserError(
-                "\(text.ids.count) tokens are more than the model's sliding window of \(slidingWindow.tokens)",
-                fix: "set max_tokens: \(slidingWindow.tokens), or leave the record out")
-        }
+        try language.checkLength(text.ids.count)
         return text
     }
 

@@ -58,10 +58,11 @@ final class LanguageTask: FusableTask {
             var sequence = tokenizer.encode(try corpus.text(at: position))
             if let bos = tokenizer.bosID { sequence.insert(bos, at: 0) }
             if let eos = tokenizer.eosID { sequence.append(eos) }
-            if sequence.count > stage.maximumTokens {
+            let most = min(stage.maximumTokens, model.configuration.language.longestSequence ?? .max)
+            if sequence.count > most {
                 counts.truncated += 1
-                counts.cutTokens += sequence.count - stage.maximumTokens
-                sequence.removeLast(sequence.count - stage.maximumTokens)
+                counts.cutTokens += sequence.count - most
+                sequence.removeLast(sequence.count - most)
             }
             counts.samples += 1
             ids += sequence

@@ -63,7 +63,9 @@ public enum AdapterFolder {
     private static func parent(_ path: String) -> String { path.lastIndex(of: ".").map { String(path[..<$0]) } ?? path }
 
     /// The one method that decides the file's `peft_type`; nil when PEFT has no word for the whole.
-    private static func peftMethod(_ tuning: Tuning, _ tree: ParameterTree) -> AttachedMethod? {
+    private static func peftMethod(
+        _ tuning: Tuning, _ tree: ParameterTree, _ names: AdapterNames
+    ) -> AttachedMethod? {
         let adding = tuning.methods.filter { !$0.added.isEmpty }
         guard adding.count == 1, adding[0].saved is any PEFTMethod else { return nil }
         // PEFT saves whole modules as they stand in memory: not a bias alone, nor a convolution as the matrix that it is here.
@@ -71,13 +73,14 @@ public enum AdapterFolder {
         let modules = Set(changed.map(parent))
         let isWhole = tree.entries.allSatisfy { changed.contains($0.path) || !modules.contains(parent($0.path)) }
         let isPlain = changed.allSatisfy { !$0.contains("patchEmbedding") && !$0.hasPrefix("vision.classToken") }
-        return isWhole && isPlain ? adding[0] : nil
+        let isAlike = names.unlike.isDisjoint(with: changed.union(adding[0].added.map(\.site)))
+        return isWhole && isPlain && isAlike ? adding[0] : nil
     }
 
     private static func configuration(
         _ tuning: Tuning, _ tree: ParameterTree, _ names: AdapterNames
     ) -> JSONObject {
-        guard let attached = peftMethod(tuning, tree), let method = attached.saved as? any PEFTMethod else {
+        guard let attached = peftMethod(tuning, tree, names), let method = attached.saved as? any PEFTMethod else {
             return ["peft_type": .string(ownType), "task_type": .null]
         }
         var object = method.configuration(PEFTScope(attached, tree, names))

@@ -9,12 +9,20 @@ public struct AdapterNames {
     private var keys: [String: String] = [:]
     private var paths: [String: String] = [:]
     private let aliases: [(from: String, to: String)]
+    /// Paths of parameters and maps that stand otherwise in `transformers`: joined with others, or transposed.
+    private(set) var unlike: Set<String> = []
 
     /// The names of a model's tree by its family's key table.
     public init(_ tree: ParameterTree, table: KeyTable) {
         aliases = table.aliases
         for entry in tree.entries {
-            guard let key = table.key(ofParameter: entry.path) else { continue }
+            guard let place = table.place(ofParameter: entry.path) else { continue }
+            // A map that shares a tensor with others in files (GPT-2's query, key and value) keeps its own name.
+            let key = place.paths.count == 1 ? place.key : entry.path
+            if place.paths.count > 1 || place.form == .transposed { unlike.insert(entry.path) }
+            if place.paths.count > 1, let dot = entry.path.lastIndex(of: ".") {
+                unlike.insert(String(entry.path[..<dot]))
+            }
             keys[entry.path] = key
             paths[key] = entry.path
             guard let dot = key.lastIndex(of: "."), let pathDot = entry.path.lastIndex(of: "."),

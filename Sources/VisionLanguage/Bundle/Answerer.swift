@@ -89,7 +89,7 @@ public final class Answerer {
             images: try question.pictures.enumerated().map { index, picture in
                 try layout!.tokens(for: picture.imageSize, index: index, of: question.pictures.count)
             })
-        try bundle.checkLength(rendered.ids.count + settings.maximumNewTokens)
+        try bundle.model.configuration.language.checkLength(rendered.ids.count + settings.maximumNewTokens)
         var ids = rendered.ids
         guard let layout, !question.pictures.isEmpty else { return Prompt(ids: ids) }
         var collector = PictureCollector(layout)
@@ -97,16 +97,6 @@ public final class Answerer {
             try collector.add(picture.values, size: picture.imageSize, span: span, in: &ids)
         }
         return Prompt(ids: ids, pictures: collector.groups)
-    }
-}
-
-extension ModelBundle {
-    /// - Throws: where attention would have to leave out the first tokens, which this project does not compute.
-    public func checkLength(_ tokens: Int) throws {
-        guard let window = model.configuration.language.slidingWindow, tokens > window.tokens else { return }
-        throw UserError(
-            "\(tokens) tokens are more than the model's sliding window of \(window.tokens) (\"sliding_window\")",
-            fix: "keep within \(window.tokens) tokens: beyond it attention would need a window, which is not supported")
     }
 }
 

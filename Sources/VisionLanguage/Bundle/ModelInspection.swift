@@ -31,6 +31,8 @@ public struct ModelInspection: Sendable {
     public var imageTokens: Int?
     /// Whether pictures are cut into tiles.
     public var isTiled = false
+    /// How pictures stand in the text; nil for a language model.
+    public var pictureLayout: PictureLayout?
     /// Tokens of the vocabulary, and rows of the embedding.
     public var vocabulary: String?
     /// The chat template by name.
@@ -69,6 +71,7 @@ public struct ModelInspection: Sendable {
         picture = "\(layout.width)×\(layout.height)"
         imageTokens = layout.tokensPerTile
         isTiled = layout.dependsOnSize
+        pictureLayout = layout
     }
 
     /// Runs one look; a failure becomes a problem.

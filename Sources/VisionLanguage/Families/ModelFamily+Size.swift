@@ -43,7 +43,8 @@ extension ModelConfiguration {
         let attention = hidden * Double(language.headWidth) * (2 * queries + 2 * keys)
         var count =
             hidden * Double(language.vocabularySize) * (language.tiesWordEmbeddings ? 1 : 2)
-            + Double(language.layers) * (attention + 3 * hidden * Double(language.intermediateSize))
+            + Double(language.layers)
+            * (attention + (language.hasGate ? 3 : 2) * hidden * Double(language.intermediateSize))
         guard let vision, withTower else { return count }
         let width = Double(vision.hiddenSize)
         let grid = Double(vision.imageSize / vision.patchSize)

@@ -55,7 +55,8 @@ package struct ModelFamily {
                 configuration: ModelConfiguration(
                     vision: nil, features: VisionFeatures(appliesPostNorm: false), projector: .linear,
                     language: language),
-                table: .llama.prefixed(key: "", path: "language."), imageTokenID: nil, published: reader.json)
+                table: language.family.table.prefixed(key: "", path: "language."), imageTokenID: nil,
+                published: reader.json)
         default:
             let known = DecoderFamily.allCases.map(\.rawValue) + ["llava", "llava_next", "idefics3", "smolvlm"]
             throw UserError(
@@ -67,7 +68,9 @@ package struct ModelFamily {
 
     /// Keys of the weights, as the model's layout names them.
     static func table(_ configuration: ModelConfiguration) -> KeyTable {
-        guard let vision = configuration.vision else { return .llama.prefixed(key: "", path: "language.") }
+        guard let vision = configuration.vision else {
+            return configuration.language.family.table.prefixed(key: "", path: "language.")
+        }
         switch configuration.layout {
         case .decoder, .llava, .llavaNext: return .llava(channels: vision.channels, patchSize: vision.patchSize)
         case .idefics3, .smolVLM: return .idefics3(channels: vision.channels, patchSize: vision.patchSize)

@@ -7,8 +7,10 @@ public final class Decoder: Module, VirtualTokenSite {
     public private(set) var configuration: DecoderConfiguration
     /// `[vocabulary, hidden]`.
     public private(set) var embedding: Parameter
-    private let blocks: [TransformerBlock<RMSNorm, GatedMLP>]
-    private let norm: RMSNorm
+    /// `[positions, hidden]`, learned; nil with rotary positions.
+    private let positions: Parameter?
+    private let blocks: [any DecoderBlock]
+    private let norm: any Layer
     private var head: Linear?
     /// Whether blocks are computed again in the backward pass instead of kept.
     public var recomputesActivations = false
@@ -20,35 +22,78 @@ public final class Decoder: Module, VirtualTokenSite {
         self.configuration = configuration
         let hidden = configuration.hiddenSize
         embedding = initializer.normal([configuration.vocabularySize, hidden], deviation: 0.02)
-        let rotary = RotaryEmbedding(
-            headWidth: configuration.headWidth, theta: configuration.ropeTheta, scaling: configuration.ropeScaling,
-            backend: initializer.backend)
-        // Residual branches start smaller in deep decoders, so that the sum over blocks keeps its size (Radford et al. 2019).
-        let gain = 1 / Float(2 * max(1, configuration.layers)).squareRoot()
-        func norm() -> RMSNorm { RMSNorm(columns: hidden, epsilon: configuration.normEpsilon, initializer) }
-        blocks = (0..<configuration.layers).map { _ in
-            TransformerBlock(
-                norm1: norm(),
-                attention: Attention(
-                    hiddenSize: hidden, heads: configuration.heads, hasInputBias: configuration.hasQueryKeyValueBias,
-                    hasOutputBias: configuration.hasOutputBias, rotary: rotary,
-                    normEpsilon: configuration.hasQueryKeyNorm ? configuration.normEpsilon : nil, gain: gain,
-                    initializer),
-                norm2: norm(),
-                feedForward: GatedMLP(
-                    hiddenSize: hidden, intermediateSize: configuration.intermediateSize,
-                    activation: configuration.activation, hasBias: configuration.hasFeedForwardBias, gain: gain,
-                    initializer))
-        }
-        self.norm = norm()
+        positions =
+            configuration.hasLearnedPositions
+            ? initializer.normal([configuration.maximumPositions, hidden], deviation: 0.02, decays: false) : nil
+        let rotary =
+            configuration.hasLearnedPositions
+            ? nil
+            : RotaryEmbedding(
+                headWidth: configuration.headWidth, theta: configuration.ropeTheta, scaling: configuration.ropeScaling,
+                backend: initializer.backend)
+        blocks = (0..<configuration.layers).map { Self.block(configuration, layer: $0, rotary, initializer) }
+        norm =
+            configuration.norm == .layer
+            ? Self.layerNorm(configuration, initializer) : Self.rmsNorm(configuration, initializer)
         head =
             configuration.tiesWordEmbeddings
             ? nil : Linear(inputs: hidden, outputs: configuration.vocabularySize, hasBias: false, initializer)
     }
 
+    private static func rmsNorm(_ configuration: DecoderConfiguration, _ initializer: Initializer) -> RMSNorm {
+        RMSNorm(
+            columns: configuration.hiddenSize, epsilon: configuration.normEpsilon,
+            addsOne: configuration.norm == .rootMeanSquarePlusOne, initializer)
+    }
+
+    private static func layerNorm(_ configuration: DecoderConfiguration, _ initializer: Initializer) -> LayerNorm {
+        LayerNorm(columns: configuration.hiddenSize, epsilon: configuration.normEpsilon, initializer)
+    }
+
+    private static func block(
+        _ configuration: DecoderConfiguration, layer: Int, _ rotary: RotaryEmbedding?, _ initializer: Initializer
+    ) -> any DecoderBlock {
+        // Residual branches start smaller in deep decoders, so that the sum over blocks keeps its size (Radford et al. 2019).
+        let gain = 1 / Float(2 * max(1, configuration.layers)).squareRoot()
+        let (hidden, inner) = (configuration.hiddenSize, configuration.intermediateSize)
+        func attention() -> Attention {
+            Attention(
+                hiddenSize: hidden, heads: configuration.heads, hasInputBias: configuration.hasQueryKeyValueBias,
+                hasOutputBias: configuration.hasOutputBias, rotary: rotary,
+                normEpsilon: configuration.hasQueryKeyNorm ? configuration.normEpsilon : nil,
+                window: configuration.slidingWindow?.tokens(at: layer), gain: gain, initializer)
+        }
+        func gated() -> GatedMLP {
+            GatedMLP(
+                hiddenSize: hidden, intermediateSize: inner, activation: configuration.activation,
+                hasBias: configuration.hasFeedForwardBias, gain: gain, initializer)
+        }
+        func plain() -> MLP {
+            MLP(
+                hiddenSize: hidden, intermediateSize: inner, activation: configuration.activation, gain: gain,
+                initializer)
+        }
+        func rms() -> RMSNorm { rmsNorm(configuration, initializer) }
+        func normed() -> LayerNorm { layerNorm(configuration, initializer) }
+        return switch (configuration.norm == .layer, configuration.hasGate) {
+        case (false, true):
+            TransformerBlock(norm1: rms(), attention: attention(), norm2: rms(), feedForward: gated())
+        case (false, false):
+            TransformerBlock(norm1: rms(), attention: attention(), norm2: rms(), feedForward: plain())
+        case (true, true):
+            TransformerBlock(norm1: normed(), attention: attention(), norm2: normed(), feedForward: gated())
+        case (true, false):
+            TransformerBlock(norm1: normed(), attention: attention(), norm2: normed(), feedForward: plain())
+        }
+    }
+
     /// Parameters by path.
     public var parameters: ParameterTree {
-        let tree: ParameterTree = ["embedding": embedding, "layers": blocks, "norm": norm, "head": head]
+        var layers = ParameterTree()
+        for (index, block) in blocks.enumerated() { layers.append(block.parameters, under: String(index)) }
+        let tree: ParameterTree = [
+            "embedding": embedding, "positions": positions, "layers": layers, "norm": norm, "head": head,
+        ]
         return tree.with(self)
     }
 
@@ -65,9 +110,19 @@ public final class Decoder: Module, VirtualTokenSite {
     /// Token embeddings with visual tokens in their places, `[tokens, hidden]`; ids are negative at the places.
     public func embedded(_ ids: [Int32], features: Tensor?, rows: [Int32]) -> Tensor {
         let backend = embedding.value.backend
-        return TensorCore.embedded(
-            embedding.tensor, ids: Tensor(ids, on: backend), features: features,
-            rows: features == nil ? nil : Tensor(rows, on: backend), paddingID: configuration.paddingTokenID)
+        let places = features == nil ? nil : Tensor(rows, on: backend)
+        let padding = configuration.paddingTokenID
+        guard configuration.scalesEmbeddings else {
+            return TensorCore.embedded(
+                embedding.tensor, ids: Tensor(ids, on: backend), features: features, rows: places, paddingID: padding)
+        }
+        let text = TensorCore.embedded(
+            embedding.tensor, ids: Tensor(ids, on: backend), features: nil, rows: nil, paddingID: padding)
+        let words = scaled(text, by: Float(configuration.hiddenSize).squareRoot())
+        guard let features else { return words }
+        // Visual tokens stand among them as they are.
+        let order = ids.enumerated().map { $1 < 0 ? -1 : Int32($0) }
+        return TensorCore.embedded(words, ids: Tensor(order, on: backend), features: features, rows: places)
     }
 
     /// Hidden states after the final norm.
@@ -119,6 +174,14 @@ public final class Decoder: Module, VirtualTokenSite {
         _ x: Tensor, _ context: AttentionContext, captured: ((Int, Tensor) -> Void)?
     ) -> Tensor {
         var h = x
+        if let positions, let given = context.positions {
+            // Nothing is read beyond the table; longer texts are refused before they come here.
+            let last = Int32(configuration.maximumPositions - 1)
+            let indices =
+                given.count - 1 > last
+                ? Tensor(given.tensor.integers.map { min($0, last) }, on: x.backend) : given.tensor
+            h = h + gatherRows(positions.tensor, indices: indices)
+        }
         for (index, block) in blocks.enumerated() {
             captured?(index, h)
             if recomputesActivations, context.cache == nil {

@@ -1,7 +1,8 @@
+import Basics
 public import NeuralNetwork
 public import TensorCore
 
-/// The shape of a decoder. Llama, SmolLM2, Mistral, Qwen2 and Qwen3 are settings of one.
+/// The shape of a decoder. Llama, SmolLM2, Mistral, Qwen2, Qwen3, Gemma and GPT-2 are settings of one.
 public struct DecoderConfiguration: Hashable, Sendable {
     /// Width of a token's hidden state.
     public var hiddenSize: Int
@@ -41,8 +42,27 @@ public struct DecoderConfiguration: Hashable, Sendable {
     public var paddingTokenID: Int32?
     /// The family it is written as.
     public var family: DecoderFamily
-    /// A limit on how far attention looks back, where it is shorter than ``maximumPositions``.
+    /// A limit on how far attention looks back.
     public var slidingWindow: SlidingWindow?
+
+    /// The kind of norm.
+    public var norm = Norm.rootMeanSquare
+    /// Whether the feed-forward is gated; otherwise it is two maps with biases (GPT-2).
+    public var hasGate = true
+    /// Whether positions are learned and added to the embeddings (GPT-2) instead of rotary.
+    public var hasLearnedPositions = false
+    /// Whether embeddings of text are multiplied by √hidden (Gemma).
+    public var scalesEmbeddings = false
+
+    /// The norms of decoders.
+    public enum Norm: Hashable, Sendable {
+        /// RMS norm.
+        case rootMeanSquare
+        /// RMS norm whose weight is kept less one (Gemma).
+        case rootMeanSquarePlusOne
+        /// Layer norm with bias (GPT-2).
+        case layer
+    }
 
     /// A decoder's shape; the rest defaults to Llama's.
     public init(
@@ -76,22 +96,36 @@ public struct DecoderConfiguration: Hashable, Sendable {
         self.slidingWindow = slidingWindow
     }
 
+    /// The most tokens that a sequence can have; nil where positions are computed.
+    public var longestSequence: Int? { hasLearnedPositions ? maximumPositions : nil }
+
+    /// - Throws: where a sequence would need more positions than were learned.
+    public func checkLength(_ tokens: Int) throws {
+        guard let longestSequence, tokens > longestSequence else { return }
+        throw UserError(
+            "\(tokens) tokens are more than the \(longestSequence) positions that the model has learned",
+            fix: "keep within \(longestSequence) tokens (max_tokens, --max-tokens)")
+    }
+
     /// How queries, keys and values divide into heads.
     public var heads: HeadLayout {
         HeadLayout(queryHeads: attentionHeads, keyValueHeads: keyValueHeads, width: headWidth)
     }
 }
 
-/// A limit on how far attention looks back (Mistral; Beltagy et al. 2020). Up to its length a sequence is computed as without it.
+/// A limit on how far attention looks back (Mistral; Beltagy et al. 2020).
 public struct SlidingWindow: Hashable, Sendable {
     /// Tokens that a token sees, itself included.
     public var tokens: Int
-    /// The first block that has the limit; earlier ones see everything (Qwen).
-    public var firstLayer: Int
+    /// The blocks that have the limit; the others see everything (Qwen). Nil for all of them.
+    public var layers: Set<Int>?
 
     /// A window.
-    public init(tokens: Int, firstLayer: Int = 0) {
+    public init(tokens: Int, layers: Set<Int>? = nil) {
         self.tokens = tokens
-        self.firstLayer = firstLayer
+        self.layers = layers
     }
+
+    /// The limit of a block, nil without.
+    public func tokens(at layer: Int) -> Int? { layers?.contains(layer) == false ? nil : tokens }
 }

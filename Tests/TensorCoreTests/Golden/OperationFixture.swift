@@ -16,7 +16,7 @@ struct OperationFixture: Sendable, CustomTestStringConvertible {
 
     /// The repository's own cases, and the shared ones where present.
     static let all: [OperationFixture] = {
-        let folders = [Fixtures.local("TensorCore", "operations")] + Fixtures.golden("ops")
+        let folders = [Fixtures.local("TensorCore", "operations")] + Fixtures.golden(indexing: "cases")
         return folders.flatMap { folder -> [OperationFixture] in
             guard let index = try? JSON.read(Paths.join(folder, "index.json")), let cases = index["cases"]?.object
             else {

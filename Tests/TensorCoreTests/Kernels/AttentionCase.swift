@@ -19,7 +19,30 @@ struct AttentionCase: Sendable, CustomTestStringConvertible {
     private static let cached = AttentionSegments(
         queryOffsets: [0, 1, 4, 11], keyStarts: [0, 37, 40], keyCounts: [37, 3, 19], isCausal: true)
 
+    private static func within(_ window: Int, _ segments: AttentionSegments) -> AttentionSegments {
+        var result = segments
+        result.window = window
+        return result
+    }
+
     static let all: [AttentionCase] = [
+        AttentionCase(
+            "window over short sequences", HeadLayout(queryHeads: 4, keyValueHeads: 2, width: 16),
+            within(7, AttentionSegments(offsets: uneven, isCausal: true))),
+        AttentionCase(
+            "window over long sequences", HeadLayout(queryHeads: 2, keyValueHeads: 1, width: 40),
+            within(100, AttentionSegments(offsets: [0, 401, 417], isCausal: true))),
+        AttentionCase(
+            "window of one", HeadLayout(queryHeads: 2, keyValueHeads: 2, width: 8),
+            within(1, AttentionSegments(offsets: [0, 150], isCausal: true))),
+        AttentionCase(
+            "window over a cache", HeadLayout(queryHeads: 6, keyValueHeads: 2, width: 16), within(17, cached)),
+        AttentionCase(
+            "window over long caches", HeadLayout(queryHeads: 8, keyValueHeads: 2, width: 24),
+            within(
+                130,
+                AttentionSegments(
+                    queryOffsets: [0, 1, 2, 5], keyStarts: [0, 17, 317], keyCounts: [17, 300, 1025], isCausal: true))),
         AttentionCase(
             "one token", HeadLayout(queryHeads: 1, keyValueHeads: 1, width: 4), .uniform(count: 1, length: 1)),
         AttentionCase("no token", HeadLayout(queryHeads: 2, keyValueHeads: 1, width: 8), .uniform(count: 1, length: 0)),
