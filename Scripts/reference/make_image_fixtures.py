@@ -17,9 +17,9 @@ from PIL import Image, ImageOps
 
 def picture(width, height):
     """A picture that the tests draw again: Tests/ImagingTests/TestPicture.swift has the same formula."""
-    y, x, c = np.meshgrid(np.arange(height), np.arange(width), np.arange(3), indexing="ij")
-    value = x * 7 + y * 13 + c * 85 + (x * y) // 16 + ((x // 5 + y // 3) % 2) * 128
-    return (value & 255).astype(np.uint8)
+    y, x = np.arange(height, dtype=np.int32)[:, None], np.arange(width, dtype=np.int32)
+    value = x * 7 + y * 13 + (x * y) // 16 + ((x // 5 + y // 3) % 2) * 128
+    return (value[..., None] + np.arange(3, dtype=np.int32) * 85 & 255).astype(np.uint8)
 
 
 def smooth(width, height):
