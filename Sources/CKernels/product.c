@@ -25,6 +25,9 @@ bool vitrail_product(vitrail_pool *pool, const vitrail_product_args *args) {
     if (args->k > 0 && args->precision == VITRAIL_BFLOAT16) {
         const bfloat16_kernels *kernels = bfloat16_kernels_in_use();
         if (kernels) return product_native_bfloat16(pool, args, kernels, NULL);
+    } else if (args->k > 0) {
+        const bfloat16_kernels *kernels = split_kernels_for(args);
+        if (kernels) return product_native_bfloat16(pool, args, kernels, NULL);
     }
     return product_native_float32(pool, args, float32_kernels_in_use(), NULL);
 }
@@ -46,7 +49,7 @@ static vitrail_packed packing_of(const vitrail_product_args *args) {
     if (args->n <= 0 || args->k <= 0) return packed;
     if (args->precision == VITRAIL_BFLOAT16) packed.bfloat16 = bfloat16_kernels_in_use();
     if (packed.bfloat16) {
-        packed.bytes = product_bfloat16_packed_bytes(args);
+        packed.bytes = product_bfloat16_packed_bytes(args, packed.bfloat16);
     } else {
         packed.float32 = float32_kernels_in_use();
         packed.bytes = product_native_packed_bytes(args, packed.float32);

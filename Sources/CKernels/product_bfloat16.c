@@ -4,9 +4,10 @@
 #include "product_bfloat16.h"
 
 enum {
-    BLOCK_DEPTH = 1024,             // terms between visits to C, a multiple of 32
     UNIT_ROWS = 128,
     UNIT_COLUMNS = 256,
+    SPLIT_ROWS = 64,                // the least shape whose float32 product is taken in parts
+    SPLIT_TERMS = 48,
     LOCAL_EXTENT = 128,             // up to so many rows (columns), the other operand is packed by its unit
     SHARED_BYTES = 32 << 20,
 };
@@ -30,6 +31,26 @@ const bfloat16_kernels *bfloat16_kernels_in_use(void) {
     if (level >= VITRAIL_CPU_AVX512_BF16) return &bfloat16_kernels_avx512;
 #endif
     return NULL;
+}
+
+const bfloat16_kernels *split_kernels_for(const vitrail_product_args *args) {
+#if PRODUCT_X86
+    // Packing costs an element of A and B what splitting saves in about 40 products of it (measured).
+    const bool large = args->m >= SPLIT_ROWS && args->k >= SPLIT_TERMS
+                       && args->m * args->n >= 40 * (args->m + args->n);
+    if (large && vitrail_cpu() >= VITRAIL_CPU_AMX) return &split_kernels_amx;
+#endif
+    (void)args;
+    return NULL;
+}
+
+/// Elements of a packed block of terms of a group (panel).
+static int64_t group_block(const bfloat16_product *product) {
+    return (int64_t)product->kernels->rows * product->kernels->parts * BLOCK_TERMS;
+}
+
+static int64_t panel_block(const bfloat16_product *product) {
+    return (int64_t)PANEL_COLUMNS * product->kernels->parts * BLOCK_TERMS;
 }
 
 static const void *element_at(const void *data, int64_t index, vitrail_element type) {
@@ -58,7 +79,7 @@ static void pack_panel(const bfloat16_product *product, uint16_t *out, int64_t p
 /// block's 32 lines is then read from end to end.
 static void pack_a_part(void *context, int part, int parts) {
     const bfloat16_product *product = context;
-    const int64_t block_size = product->kernels->rows * BLOCK_TERMS, size = product->blocks * block_size;
+    const int64_t block_size = group_block(product), size = product->blocks * block_size;
     const int64_t count = product->args->transpose_a ? product->blocks : product->groups;
     for (int64_t i = count * part / parts; i < count * (part + 1) / parts; i++) {
         if (!product->args->transpose_a) {
@@ -73,7 +94,7 @@ static void pack_a_part(void *context, int part, int parts) {
 
 static void pack_b_part(void *context, int part, int parts) {
     const bfloat16_product *product = context;
-    const int64_t block_size = PANEL_COLUMNS * BLOCK_TERMS, size = product->blocks * block_size;
+    const int64_t block_size = panel_block(product), size = product->blocks * block_size;
     const int64_t count = product->args->transpose_b ? product->panels : product->blocks;
     for (int64_t i = count * part / parts; i < count * (part + 1) / parts; i++) {
         if (product->args->transpose_b) {
@@ -107,18 +128,18 @@ static void multiply_part(void *context, int part, int parts) {
     const int64_t last_group = product->groups * (row_unit + 1) / product->row_units;
     const int64_t first_panel = product->panels * column_unit / product->column_units;
     const int64_t last_panel = product->panels * (column_unit + 1) / product->column_units;
-    const int64_t group_block = kernels->rows * BLOCK_TERMS, panel_block = PANEL_COLUMNS * BLOCK_TERMS;
+    const int64_t group_size = group_block(product), panel_size = panel_block(product);
     char *scratch = product->scratch + (size_t)vitrail_pool_thread() * product->scratch_bytes;
     uint16_t *local_a = (uint16_t *)scratch, *local_b = (uint16_t *)(scratch + product->scratch_a_bytes);
 
     if (kernels->start) kernels->start();
-    const int64_t visits = divide_up(product->blocks, BLOCK_DEPTH / BLOCK_TERMS);
+    const int64_t visits = divide_up(product->blocks, kernels->depth / BLOCK_TERMS);
     for (int64_t visit = 0; visit < visits; visit++) {
         const int64_t start = product->blocks * visit / visits;
         const int64_t count = product->blocks * (visit + 1) / visits - start;
         if (!product->shared_a) {
             for (int64_t group = first_group; group < last_group; group++) {
-                pack_group(product, local_a + (group - first_group) * count * group_block, group, start, count);
+                pack_group(product, local_a + (group - first_group) * count * group_size, group, start, count);
             }
         }
         for (int64_t panel = first_panel; panel < last_panel; panel++) {
@@ -132,21 +153,24 @@ static void multiply_part(void *context, int part, int parts) {
                 .columns = (int)least(PANEL_COLUMNS, args->n - column),
             };
             if (product->shared_b) {
-                tile.b = product->shared_b + (panel * product->blocks + start) * panel_block;
+                tile.b = product->shared_b + (panel * product->blocks + start) * panel_size;
             } else {
                 pack_panel(product, local_b, panel, start, count);
                 tile.b = local_b;
             }
-            for (int64_t group = first_group; group < last_group; group += 2) {
+            // Two groups at once when both are whole: how a group's rows are added up then depends on the group alone,
+            // and not on where the cut into units lies.
+            for (int64_t group = first_group, taken; group < last_group; group += taken) {
                 const int64_t row = group * kernels->rows;
-                tile.rows = (int)least(args->m - row, (last_group - group >= 2 ? 2 : 1) * kernels->rows);
+                taken = last_group - group >= 2 && row + 2 * kernels->rows <= args->m ? 2 : 1;
+                tile.rows = (int)least(args->m - row, taken * kernels->rows);
                 tile.c = args->c + row * args->ldc + column;
                 if (product->shared_a) {
-                    tile.a = product->shared_a + (group * product->blocks + start) * group_block;
-                    tile.a_group = product->blocks * group_block;
+                    tile.a = product->shared_a + (group * product->blocks + start) * group_size;
+                    tile.a_group = product->blocks * group_size;
                 } else {
-                    tile.a = local_a + (group - first_group) * count * group_block;
-                    tile.a_group = count * group_block;
+                    tile.a = local_a + (group - first_group) * count * group_size;
+                    tile.a_group = count * group_size;
                 }
                 kernels->multiply(&tile);
             }
@@ -157,7 +181,9 @@ static void multiply_part(void *context, int part, int parts) {
 
 static void cut(bfloat16_product *product, int threads, bool share_a, bool share_b) {
     const int rows = product->kernels->rows;
-    product->row_units = divide_up(product->groups, UNIT_ROWS / rows);
+    // Panels in three parts come from farther away, and more rows have to repay them.
+    const int unit_rows = product->kernels->parts == 1 ? UNIT_ROWS : 2 * UNIT_ROWS;
+    product->row_units = divide_up(product->groups, unit_rows / rows);
     product->column_units = divide_up(product->panels, UNIT_COLUMNS / PANEL_COLUMNS);
     if (!share_b) product->row_units = 1;
     if (!share_a) product->column_units = 1;
@@ -186,9 +212,9 @@ static bfloat16_product describe(const vitrail_product_args *args, const bfloat1
     };
 }
 
-size_t product_bfloat16_packed_bytes(const vitrail_product_args *args) {
-    return (size_t)(divide_up(args->n, PANEL_COLUMNS) * PANEL_COLUMNS * divide_up(args->k, BLOCK_TERMS) * BLOCK_TERMS)
-           * sizeof(uint16_t);
+size_t product_bfloat16_packed_bytes(const vitrail_product_args *args, const bfloat16_kernels *kernels) {
+    const bfloat16_product product = describe(args, kernels);
+    return (size_t)(product.panels * product.blocks * panel_block(&product)) * sizeof(uint16_t);
 }
 
 void product_bfloat16_pack(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels,
@@ -202,10 +228,10 @@ bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *arg
                              const uint16_t *packed) {
     const int threads = vitrail_pool_threads(pool);
     bfloat16_product product = describe(args, kernels);
-    const size_t depth = (size_t)least(product.blocks, BLOCK_DEPTH / BLOCK_TERMS) * BLOCK_TERMS * sizeof(uint16_t);
-    const size_t terms = (size_t)product.blocks * BLOCK_TERMS * sizeof(uint16_t);
-    const size_t a_bytes = (size_t)(product.groups * kernels->rows) * terms;
-    const size_t b_bytes = (size_t)(product.panels * PANEL_COLUMNS) * terms;
+    const size_t group_bytes = (size_t)group_block(&product) * sizeof(uint16_t);
+    const size_t panel_bytes = (size_t)panel_block(&product) * sizeof(uint16_t);
+    const size_t a_bytes = (size_t)(product.groups * product.blocks) * group_bytes;
+    const size_t b_bytes = (size_t)(product.panels * product.blocks) * panel_bytes;
     bool share_a = true, share_b = true;
     if (!packed && (args->m <= LOCAL_EXTENT || (b_bytes > SHARED_BYTES && a_bytes <= b_bytes))) {
         share_b = false;
@@ -217,8 +243,9 @@ bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *arg
     const size_t shared_a_bytes = share_a ? (a_bytes + 63) & ~(size_t)63 : 0;
     const size_t shared_b_bytes = share_b && !packed ? (b_bytes + 63) & ~(size_t)63 : 0;
     const int64_t unit_groups = divide_up(product.groups, product.row_units);
-    product.scratch_a_bytes = share_a ? 0 : (size_t)(unit_groups * kernels->rows) * depth;
-    product.scratch_bytes = product.scratch_a_bytes + (share_b ? 0 : PANEL_COLUMNS * depth);
+    const int64_t depth = least(product.blocks, kernels->depth / BLOCK_TERMS);
+    product.scratch_a_bytes = share_a ? 0 : (size_t)(unit_groups * depth) * group_bytes;
+    product.scratch_bytes = product.scratch_a_bytes + (share_b ? 0 : (size_t)depth * panel_bytes);
     product.scratch_bytes = (product.scratch_bytes + 4095) & ~(size_t)4095;
     char *memory = vitrail_pool_borrow(pool, shared_a_bytes + shared_b_bytes + product.scratch_bytes * (size_t)threads);
     if (!memory) return false;

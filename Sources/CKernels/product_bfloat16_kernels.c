@@ -1,4 +1,4 @@
-// The kernels that multiply packed bfloat16 operands: AMX tiles, and AVX-512 dot products of pairs.
+// The kernel that multiplies packed bfloat16 operands by AVX-512's dot products of pairs.
 
 #include "product_bfloat16.h"
 
@@ -7,11 +7,9 @@
 #include <immintrin.h>
 
 void bfloat16_pack_a_14(uint16_t *, const void *, int64_t, bool, vitrail_element, int, int64_t, int64_t);
-void bfloat16_pack_a_16(uint16_t *, const void *, int64_t, bool, vitrail_element, int, int64_t, int64_t);
 void bfloat16_pack_b(uint16_t *, const void *, int64_t, bool, vitrail_element, int, int64_t, int64_t);
 
-/// C = (accumulate ? C : 0) + alpha * sums + bias for rows of 32 sums.
-TARGET_AVX512 static void store_sums(const bfloat16_tile *tile, const float *sums, int first, int rows) {
+TARGET_AVX512 void bfloat16_store_sums(const bfloat16_tile *tile, const float *sums, int first, int rows) {
     const __mmask16 low = (__mmask16)(tile->columns >= 16 ? 0xffff : (1 << tile->columns) - 1);
     const __mmask16 high = (__mmask16)(tile->columns >= 32 ? 0xffff
                                        : tile->columns <= 16 ? 0 : (1 << (tile->columns - 16)) - 1);
@@ -33,115 +31,6 @@ TARGET_AVX512 static void store_sums(const bfloat16_tile *tile, const float *sum
         _mm512_mask_storeu_ps(c + 16, high, _mm512_add_ps(y, bias_high));
     }
 }
-
-// MARK: AMX
-
-TARGET_AMX static void amx_start(void) {
-    struct {
-        uint8_t palette, start_row, reserved[14];
-        uint16_t bytes[16];
-        uint8_t rows[16];
-    } __attribute__((aligned(64))) configuration = {.palette = 1};
-    for (int i = 0; i < 8; i++) {
-        configuration.bytes[i] = 64;
-        configuration.rows[i] = 16;
-    }
-    _tile_loadconfig(&configuration);
-}
-
-TARGET_AMX static void amx_stop(void) { _tile_release(); }
-
-/// Two groups of 16 rows by 32 columns in tiles 0 to 3; A in 4 and 5, B in 6 and 7.
-TARGET_AMX static void amx_multiply(const bfloat16_tile *tile) {
-    enum { A_TILE = 16 * BLOCK_TERMS, B_TILES = PANEL_COLUMNS * BLOCK_TERMS, B_STRIDE = 4 * PANEL_COLUMNS };
-    const uint16_t *a = tile->a, *b = tile->b;
-    const uint16_t *a_second = a + tile->a_group;
-    const bool two = tile->rows > 16, full = tile->columns == PANEL_COLUMNS && tile->alpha == 1
-                                             && (tile->rows == 32 || tile->rows == 16);
-    const bool direct = full && !(tile->accumulate && tile->bias);
-    float *c = tile->c;
-    const ptrdiff_t stride = tile->ldc * (ptrdiff_t)sizeof(float);
-    if (direct && tile->accumulate) {
-        _tile_loadd(0, c, stride);
-        _tile_loadd(1, c + 16, stride);
-        if (two) {
-            _tile_loadd(2, c + 16 * tile->ldc, stride);
-            _tile_loadd(3, c + 16 * tile->ldc + 16, stride);
-        }
-    } else if (direct && tile->bias) {
-        _tile_loadd(0, tile->bias, 0);
-        _tile_loadd(1, tile->bias + 16, 0);
-        _tile_loadd(2, tile->bias, 0);
-        _tile_loadd(3, tile->bias + 16, 0);
-    } else {
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
-    }
-    // C is wanted when the sums are done: its lines are asked for while tiles multiply.
-    const int rows = tile->rows;
-    if (!(direct && tile->accumulate)) {
-        for (int i = 0; i < rows; i++) {
-            __builtin_prefetch(c + i * tile->ldc, 1);
-            __builtin_prefetch(c + i * tile->ldc + 31, 1);
-        }
-    }
-    if (two) {
-        for (int64_t block = 0; block < tile->blocks; block++) {
-            _tile_loadd(4, a, 64);
-            _tile_loadd(6, b, B_STRIDE);
-            _tile_loadd(7, b + PANEL_COLUMNS, B_STRIDE);
-            _tile_loadd(5, a_second, 64);
-            _tile_dpbf16ps(0, 4, 6);
-            _tile_dpbf16ps(1, 4, 7);
-            _tile_dpbf16ps(2, 5, 6);
-            _tile_dpbf16ps(3, 5, 7);
-            a += A_TILE;
-            a_second += A_TILE;
-            b += B_TILES;
-        }
-    } else {
-        for (int64_t block = 0; block < tile->blocks; block++) {
-            _tile_loadd(4, a, 64);
-            _tile_loadd(6, b, B_STRIDE);
-            _tile_loadd(7, b + PANEL_COLUMNS, B_STRIDE);
-            _tile_dpbf16ps(0, 4, 6);
-            _tile_dpbf16ps(1, 4, 7);
-            a += A_TILE;
-            b += B_TILES;
-        }
-    }
-    if (direct) {
-        _tile_stored(0, c, stride);
-        _tile_stored(1, c + 16, stride);
-        if (two) {
-            _tile_stored(2, c + 16 * tile->ldc, stride);
-            _tile_stored(3, c + 16 * tile->ldc + 16, stride);
-        }
-        return;
-    }
-    float sums[32 * PANEL_COLUMNS] __attribute__((aligned(64)));
-    enum { SUMS_STRIDE = 4 * PANEL_COLUMNS };
-    _tile_stored(0, sums, SUMS_STRIDE);
-    _tile_stored(1, sums + 16, SUMS_STRIDE);
-    if (two) {
-        _tile_stored(2, sums + 16 * PANEL_COLUMNS, SUMS_STRIDE);
-        _tile_stored(3, sums + 16 * PANEL_COLUMNS + 16, SUMS_STRIDE);
-    }
-    store_sums(tile, sums, 0, tile->rows);
-}
-
-const bfloat16_kernels bfloat16_kernels_amx = {
-    .rows = 16,
-    .start = amx_start,
-    .stop = amx_stop,
-    .multiply = amx_multiply,
-    .pack_a = bfloat16_pack_a_16,
-    .pack_b = bfloat16_pack_b,
-};
-
-// MARK: AVX-512
 
 enum { ROWS = 14 };
 
@@ -172,7 +61,7 @@ TARGET_AVX512_BF16 __attribute__((always_inline)) static inline void multiply_gr
         _mm512_store_ps(values + i * PANEL_COLUMNS, sums[i][0]);
         _mm512_store_ps(values + i * PANEL_COLUMNS + 16, sums[i][1]);
     }
-    store_sums(tile, values, first, rows);
+    bfloat16_store_sums(tile, values, first, rows);
 }
 
 TARGET_AVX512_BF16 static void avx512_multiply(const bfloat16_tile *tile) {
@@ -189,6 +78,8 @@ TARGET_AVX512_BF16 static void avx512_multiply(const bfloat16_tile *tile) {
 
 const bfloat16_kernels bfloat16_kernels_avx512 = {
     .rows = ROWS,
+    .parts = 1,
+    .depth = 1024,
     .multiply = avx512_multiply,
     .pack_a = bfloat16_pack_a_14,
     .pack_b = bfloat16_pack_b,

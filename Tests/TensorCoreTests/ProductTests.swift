@@ -10,7 +10,8 @@ import Testing
     static let shapes: [ProductCase.Size] = [
         .init(1, 1, 1), .init(1, 7, 3), .init(2, 1, 13), .init(5, 31, 17), .init(13, 33, 29), .init(14, 32, 16),
         .init(16, 16, 32), .init(29, 67, 100), .init(37, 97, 131), .init(64, 64, 64), .init(3, 200, 777),
-        .init(200, 5, 1601), .init(449, 83, 61), .init(61, 531, 47), .init(1, 300, 64), .init(17, 48, 0),
+        .init(200, 5, 1601), .init(449, 83, 61), .init(131, 97, 1060), .init(61, 531, 47), .init(1, 300, 64),
+        .init(17, 48, 0),
     ]
 
     @Test("float32 products agree with Double", arguments: levels)
@@ -61,6 +62,32 @@ import Testing
                     #expect(worstPacked <= 1, "\(test.name) packed: \(worstPacked) times the bound")
                 }
             }
+        }
+    }
+
+    /// Factors in parts must lose neither what is not finite, nor a large or a small number.
+    @Test("infinity and NaN stay in their rows, extremes are kept", arguments: levels)
+    func specialValues(level: vitrail_cpu_level) throws {
+        _ = TestBackend.cpuOneThread.make()
+        let before = vitrail_cpu_limit_thread(level)
+        defer { _ = vitrail_cpu_limit_thread(before) }
+        var test = ProductCase(
+            .init(128, 96, 64), transposeA: false, transposeB: true, accumulate: false, bias: false, alpha: 1, seed: 1)
+        test.a = test.a.map { _ in 1 }
+        test.b = test.b.map { _ in 0.5 }
+        test.a[3 * test.lda + 5] = .infinity
+        test.a[70 * test.lda + 6] = .nan
+        for p in 0..<64 {
+            test.a[9 * test.lda + p] = 1e36
+            test.a[11 * test.lda + p] = 1e-30
+        }
+        let result = test.run(nil)
+        for j in 0..<96 {
+            #expect(!result[3 * test.ldc + j].isFinite && result[70 * test.ldc + j].isNaN)
+            #expect(
+                abs(result[9 * test.ldc + j] / 3.2e37 - 1) < 1e-6 && abs(result[11 * test.ldc + j] / 3.2e-29 - 1) < 1e-6
+            )
+            #expect(result[4 * test.ldc + j] == 32 && result[127 * test.ldc + j] == 32)
         }
     }
 
@@ -119,8 +146,8 @@ struct ProductCase {
     let lda: Int
     let ldb: Int
     let ldc: Int
-    let a: [Float]
-    let b: [Float]
+    var a: [Float]
+    var b: [Float]
     let bias: [Float]?
     var initial: [Float]
     var precision = VITRAIL_FLOAT32
