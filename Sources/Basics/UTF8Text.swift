@@ -6,18 +6,39 @@
 
 /// Helpers on UTF-8 bytes.
 public enum UTF8Text {
-    /// The offset of the first byte that is not part of valid UTF-8; nil when all of it is valid.
+    /// The offset of the first byte that is not part of valid UTF-8 (table 3-7 of the Unicode standard); nil when all of
+    /// it is valid.
     public static func firstInvalidByte(_ bytes: UnsafeRawBufferPointer) -> Int? {
-        var decoder = UTF8()
-        var iterator = bytes.makeIterator()
         var offset = 0
-        while true {
-            switch decoder.decode(&iterator) {
-            case .scalarValue(let scalar): offset += UTF8.width(scalar)
-            case .emptyInput: return nil
-            case .error: return offset
+        while offset < bytes.count {
+            if offset + 8 <= bytes.count,
+                bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self) & 0x8080_8080_8080_8080 == 0
+            {
+                offset += 8
+                continue
             }
+            let first = bytes[offset]
+            if first < 0x80 {
+                offset += 1
+                continue
+            }
+            // How many bytes follow, and what the first of them may be.
+            let (following, second): (Int, ClosedRange<UInt8>)
+            switch first {
+            case 0xC2...0xDF: (following, second) = (1, 0x80...0xBF)
+            case 0xE0: (following, second) = (2, 0xA0...0xBF)
+            case 0xE1...0xEC, 0xEE...0xEF: (following, second) = (2, 0x80...0xBF)
+            case 0xED: (following, second) = (2, 0x80...0x9F)
+            case 0xF0: (following, second) = (3, 0x90...0xBF)
+            case 0xF1...0xF3: (following, second) = (3, 0x80...0xBF)
+            case 0xF4: (following, second) = (3, 0x80...0x8F)
+            default: return offset
+            }
+            guard offset + following < bytes.count, second.contains(bytes[offset + 1]) else { return offset }
+            for next in 1..<following where bytes[offset + 1 + next] & 0xC0 != 0x80 { return offset }
+            offset += following + 1
         }
+        return nil
     }
 
     /// The offset of the first `byte` at or after `start`.

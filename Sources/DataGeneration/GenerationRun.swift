@@ -16,7 +16,7 @@ public enum GenerationRun {
         let side = try LineFile(
             Paths.join(Paths.parent(plan.output), Paths.stem(plan.output) + ".rejected.jsonl"))
         let sink = GenerationSink(
-            plan, model: client.model, write: { try output.append(output.line(of: $0)) },
+            plan, model: client.model, write: { try output.append($0) },
             note: { try side.appendLine($0.serialized()) })
         var stopped: String?
         do { try strategy.run(client, into: sink, progress: progress) } catch let stop as GenerationStopped {

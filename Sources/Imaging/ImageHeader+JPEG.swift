@@ -32,10 +32,16 @@ extension ImageHeader {
         guard let depth = frame.byte(at: 0), let height = frame.bigEndian16(at: 1),
             let width = frame.bigEndian16(at: 3), let components = frame.byte(at: 5)
         else { return nil }
-        let colours: [UInt8: String] = [1: "gray", 3: "YCbCr", 4: "CMYK"]
+        let colour =
+            switch components {
+            case 1: "gray"
+            case 3: "YCbCr"
+            case 4: "CMYK"
+            default: "\(components) components"
+            }
         self.init(
             format: .jpeg, storedSize: PixelSize(width: Int(width), height: Int(height)), bitDepth: Int(depth),
-            colour: colours[components] ?? "\(components) components", isProgressive: marker & 3 == 2)
+            colour: colour, isProgressive: marker & 3 == 2)
     }
 
     /// The code behind the next 0xff, skipping what does not belong there as libjpeg does.

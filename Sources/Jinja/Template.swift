@@ -36,7 +36,7 @@ public struct Template: Sendable {
             default: break
             }
         }
-        plain = pieces.count == body.count ? pieces : nil
+        plain = pieces.count == body.count && pieces.count <= 1_000 ? pieces : nil
     }
 
     /// How much a template may do.
@@ -71,7 +71,9 @@ public struct Template: Sendable {
     public func render(
         _ context: [String: JSON], time: Int? = nil, seed: UInt64 = 0, limits: Limits = Limits()
     ) throws(JinjaError) -> Rendering {
-        if let text = joined(context, limits) { return Rendering(text: text, generations: []) }
+        if plain != nil, let text = joined({ context[$0]?.string }), text.utf8.count <= limits.output {
+            return Rendering(text: text, generations: [])
+        }
         let interpreter = Interpreter(context.mapValues(Value.init), time: time, limits: limits)
         interpreter.generator = RandomGenerator(seed: seed)
         do {
@@ -85,18 +87,19 @@ public struct Template: Sendable {
             text: String(decoding: interpreter.output, as: UTF8.self), generations: interpreter.generations)
     }
 
-    /// What a template of texts and names gives when all names are texts; nil for all others, which are interpreted.
-    private func joined(_ context: [String: JSON], _ limits: Limits) -> String? {
+    /// What a template of texts and plain names gives when all its names are texts; nil for all others, which
+    /// ``render(_:time:seed:limits:)`` interprets.
+    public func joined(_ text: (_ name: String) -> String?) -> String? {
         guard let plain else { return nil }
         var result = ""
         for piece in plain {
             switch piece {
             case .text(let text): result += text
             case .name(let name):
-                guard let text = context[name]?.string else { return nil }
+                guard let text = text(name) else { return nil }
                 result += text
             }
         }
-        return result.utf8.count <= limits.output && plain.count <= limits.steps / 4 ? result : nil
+        return result
     }
 }

@@ -125,7 +125,8 @@ struct ConvertCommand: ParsableCommand {
         if check {
             conversion.checkPicture = { bytes, name in _ = try ImageDecoder.decode(bytes, source: name) }
         }
-        let report = try conversion.run { Console.status("\(Formatting.count($0)) records") }
+        var progress = ProgressLine("records")
+        let report = try conversion.run { progress.show($0, of: $1) }
         if json { return Console.out(report.json.serialized()) }
         Console.error(
             "\(Formatting.count(report.records)) records with \(Formatting.count(report.exchanges)) questions"

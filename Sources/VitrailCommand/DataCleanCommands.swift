@@ -108,8 +108,9 @@ struct DataFilterCommand: ParsableCommand {
         var filter = DatasetFilter(rules)
         filter.shard = try shard.map { try Conversion.Shard($0) }
         let dataset = try options.open()
+        var progress = ProgressLine("records")
         let report = try filter.run(dataset, to: output, workers: options.workers) {
-            Console.status("\(Formatting.count($0)) of \(Formatting.count(dataset.count)) records")
+            progress.show($0, of: dataset.count)
         }
         CleaningTable.tell(report, json: options.json)
     }
@@ -177,8 +178,9 @@ struct DataDedupeCommand: ParsableCommand {
         deduplication.novelty = novelty
         deduplication.ignoresPictures = ignorePictures
         let dataset = try options.open()
+        var progress = ProgressLine("records")
         let report = try deduplication.run(dataset, to: output, workers: options.workers) {
-            Console.status("\(Formatting.count($0)) of \(Formatting.count(dataset.count)) records")
+            progress.show($0, of: dataset.count)
         }
         CleaningTable.tell(report, json: options.json)
     }

@@ -63,8 +63,9 @@ struct DataValidateCommand: ParsableCommand {
         var validation = DatasetValidation()
         if pictures { validation.checkPicture = { _ = try ImageDecoder.decode($0, source: $1) } }
         validation.keptFaults = max(0, show)
+        var progress = ProgressLine("records")
         let report = try validation.run(dataset, workers: options.workers) {
-            Console.status("\(Formatting.count($0)) of \(Formatting.count(dataset.count)) records")
+            progress.show($0, of: dataset.count)
         }
         if options.json { Console.out(report.json.serialized()) } else { tell(report) }
         if report.faultCount > 0 { throw ExitCode(ExitStatus.failed) }
@@ -110,10 +111,11 @@ struct DataStatsCommand: ParsableCommand {
     func run() throws {
         let dataset = try options.open()
         let tokenizer = try model.map { try Tokenizer(folder: $0) }
+        var progress = ProgressLine("records")
         let statistics = try DatasetStatistics(
             dataset, workers: options.workers,
             countTokens: tokenizer.map { tokenizer in { @Sendable text in tokenizer.encode(text).count } }
-        ) { Console.status("\(Formatting.count($0)) of \(Formatting.count(dataset.count)) records") }
+        ) { progress.show($0, of: dataset.count) }
         if options.json { return Console.out(statistics.json.serialized()) }
         var rows = [["", "mean", "median", "95 %", "most"]]
         for quantity in DatasetStatistics.Quantity.allCases {

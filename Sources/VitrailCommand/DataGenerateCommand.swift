@@ -127,7 +127,9 @@ struct DataGenerateCommand: ParsableCommand {
         Interruption.listen()
         let client = CompletionClient(
             try writer(), journal: journal, policy: policy, isCancelled: { Interruption.isRequested })
-        let report = try GenerationRun.run(plan, client: client) { Console.status("\(Formatting.count($0)) records") }
+        let expected = count ?? plan.data?.count
+        var progress = ProgressLine("records")
+        let report = try GenerationRun.run(plan, client: client) { progress.show($0, of: expected) }
         try journal.close()
         if json { Console.out(report.json.serialized()) } else { tell(report, journal) }
         if report.stopped != nil {

@@ -54,8 +54,9 @@ struct DataMixCommand: ParsableCommand {
         mixing.shuffles = shuffle
         mixing.images = images
         mixing.lenient = lenient
+        var progress = ProgressLine("records")
         let report = try mixing.run(to: output, workers: max(1, threads ?? Parallel.processors)) {
-            Console.status("\(Formatting.count($0)) records")
+            progress.show($0)
         }
         if json { return Console.out(report.json.serialized()) }
         let total = max(1, report.shares.reduce(0) { $0 + $1.written })

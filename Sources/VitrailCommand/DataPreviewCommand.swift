@@ -60,12 +60,13 @@ struct DataPreviewCommand: ParsableCommand {
                 }
             }
         }
+        var progress = ProgressLine("records")
         let statistics =
             charts
             ? try DatasetStatistics(
                 dataset, workers: options.workers,
                 countTokens: tokenizer.map { tokenizer in { @Sendable text in tokenizer.encode(text).count } }
-            ) { Console.status("\(Formatting.count($0)) of \(Formatting.count(dataset.count)) records") } : nil
+            ) { progress.show($0, of: dataset.count) } : nil
         let page = try DatasetPreview(settings).html(of: dataset, statistics: statistics, workers: options.workers)
         try Files.createDirectory(Paths.parent(output))
         try Files.write(page, to: output)

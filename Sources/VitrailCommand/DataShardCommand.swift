@@ -1,6 +1,7 @@
 import ArgumentParser
 import Basics
 import InstructionData
+import Synchronization
 
 /// `vitrail data shard`.
 struct DataShardCommand: ParsableCommand {
@@ -41,7 +42,10 @@ struct DataShardCommand: ParsableCommand {
         writing.perShard = perShard
         writing.isCompressed = gzip
         writing.shard = try shard.map { try Conversion.Shard($0) }
-        let (written, kept) = try writing.run(dataset, to: output, workers: options.workers)
+        let line = Mutex(ProgressLine("records"))
+        let (written, kept) = try writing.run(dataset, to: output, workers: options.workers) { done, total in
+            line.withLock { $0.show(done, of: total) }
+        }
         if options.json {
             return Console.out(JSON.object(["written": .int(written), "kept": .int(kept)]).serialized())
         }

@@ -112,7 +112,8 @@ struct DataTemplateCommand: ParsableCommand {
         conversion.evaluation = evaluation
         conversion.templates = try templates.choice()
         conversion.shard = try shard.map { try Conversion.Shard($0) }
-        let report = try conversion.run { Console.status("\(Formatting.count($0)) records") }
+        var progress = ProgressLine("records")
+        let report = try conversion.run { progress.show($0, of: $1) }
         if json { return Console.out(report.json.serialized()) }
         Console.error(
             "\(Formatting.count(report.records)) records recast"

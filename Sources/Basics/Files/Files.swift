@@ -28,6 +28,31 @@ public enum Files {
         return content
     }
 
+    /// Lends the bytes of a file: a small one is read, which takes fewer calls, a large one mapped.
+    /// - Throws: ``FileError``, or what the body throws.
+    public static func withBytes<Result>(
+        of path: String, _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) throws -> Result {
+        let file = try FileDescriptor(path, flags: O_RDONLY, operation: "read")
+        let status = try file.status()
+        if status.isDirectory { throw FileError("read", path, code: EISDIR) }
+        guard status.isRegular, status.size <= 1 << 18 else {
+            let mapped = try MappedFile(path)
+            return try body(mapped.bytes)
+        }
+        return try withUnsafeTemporaryAllocation(byteCount: status.size + 1, alignment: 16) { buffer in
+            var done = 0
+            // A file that grew meanwhile is read as far as it was long.
+            while done < status.size {
+                let rest = UnsafeMutableRawBufferPointer(rebasing: buffer[done..<status.size])
+                let count = try file.read(into: rest)
+                if count == 0 { break }
+                done += count
+            }
+            return try body(UnsafeRawBufferPointer(rebasing: buffer[..<done]))
+        }
+    }
+
     /// The text of a UTF-8 file; a byte order mark at its start is dropped.
     /// - Throws: as ``read(_:limit:)``, or a problem with line and offset where the bytes are not UTF-8.
     public static func readText(_ path: String, limit: Int = 1 << 30) throws -> String {

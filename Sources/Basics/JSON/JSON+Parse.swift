@@ -8,8 +8,9 @@ extension JSON {
     public static func parse(
         _ bytes: UnsafeRawBufferPointer, source: String = "JSON text", limits: JSONLimits = JSONLimits()
     ) throws(JSONError) -> JSON {
-        var parser = JSONParser(bytes, source: source, limits: limits)
-        return try parser.parseDocument()
+        let tape = JSONTape()
+        try tape.read(bytes, source: source, limits: limits)
+        return tape.withRoot { $0.json }
     }
 
     /// Parses one JSON text held in an array.

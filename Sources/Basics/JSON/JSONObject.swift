@@ -9,7 +9,8 @@ public struct JSONObject: Sendable {
     }
 
     private var members: [Member]
-    private var index: KeyIndex?
+    /// None or one; an array, since copies of an object then count one reference for it.
+    private var index: [KeyIndex]
 
     /// From this many members on, an index is kept.
     private static let indexThreshold = 12
@@ -17,7 +18,7 @@ public struct JSONObject: Sendable {
     /// An object without members.
     public init() {
         members = []
-        index = nil
+        index = []
     }
 
     /// The members given; a repeated key keeps its first place and its last value.
@@ -40,31 +41,27 @@ public struct JSONObject: Sendable {
             case (let found?, let value?): members[found].value = value
             case (let found?, nil):
                 members.remove(at: found)
-                index = members.count < Self.indexThreshold ? nil : KeyIndex(members.map(\.key))
+                index = members.count < Self.indexThreshold ? [] : [KeyIndex(members.map(\.key))]
             case (nil, let value?): append(Member(key: key, value: value))
             case (nil, nil): break
             }
         }
     }
 
-    /// Appends a member if its key is new; false when the key is there already.
-    mutating func appendIfNew(_ key: String, _ value: JSON) -> Bool {
-        guard position(of: key) == nil else { return false }
-        append(Member(key: key, value: value))
-        return true
-    }
+    /// Appends a member whose key is known to be new.
+    mutating func append(_ key: String, _ value: JSON) { append(Member(key: key, value: value)) }
 
     private mutating func append(_ member: Member) {
         members.append(member)
-        if index != nil {
-            index?.insert(members.count - 1, hash: KeyIndex.hash(member.key))
+        if !index.isEmpty {
+            index[0].insert(members.count - 1, hash: KeyIndex.hash(member.key))
         } else if members.count >= Self.indexThreshold {
-            index = KeyIndex(members.map(\.key))
+            index = [KeyIndex(members.map(\.key))]
         }
     }
 
     private func position(of key: String) -> Int? {
-        if let index {
+        if let index = index.first {
             return index.find(hash: KeyIndex.hash(key)) { members[$0].key.utf8Equals(key) }
         }
         return members.firstIndex { $0.key.utf8Equals(key) }
@@ -100,6 +97,7 @@ extension JSONObject: ExpressibleByDictionaryLiteral {
 extension String {
     /// Whether both strings have the same UTF-8 bytes (`==` would also accept other normal forms).
     package func utf8Equals(_ other: String) -> Bool {
+        if utf8.count != other.utf8.count { return false }
         var a = self
         var b = other
         return a.withUTF8 { x in b.withUTF8 { y in x.count == y.count && x.elementsEqual(y) } }
@@ -112,19 +110,23 @@ struct KeyIndex: Sendable {
     private var slots: [UInt32]
     private var hashes: [UInt32]
 
-    init(_ keys: [String]) {
+    init(_ keys: [String]) { self.init(hashes: keys.map { Self.hash($0) }) }
+
+    init(hashes: [UInt32]) {
         slots = []
-        hashes = []
-        hashes.reserveCapacity(keys.count)
-        for key in keys { hashes.append(Self.hash(key)) }
-        rebuild(capacity: keys.count * 2)
+        self.hashes = hashes
+        rebuild(capacity: hashes.count * 2)
     }
 
     /// A hash of the UTF-8 bytes, seeded by the process, so that no file can aim for collisions.
     static func hash(_ key: String) -> UInt32 {
-        var hasher = Hasher()
         var key = key
-        key.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        return key.withUTF8 { hash(UnsafeRawBufferPointer($0)) }
+    }
+
+    static func hash(_ key: UnsafeRawBufferPointer) -> UInt32 {
+        var hasher = Hasher()
+        hasher.combine(bytes: key)
         return UInt32(truncatingIfNeeded: hasher.finalize())
     }
 

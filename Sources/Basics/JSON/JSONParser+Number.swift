@@ -1,4 +1,10 @@
 extension JSONParser {
+    /// The number that stands in bytes which were parsed before.
+    static func number(_ bytes: UnsafeRawBufferPointer) -> JSON {
+        var parser = JSONParser(bytes, source: "", limits: JSONLimits())
+        return (try? parser.parseNumber()) ?? .null
+    }
+
     /// Parses a number whose first byte, a digit or a minus, is at `position`.
     mutating func parseNumber() throws(JSONError) -> JSON {
         let start = position

@@ -1,8 +1,8 @@
 extension JSONParser {
     /// Parses a string whose opening quote is at `position`.
     ///
-    /// Strings without escapes, nearly all of them, are found eight bytes at a time and copied once.
-    mutating func parseString() throws(JSONError) -> String {
+    /// Strings without escapes, nearly all of them, are found eight bytes at a time.
+    mutating func parseString() throws(JSONError) {
         let start = position + 1
         var end = start
         var ascii = true
@@ -24,15 +24,13 @@ extension JSONParser {
             }
         }
         position = end + 1
-        let content = UnsafeRawBufferPointer(rebasing: bytes[start..<end])
-        if ascii { return String(decoding: content, as: UTF8.self) }
-        guard let text = String(validating: content, as: UTF8.self) else { throw badUTF8(in: start..<end) }
-        return text
+        if !ascii { try checkUTF8(in: start..<end) }
+        add(.string, start..<end)
     }
 
     /// Whether one of eight ASCII bytes is a quote, a backslash or below 0x20.
     @inline(__always)
-    private static func hasSpecial(_ word: UInt64) -> Bool {
+    static func hasSpecial(_ word: UInt64) -> Bool {
         let ones: UInt64 = 0x0101_0101_0101_0101
         let highs: UInt64 = 0x8080_8080_8080_8080
         let quote = word ^ (ones &* 0x22)
@@ -53,17 +51,17 @@ extension JSONParser {
             fix: "write it as an escape, such as \\n or \\t")
     }
 
-    private func badUTF8(in range: Range<Int>) -> JSONError {
+    private func checkUTF8(in range: Range<Int>) throws(JSONError) {
         let content = UnsafeRawBufferPointer(rebasing: bytes[range])
-        let offset = range.lowerBound + (UTF8Text.firstInvalidByte(content) ?? 0)
-        return failure(
+        guard let invalid = UTF8Text.firstInvalidByte(content) else { return }
+        let offset = range.lowerBound + invalid
+        throw failure(
             "a string holds bytes that are not UTF-8 (0x\(String(bytes[offset], radix: 16)))", at: offset,
             fix: "save the file as UTF-8")
     }
 
-    /// The slow path: collects the bytes of a string with escapes.
-    private mutating func parseEscapedString(from start: Int, firstEscape: Int) throws(JSONError) -> String {
-        var collected = [UInt8](bytes[start..<firstEscape])
+    /// The slow path: a string with escapes.
+    private mutating func parseEscapedString(from start: Int, firstEscape: Int) throws(JSONError) {
         var cursor = firstEscape
         while true {
             guard cursor < bytes.count else { throw unterminated(from: start - 1) }
@@ -71,40 +69,54 @@ extension JSONParser {
             switch byte {
             case UInt8(ascii: "\""):
                 position = cursor + 1
-                guard let text = String(validating: collected, as: UTF8.self) else {
-                    throw badUTF8(in: start..<cursor)
-                }
-                return text
+                try checkUTF8(in: start..<cursor)
+                return add(.string, start..<cursor, isEscaped: true)
             case UInt8(ascii: "\\"):
                 cursor += 1
                 guard cursor < bytes.count else { throw unterminated(from: start - 1) }
-                try appendEscape(&cursor, to: &collected)
+                _ = try escape(&cursor)
             case 0..<0x20: throw controlCharacter(at: cursor)
-            default:
-                collected.append(byte)
-                cursor += 1
+            default: cursor += 1
             }
         }
     }
 
-    /// Appends what the escape at `cursor` (just behind the backslash) stands for.
-    private func appendEscape(_ cursor: inout Int, to collected: inout [UInt8]) throws(JSONError) {
+    /// What a string that was parsed before stands for: its bytes without escapes.
+    static func unescaped(_ content: UnsafeRawBufferPointer) -> [UInt8] {
+        let parser = JSONParser(content, source: "", limits: JSONLimits())
+        var result: [UInt8] = []
+        result.reserveCapacity(content.count)
+        var cursor = 0
+        while cursor < content.count {
+            let byte = content[cursor]
+            cursor += 1
+            if byte != UInt8(ascii: "\\") {
+                result.append(byte)
+            } else if let scalar = try? parser.escape(&cursor) {
+                result.append(contentsOf: UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter)
+            }
+        }
+        return result
+    }
+
+    /// What the escape at `cursor` (just behind the backslash) stands for; `cursor` ends behind it.
+    private func escape(_ cursor: inout Int) throws(JSONError) -> Unicode.Scalar {
+        let scalar: Unicode.Scalar
         switch bytes[cursor] {
-        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): collected.append(bytes[cursor])
-        case UInt8(ascii: "b"): collected.append(0x08)
-        case UInt8(ascii: "f"): collected.append(0x0C)
-        case UInt8(ascii: "n"): collected.append(0x0A)
-        case UInt8(ascii: "r"): collected.append(0x0D)
-        case UInt8(ascii: "t"): collected.append(0x09)
-        case UInt8(ascii: "u"):
-            collected.append(contentsOf: String(try unicodeEscape(&cursor)).utf8)
-            return
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"), UInt8(ascii: "/"): scalar = Unicode.Scalar(bytes[cursor])
+        case UInt8(ascii: "b"): scalar = "\u{8}"
+        case UInt8(ascii: "f"): scalar = "\u{C}"
+        case UInt8(ascii: "n"): scalar = "\n"
+        case UInt8(ascii: "r"): scalar = "\r"
+        case UInt8(ascii: "t"): scalar = "\t"
+        case UInt8(ascii: "u"): return try unicodeEscape(&cursor)
         default:
             throw failure(
                 "unknown escape: backslash and \(shown(cursor))", at: cursor - 1,
                 fix: "write a backslash itself as \\\\")
         }
         cursor += 1
+        return scalar
     }
 
     /// Reads `uXXXX`, or a surrogate pair of two; `cursor` ends behind it.

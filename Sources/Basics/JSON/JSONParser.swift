@@ -1,4 +1,4 @@
-/// A recursive-descent JSON parser over raw bytes.
+/// A recursive-descent JSON parser over raw bytes that writes down where each value stands.
 struct JSONParser {
     let bytes: UnsafeRawBufferPointer
     let source: String
@@ -6,6 +6,8 @@ struct JSONParser {
     var position = 0
     var depth = 0
     var values = 0
+    /// The values so far; see ``JSONTape``.
+    var tokens: ContiguousArray<JSONTape.Token> = []
 
     init(_ bytes: UnsafeRawBufferPointer, source: String, limits: JSONLimits) {
         self.bytes = bytes
@@ -17,23 +19,24 @@ struct JSONParser {
         JSONError(reason, fix: fix, source: source, offset: offset ?? position, in: bytes)
     }
 
-    mutating func parseDocument() throws(JSONError) -> JSON {
-        guard bytes.count <= limits.bytes else {
-            throw failure("the text has \(bytes.count) bytes, the limit is \(limits.bytes)", at: 0)
+    mutating func parseDocument() throws(JSONError) {
+        // Offsets on a tape have 32 bits.
+        let most = min(limits.bytes, Int(UInt32.max))
+        guard bytes.count <= most else {
+            throw failure("the text has \(bytes.count) bytes, the limit is \(most)", at: 0)
         }
         if bytes.count >= 3, bytes[0] == 0xEF, bytes[1] == 0xBB, bytes[2] == 0xBF { position = 3 }
         skipSpace()
         if position == bytes.count {
             throw failure("the text is empty", fix: "check that the file was written or copied completely")
         }
-        let value = try parseValue()
+        try parseValue()
         skipSpace()
         guard position == bytes.count else {
             throw failure(
                 "unexpected \(shown(position)) after the end of the value",
                 fix: "a JSON file holds one value; a file with one value a line should be named .jsonl")
         }
-        return value
     }
 
     @inline(__always)
@@ -46,18 +49,30 @@ struct JSONParser {
         }
     }
 
-    mutating func parseValue() throws(JSONError) -> JSON {
+    /// Writes down a value that holds no others.
+    @inline(__always)
+    mutating func add(_ kind: JSONTape.Kind, _ range: Range<Int>, isEscaped: Bool = false) {
+        tokens.append(
+            JSONTape.Token(
+                start: UInt32(truncatingIfNeeded: range.lowerBound), count: UInt32(truncatingIfNeeded: range.count),
+                next: UInt32(truncatingIfNeeded: tokens.count + 1), kind: kind, isEscaped: isEscaped))
+    }
+
+    mutating func parseValue() throws(JSONError) {
         guard position < bytes.count else { throw endOfText() }
         values += 1
         guard values <= limits.values else { throw failure("the text holds more than \(limits.values) values") }
         switch bytes[position] {
-        case UInt8(ascii: "\""): return .string(try parseString())
-        case UInt8(ascii: "{"): return try parseObject()
-        case UInt8(ascii: "["): return try parseArray()
-        case UInt8(ascii: "t"): return try parseWord("true", .bool(true))
-        case UInt8(ascii: "f"): return try parseWord("false", .bool(false))
-        case UInt8(ascii: "n"): return try parseWord("null", .null)
-        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"): return try parseNumber()
+        case UInt8(ascii: "\""): try parseString()
+        case UInt8(ascii: "{"): try parseObject()
+        case UInt8(ascii: "["): try parseArray()
+        case UInt8(ascii: "t"): try parseWord("true", .yes)
+        case UInt8(ascii: "f"): try parseWord("false", .no)
+        case UInt8(ascii: "n"): try parseWord("null", .null)
+        case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
+            let start = position
+            _ = try parseNumber()
+            add(.number, start..<position)
         default: throw notAValue()
         }
     }
@@ -90,31 +105,37 @@ struct JSONParser {
         bytes[position...].starts(with: word.utf8)
     }
 
-    private mutating func parseWord(_ word: StaticString, _ value: JSON) throws(JSONError) -> JSON {
+    private mutating func parseWord(_ word: StaticString, _ kind: JSONTape.Kind) throws(JSONError) {
         guard starts(with: word) else { throw notAValue() }
+        add(kind, position..<position + word.utf8CodeUnitCount)
         position += word.utf8CodeUnitCount
-        return value
     }
 
-    private mutating func enter() throws(JSONError) {
+    /// Begins an array or object; its token is complete after ``leave(_:)``.
+    private mutating func enter(_ kind: JSONTape.Kind) throws(JSONError) -> Int {
         depth += 1
         guard depth <= limits.depth else {
             throw failure("arrays and objects nest deeper than \(limits.depth) levels")
         }
+        add(kind, position..<position)
         position += 1
         skipSpace()
+        return tokens.count - 1
     }
 
-    private mutating func parseArray() throws(JSONError) -> JSON {
-        try enter()
-        var elements: [JSON] = []
-        if position < bytes.count, bytes[position] == UInt8(ascii: "]") {
-            position += 1
-            depth -= 1
-            return .array(elements)
-        }
+    /// Ends the array or object of a token behind the bracket at `position`.
+    private mutating func leave(_ token: Int) {
+        position += 1
+        depth -= 1
+        tokens[token].count = UInt32(truncatingIfNeeded: position - Int(tokens[token].start))
+        tokens[token].next = UInt32(truncatingIfNeeded: tokens.count)
+    }
+
+    private mutating func parseArray() throws(JSONError) {
+        let token = try enter(.array)
+        if position < bytes.count, bytes[position] == UInt8(ascii: "]") { return leave(token) }
         while true {
-            elements.append(try parseValue())
+            try parseValue()
             skipSpace()
             guard position < bytes.count else { throw endOfText() }
             switch bytes[position] {
@@ -124,23 +145,16 @@ struct JSONParser {
                 if position < bytes.count, bytes[position] == UInt8(ascii: "]") {
                     throw failure("expected a value after the comma, found \"]\"", fix: "remove the last comma")
                 }
-            case UInt8(ascii: "]"):
-                position += 1
-                depth -= 1
-                return .array(elements)
+            case UInt8(ascii: "]"): return leave(token)
             default: throw failure("expected \",\" or \"]\" in the array, found \(shown(position))")
             }
         }
     }
 
-    private mutating func parseObject() throws(JSONError) -> JSON {
-        try enter()
-        var object = JSONObject()
-        if position < bytes.count, bytes[position] == UInt8(ascii: "}") {
-            position += 1
-            depth -= 1
-            return .object(object)
-        }
+    private mutating func parseObject() throws(JSONError) {
+        let token = try enter(.object)
+        if position < bytes.count, bytes[position] == UInt8(ascii: "}") { return leave(token) }
+        var keys = JSONKeys(first: tokens.count)
         while true {
             guard position < bytes.count else { throw endOfText() }
             let keyOffset = position
@@ -149,17 +163,19 @@ struct JSONParser {
                     "expected a key in double quotes, found \(shown(position))",
                     fix: bytes[position] == UInt8(ascii: "}") ? "remove the last comma" : nil)
             }
-            let key = try parseString()
+            let key = tokens.count
+            try parseString()
             skipSpace()
             guard position < bytes.count else { throw endOfText() }
             guard bytes[position] == UInt8(ascii: ":") else {
-                throw failure("expected \":\" after the key \"\(key)\", found \(shown(position))")
+                throw failure("expected \":\" after the key \"\(text(of: key))\", found \(shown(position))")
             }
             position += 1
             skipSpace()
-            guard object.appendIfNew(key, try parseValue()) else {
+            try parseValue()
+            guard keys.isNew(key, on: tokens, of: bytes) else {
                 throw failure(
-                    "the key \"\(key)\" occurs twice in one object", at: keyOffset,
+                    "the key \"\(text(of: key))\" occurs twice in one object", at: keyOffset,
                     fix: "remove one of the two; readers disagree on which one counts")
             }
             skipSpace()
@@ -168,13 +184,15 @@ struct JSONParser {
             case UInt8(ascii: ","):
                 position += 1
                 skipSpace()
-            case UInt8(ascii: "}"):
-                position += 1
-                depth -= 1
-                return .object(object)
+            case UInt8(ascii: "}"): return leave(token)
             default: throw failure("expected \",\" or \"}\" in the object, found \(shown(position))")
             }
         }
+    }
+
+    /// The text of a token.
+    private func text(of token: Int) -> String {
+        tokens.withUnsafeBufferPointer { JSONView(tokens: $0.baseAddress!, bytes: bytes, index: token).text }
     }
 
     /// The byte or character at `offset` as a message shows it.

@@ -44,15 +44,16 @@ final class TarWriter {
     private func writePadded(_ bytes: UnsafeRawBufferPointer) throws {
         pending.append(contentsOf: bytes)
         let rest = bytes.count % Self.block
-        if rest > 0 { pending.append(contentsOf: repeatElement(0, count: Self.block - rest)) }
+        if rest > 0 { Self.zeros.withUnsafeBytes { pending.append(contentsOf: $0[rest...]) } }
         if pending.count > 1 << 20 { try drain() }
     }
+
+    private static let zeros = [UInt8](repeating: 0, count: block)
 
     private func write(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try writePadded($0) } }
 
     private func drain() throws {
-        let full = pending
-        try full.withUnsafeBytes { bytes in
+        try pending.withUnsafeBytes { bytes in
             if let gzip { try gzip.add(bytes) { try file?.write($0) } } else { try file?.write(bytes) }
         }
         pending.removeAll(keepingCapacity: true)
@@ -60,29 +61,44 @@ final class TarWriter {
 
     /// A header with the fixed owner and time that make equal contents equal archives.
     private func header(_ name: [UInt8], size: Int, kind: UInt8) -> [UInt8] {
-        var header = [UInt8](repeating: 0, count: Self.block)
-        func put(_ text: String, at offset: Int) {
-            for (index, byte) in text.utf8.enumerated() { header[offset + index] = byte }
-        }
-        func octal(_ value: Int, _ digits: Int) -> String {
-            let text = String(value, radix: 8)
-            return String(repeating: "0", count: max(0, digits - text.utf8.count)) + text
-        }
-        for (index, byte) in name.enumerated() { header[index] = byte }
-        put("0000644", at: 100)
-        put("0000000", at: 108)
-        put("0000000", at: 116)
-        put(octal(size, 11), at: 124)
-        put("00000000000", at: 136)
+        var header = Self.frame
+        header.replaceSubrange(0..<name.count, with: name)
+        Self.put(size, in: &header, at: 124, digits: 11)
         header[156] = kind
-        put("ustar", at: 257)
-        put("00", at: 263)
-        put("        ", at: 148)
-        let sum = header.reduce(0) { $0 + Int($1) }
-        put(octal(sum, 6), at: 148)
+        // Name, size and kind are all that the sum of the frame lacks.
+        var sum = Self.frameSum + Int(kind)
+        for byte in name { sum += Int(byte) }
+        for index in 124..<135 { sum += Int(header[index]) }
+        Self.put(sum, in: &header, at: 148, digits: 6)
         header[154] = 0
         return header
     }
+
+    /// A number in octal digits.
+    private static func put(_ value: Int, in header: inout [UInt8], at offset: Int, digits: Int) {
+        var rest = value
+        for index in stride(from: offset + digits - 1, through: offset, by: -1) {
+            header[index] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest & 7)
+            rest >>= 3
+        }
+    }
+
+    /// A header without name, size, kind and sum (whose field counts as blanks).
+    private static let frame: [UInt8] = {
+        var header = [UInt8](repeating: 0, count: block)
+        func put(_ text: String, at offset: Int) {
+            header.replaceSubrange(offset..<offset + text.utf8.count, with: text.utf8)
+        }
+        put("0000644", at: 100)
+        put("0000000", at: 108)
+        put("0000000", at: 116)
+        put("00000000000", at: 136)
+        put("ustar", at: 257)
+        put("00", at: 263)
+        put("        ", at: 148)
+        return header
+    }()
+    private static let frameSum = frame.reduce(0) { $0 + Int($1) }
 }
 
 /// Compresses a stream of bytes as gzip.

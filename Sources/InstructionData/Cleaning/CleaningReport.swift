@@ -63,9 +63,10 @@ final class CleaningOutput {
         side = try path.map { try LineFile(Paths.join(Paths.parent($0), Paths.stem($0) + ".removed.jsonl")) }
     }
 
-    func keep(_ line: String?) throws {
-        report.kept += 1
-        if let line { try output?.append(line) }
+    /// Adds the lines of records that are kept.
+    func keep(_ lines: JSONText, count: Int) throws {
+        report.kept += count
+        try output?.append(lines)
     }
 
     func remove(_ removal: Removal, at position: Int) throws {

@@ -54,8 +54,9 @@ public struct CleaningRules: Sendable {
 
     /// Why an exchange must go; nil when it may stay.
     func fault(question: String, answer: String, _ wordsOfBlocked: [[UInt64]]) -> (rule: String, reason: String)? {
-        let asked = question.replacing(utf8: Conversation.imageMarker, with: " ").trimmed
-        let (questionWordsFound, answerWordsFound) = (WordSequence(asked), WordSequence(answer))
+        lazy var asked = question.replacing(utf8: Conversation.imageMarker, with: " ").trimmed
+        lazy var questionWordsFound = WordSequence(asked)
+        lazy var answerWordsFound = WordSequence(answer)
         if let questionWords, !questionWords.contains(questionWordsFound.count) {
             return ("length", "the question has \(questionWordsFound.count) words")
         }
@@ -93,8 +94,16 @@ public struct CleaningRules: Sendable {
 
     private static func refusal(_ answer: String, _ refusals: [String]) -> String? {
         guard !refusals.isEmpty else { return nil }
-        let start = String(answer.trimmed.prefix(60)).lowercased().replacing(utf8: "\u{2019}", with: "'")
-        return refusals.first { start.hasPrefix($0) }
+        // Plain letters are lower-cased where they stand; all others go through Unicode's rules.
+        let start = answer.utf8.drop { $0 == 32 || (9...13).contains($0) }.prefix(60)
+        if start.allSatisfy({ $0 < 0x80 }) {
+            return refusals.first { refusal in
+                refusal.utf8.count <= start.count
+                    && zip(start, refusal.utf8).allSatisfy { ((65...90).contains($0) ? $0 | 0x20 : $0) == $1 }
+            }
+        }
+        let text = String(answer.trimmed.prefix(60)).lowercased().replacing(utf8: "\u{2019}", with: "'")
+        return refusals.first { text.hasPrefix($0) }
     }
 
     /// How often the most frequent run of four words occurs.

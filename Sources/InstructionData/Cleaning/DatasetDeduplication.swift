@@ -22,8 +22,8 @@ public struct DatasetDeduplication: Sendable {
     public init() {}
 
     private struct Reading: Sendable {
+        var position = 0
         var id = ""
-        var record: InstructionRecord?
         var fault: String?
         var images: [ImageReference] = []
         var text: UInt64 = 0
@@ -42,21 +42,19 @@ public struct DatasetDeduplication: Sendable {
     ) throws -> CleaningReport {
         let writing = try CleaningOutput(output, dataset: dataset)
         var state = DeduplicationState(self, count: dataset.count)
-        var ledger = PictureLedger(.init(decodes: true, hashes: true))
+        let ledger = PictureLedger(.init(decodes: true, hashes: true), under: dataset.imageFolder)
         let hasher = MinHash(permutations: permutations)
-        let round = 128 * max(1, workers) * 8
-        for start in stride(from: 0, to: dataset.count, by: round) {
-            let end = min(dataset.count, start + round)
-            let pieces = stride(from: start, to: end, by: 128).map { $0..<min(end, $0 + 128) }
-            let read = try Parallel.map(pieces, workers: workers) { piece in
-                piece.map { reading(dataset, $0, hasher) }
-            }.flatMap { $0 }
-            if pictureDistance != nil {
-                let fresh = try ledger.look(at: read.flatMap(\.images), workers: workers)
-                writing.report.pictures += fresh.count
-                state.number(fresh, ledger.facts)
+        let rules = self
+        try DatasetPass(dataset, workers: workers).run { positions, tape in
+            positions.map { position in
+                let reading = rules.reading(dataset, position, tape, hasher)
+                // Pictures are looked at here, side by side, and told apart in order below.
+                if rules.pictureDistance != nil { for image in reading.images { _ = ledger[image] } }
+                return reading
             }
-            // What is kept from earlier rounds is compared side by side, this round's records one after another.
+        } consume: { done, read in
+            if pictureDistance != nil { for reading in read { state.number(reading.images, ledger) } }
+            // What is kept from earlier pieces is compared side by side, this piece's records one after another.
             let before = novelty == nil ? [] : state.questions
             let (known, bound) = (before.count, novelty ?? 1)
             let novelties =
@@ -65,37 +63,58 @@ public struct DatasetDeduplication: Sendable {
                 : try Parallel.map(read, workers: workers) {
                     DeduplicationState.firstSimilar(to: $0.question, in: before[...], bound)
                 }
+            var kept = (lines: JSONText(), count: 0)
             for (index, reading) in read.enumerated() {
-                let position = start + index
-                writing.report.records += 1
+                let removal: Removal?
                 if let fault = reading.fault {
-                    try writing.remove(
-                        Removal(id: String(position), rule: "broken", reason: fault), at: position)
-                    continue
+                    removal = Removal(id: String(reading.position), rule: "broken", reason: fault)
+                } else {
+                    removal = try state.removal(
+                        of: reading.id, images: reading.images, text: reading.text, words: reading.words,
+                        signature: reading.signature, question: reading.question,
+                        similar: novelties.isEmpty ? nil : novelties[index], known: known, at: reading.position,
+                        in: dataset)
                 }
-                let removal = try state.removal(
-                    of: reading.id, images: reading.images, text: reading.text, words: reading.words,
-                    signature: reading.signature, question: reading.question,
-                    similar: novelties.isEmpty ? nil : novelties[index], known: known, at: position, in: dataset)
                 if let removal {
-                    try writing.remove(removal, at: position)
-                } else if let record = reading.record {
-                    try writing.keep(writing.output?.line(of: record))
+                    try writing.remove(removal, at: reading.position)
+                } else {
+                    kept.count += 1
+                    if let output = writing.output {
+                        try copy(reading.position, of: dataset, to: output, &kept.lines)
+                    }
                 }
             }
-            progress?(end)
+            writing.report.records += read.count
+            try writing.keep(kept.lines, count: kept.count)
+            progress?(done)
         }
+        writing.report.pictures = pictureDistance == nil ? 0 : ledger.count
         return try writing.commit()
     }
 
-    private func reading(_ dataset: InstructionDataset, _ position: Int, _ hasher: MinHash) -> Reading {
+    /// What is kept is copied as it stands, where its pictures keep their names.
+    private func copy(
+        _ position: Int, of dataset: InstructionDataset, to output: RecordOutput, _ lines: inout JSONText
+    ) throws {
+        if !dataset.options.lenient, output.keepsNames(), let text = dataset.text(at: position) {
+            lines.append(raw: text)
+            return lines.endLine()
+        }
+        var repairs: [Repair] = []
+        output.write(try dataset.unresolvedRecord(at: position, repairs: &repairs), to: &lines)
+    }
+
+    private func reading(
+        _ dataset: InstructionDataset, _ position: Int, _ tape: JSONTape, _ hasher: MinHash
+    ) -> Reading {
         var reading = Reading()
+        reading.position = position
         do {
             var repairs: [Repair] = []
-            let record = try dataset.unresolvedRecord(at: position, repairs: &repairs)
-            reading.record = record
+            let record = try dataset.unresolvedRecord(
+                at: position, repairs: &repairs, on: tape, keepsMetadata: false)
             reading.id = record.id
-            reading.images = record.images.map { $0.resolved(under: dataset.imageFolder) }
+            reading.images = record.images
             var hash = FNV()
             for turn in record.conversation.dialogue { hash.add(Self.plain(turn.content)) }
             reading.text = hash.value

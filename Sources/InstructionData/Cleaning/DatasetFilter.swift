@@ -11,11 +11,14 @@ public struct DatasetFilter: Sendable {
     /// A filter.
     public init(_ rules: CleaningRules) { self.rules = rules }
 
-    private struct Verdict: Sendable {
-        var line: String?
-        var cut = 0
-        var removals: [Removal] = []
-        var isKept = false
+    /// What becomes of some records.
+    private struct Piece: Sendable {
+        var lines = JSONText()
+        var records = 0
+        var kept = 0
+        /// Exchanges taken out of records that are kept.
+        var exchanges = 0
+        var removals: [(position: Int, removal: Removal)] = []
     }
 
     /// Runs over a data set; the result does not depend on the number of threads.
@@ -28,70 +31,71 @@ public struct DatasetFilter: Sendable {
     ) throws -> CleaningReport {
         let writing = try CleaningOutput(output, dataset: dataset)
         let needsHash = rules.evaluation?.looksAtPictures == true
-        var ledger = PictureLedger(.init(decodes: rules.decodesPictures, hashes: needsHash))
-        let blocked = rules.blockedWords()
-        let round = 128 * max(1, workers) * 8
-        for start in stride(from: 0, to: dataset.count, by: round) {
-            let positions = (start..<min(dataset.count, start + round)).filter { position in
-                shard.map { position % $0.count == $0.index } ?? true
+        let ledger = PictureLedger(.init(decodes: rules.decodesPictures, hashes: needsHash), under: dataset.imageFolder)
+        let (blocked, lines) = (rules.blockedWords(), writing.output)
+        try DatasetPass(dataset, workers: workers, shard: shard).run { positions, tape in
+            var piece = Piece()
+            for position in positions {
+                try judge(position, of: dataset, tape, ledger, blocked, writing: lines, into: &piece)
             }
-            let pieces = stride(from: 0, to: positions.count, by: 128).map { $0..<min(positions.count, $0 + 128) }
-            let read = try Parallel.map(pieces, workers: workers) { piece in
-                piece.map { index in
-                    var repairs: [Repair] = []
-                    return Result { try dataset.unresolvedRecord(at: positions[index], repairs: &repairs) }
-                }
-            }
-            if rules.looksAtPictures {
-                let images = read.flatMap { $0 }.flatMap { (try? $0.get())?.images ?? [] }
-                let fresh = try ledger.look(
-                    at: images.map { $0.resolved(under: dataset.imageFolder) }, workers: workers)
-                writing.report.pictures += fresh.count
-            }
-            let (facts, lines) = (ledger.facts, writing.output)
-            let verdicts = try Parallel.map(Array(read.enumerated()), workers: workers) { number, records in
-                try records.enumerated().map { index, result in
-                    try verdict(
-                        result, position: positions[pieces[number].lowerBound + index], dataset, facts, blocked,
-                        writing: lines)
-                }
-            }
-            for (index, verdict) in verdicts.flatMap({ $0 }).enumerated() {
-                writing.report.records += 1
-                for removal in verdict.removals { try writing.remove(removal, at: positions[index]) }
-                writing.report.exchanges += verdict.isKept ? verdict.cut : 0
-                if verdict.isKept { try writing.keep(verdict.line) }
-            }
-            progress?(min(dataset.count, start + round))
+            return piece
+        } consume: { done, piece in
+            writing.report.records += piece.records
+            writing.report.exchanges += piece.exchanges
+            for (position, removal) in piece.removals { try writing.remove(removal, at: position) }
+            try writing.keep(piece.lines, count: piece.kept)
+            progress?(done)
         }
+        writing.report.pictures = ledger.count
         return try writing.commit()
     }
 
-    private func verdict(
-        _ result: Result<InstructionRecord, any Error>, position: Int, _ dataset: InstructionDataset,
-        _ facts: [ImageReference: PictureFacts], _ blocked: [[UInt64]], writing: RecordOutput?
-    ) throws -> Verdict {
-        var record: InstructionRecord
-        do { record = try result.get() } catch let error as RecordError {
+    private func judge(
+        _ position: Int, of dataset: InstructionDataset, _ tape: JSONTape, _ ledger: PictureLedger,
+        _ blocked: [[UInt64]], writing: RecordOutput?, into piece: inout Piece
+    ) throws {
+        piece.records += 1
+        var repairs: [Repair] = []
+        let record: InstructionRecord
+        do {
+            record = try dataset.unresolvedRecord(at: position, repairs: &repairs, on: tape, keepsMetadata: false)
+        } catch let error as RecordError {
             let removal = Removal(id: String(position), rule: "broken", reason: error.reason)
-            return Verdict(removals: [removal])
+            return piece.removals.append((position, removal))
         }
-        func removed(_ rule: String, _ reason: String) -> Verdict {
-            Verdict(removals: [Removal(id: record.id, rule: rule, reason: reason)])
-        }
-        if rules.looksAtPictures {
-            for image in record.images {
-                guard let fact = facts[image.resolved(under: dataset.imageFolder)] else { continue }
-                if let (rule, reason) = fault(of: fact, image) { return removed(rule, reason) }
-            }
-        }
-        var verdict = Verdict()
         let dialogue = Array(record.conversation.dialogue)
-        if let evaluation = rules.evaluation {
-            for turn in dialogue where evaluation.sharesText(turn.content) {
-                return removed("evaluation", "\(evaluation.runLength) words in a row stand in the evaluation set")
-            }
+        if let (rule, reason) = fault(of: record.images, ledger) ?? overlap(of: dialogue) {
+            return piece.removals.append((position, Removal(id: record.id, rule: rule, reason: reason)))
         }
+        let (kept, removals) = keptTurns(of: record, dialogue, blocked)
+        piece.removals += removals.map { (position, $0) }
+        guard kept.contains(where: { $0.role == .assistant }) else { return }
+        piece.kept += 1
+        piece.exchanges += removals.count
+        guard let writing else { return }
+        // What is not changed is copied as it stands.
+        if removals.isEmpty, !dataset.options.lenient, writing.keepsNames(), let text = dataset.text(at: position) {
+            piece.lines.append(raw: text)
+            return piece.lines.endLine()
+        }
+        var whole = try dataset.unresolvedRecord(at: position, repairs: &repairs, on: tape)
+        if !removals.isEmpty { dropLists(of: &whole, removals.compactMap(\.exchange)) }
+        whole.conversation = Conversation(kept)
+        writing.write(whole, to: &piece.lines)
+    }
+
+    private func overlap(of dialogue: [Turn]) -> (String, String)? {
+        guard let evaluation = rules.evaluation, dialogue.contains(where: { evaluation.sharesText($0.content) }) else {
+            return nil
+        }
+        return ("evaluation", "\(evaluation.runLength) words in a row stand in the evaluation set")
+    }
+
+    /// The turns that stay, and why the others go.
+    private func keptTurns(
+        of record: InstructionRecord, _ dialogue: [Turn], _ blocked: [[UInt64]]
+    ) -> (turns: [Turn], removals: [Removal]) {
+        var removals: [Removal] = []
         var kept: [Turn] = record.conversation.system.map { [Turn(role: .system, content: $0)] } ?? []
         var carried = 0
         var answers: [String: Int] = [:]
@@ -108,13 +112,12 @@ public struct DatasetFilter: Sendable {
                 fault = ("turns", "the record has more than \(most) exchanges")
             }
             if let (rule, reason) = fault {
-                verdict.cut += 1
-                verdict.removals.append(Removal(id: record.id, rule: rule, reason: reason, exchange: start / 2))
+                removals.append(Removal(id: record.id, rule: rule, reason: reason, exchange: start / 2))
                 carried += question.count(ofUTF8: Conversation.imageMarker)
                 continue
             }
             // The markers of questions that went stand before the next one.
-            let markers = String(repeating: Conversation.imageMarker + "\n", count: carried)
+            let markers = carried > 0 ? String(repeating: Conversation.imageMarker + "\n", count: carried) : ""
             carried = 0
             kept.append(Turn(role: .user, content: markers + question))
             kept.append(Turn(role: .assistant, content: answer))
@@ -122,17 +125,7 @@ public struct DatasetFilter: Sendable {
         if carried > 0, let last = kept.lastIndex(where: { $0.role == .user }) {
             kept[last].content = String(repeating: Conversation.imageMarker + "\n", count: carried) + kept[last].content
         }
-        guard kept.contains(where: { $0.role == .assistant }) else { return verdict }
-        verdict.isKept = true
-        if verdict.cut > 0 { dropLists(of: &record, verdict.removals.compactMap(\.exchange)) }
-        record.conversation = Conversation(kept)
-        guard let writing else { return verdict }
-        // What is not changed is copied as it stands.
-        if verdict.cut == 0, !dataset.options.lenient, writing.keepsNames() {
-            verdict.line = dataset.text(at: position)
-        }
-        if verdict.line == nil { verdict.line = writing.line(of: record) }
-        return verdict
+        return (kept, removals)
     }
 
     /// Lists of one entry an exchange lose the entries of those that went.
@@ -141,6 +134,14 @@ public struct DatasetFilter: Sendable {
             guard let list = record.metadata[key]?.array else { continue }
             record.metadata[key] = .array(list.enumerated().filter { !gone.contains($0.offset) }.map(\.element))
         }
+    }
+
+    private func fault(of images: [ImageReference], _ ledger: PictureLedger) -> (String, String)? {
+        guard rules.looksAtPictures else { return nil }
+        for image in images {
+            if let fault = fault(of: ledger[image], image) { return fault }
+        }
+        return nil
     }
 
     private func fault(of fact: PictureFacts, _ image: ImageReference) -> (String, String)? {

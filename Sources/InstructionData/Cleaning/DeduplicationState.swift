@@ -22,9 +22,9 @@ struct DeduplicationState: Sendable {
     }
 
     /// Gives pictures that look alike one number.
-    mutating func number(_ fresh: [ImageReference], _ facts: [ImageReference: PictureFacts]) {
-        for image in fresh {
-            guard let hash = facts[image]?.hash else { continue }
+    mutating func number(_ images: [ImageReference], _ ledger: PictureLedger) {
+        for image in images where pictureNumbers[image] == nil {
+            guard let hash = ledger[image].hash else { continue }
             if let known = neighbours.nearest(to: hash) {
                 pictureNumbers[image] = known
             } else {
@@ -111,8 +111,7 @@ struct DeduplicationState: Sendable {
         for candidate in candidates.sorted() {
             var repairs: [Repair] = []
             let record = try dataset.unresolvedRecord(at: Int(candidate), repairs: &repairs)
-            let images = record.images.map { $0.resolved(under: dataset.imageFolder) }
-            guard pictureKey(images) == pictures else { continue }
+            guard pictureKey(record.images) == pictures else { continue }
             let other = DatasetDeduplication.words(of: record).shingles(of: DatasetDeduplication.shingle)
             let share = WordSequence.jaccard(own, other)
             if share >= threshold { return (candidate, share) }

@@ -48,15 +48,16 @@ public struct EvaluationOverlap: Sendable {
                 }
             }
             for text in texts { runs.formUnion(Self.runs(of: text, runLength)) }
-            references += named.map { ImageReference($0).resolved(under: folder) }
+            references += named.map { ImageReference($0) }
         }
         self.runs = runs
         var neighbours = HashNeighbours(radius: pictureDistance ?? 0)
         var digests: Set<UInt64> = []
         if pictureDistance != nil {
-            var ledger = PictureLedger(.init(decodes: true, hashes: true))
-            for image in try ledger.look(at: references, workers: workers) {
-                guard let fact = ledger.facts[image] else { continue }
+            let ledger = PictureLedger(.init(decodes: true, hashes: true), under: folder)
+            var seen: Set<ImageReference> = []
+            let different = references.filter { seen.insert($0).inserted }
+            for fact in try Parallel.map(different, workers: workers, { ledger[$0] }) {
                 if let fault = fact.fault {
                     throw UserError(
                         "a picture of the evaluation set can't be read: \(fault)",

@@ -1,5 +1,6 @@
 import Basics
 import Imaging
+import Synchronization
 
 /// What cleaning needs to know of a picture.
 struct PictureFacts: Sendable {
@@ -48,24 +49,31 @@ struct PictureFacts: Sendable {
     }
 }
 
-/// Facts of pictures by reference: each picture is looked at once, those that are new side by side.
-struct PictureLedger {
-    private(set) var facts: [ImageReference: PictureFacts] = [:]
+/// Facts of pictures by reference: each picture is looked at once, on whatever thread asks first.
+final class PictureLedger: Sendable {
+    /// A part of the pictures, so that threads seldom wait for each other.
+    private final class Part: Sendable {
+        let facts = Mutex<[ImageReference: PictureFacts]>([:])
+    }
+
+    private let parts = (0..<64).map { _ in Part() }
     private let store = ImageStore()
     private let wanted: PictureFacts.Wanted
+    private let folder: String
 
-    init(_ wanted: PictureFacts.Wanted) { self.wanted = wanted }
+    /// - Parameter folder: what the references are relative to.
+    init(_ wanted: PictureFacts.Wanted, under folder: String) { (self.wanted, self.folder) = (wanted, folder) }
 
-    /// Pictures that are not known yet, each once, in order.
-    mutating func look(at images: [ImageReference], workers: Int) throws -> [ImageReference] {
-        var seen: Set<ImageReference> = []
-        let fresh = images.filter { facts[$0] == nil && seen.insert($0).inserted }
-        let pieces = stride(from: 0, to: fresh.count, by: 8).map { $0..<min(fresh.count, $0 + 8) }
-        let (store, wanted) = (store, wanted)
-        let found = try Parallel.map(pieces, workers: workers) { piece in
-            piece.map { PictureFacts(fresh[$0], in: store, wanted) }
-        }
-        for (image, fact) in zip(fresh, found.flatMap { $0 }) { facts[image] = fact }
-        return fresh
+    /// What is known of a picture, found out now if need be.
+    subscript(image: ImageReference) -> PictureFacts {
+        let part = parts[(image.hashValue >> 8) & 63]
+        if let known = part.facts.withLock({ $0[image] }) { return known }
+        // Two threads that ask for one picture at once find the same.
+        let fact = PictureFacts(image.resolved(under: folder), in: store, wanted)
+        part.facts.withLock { $0[image] = fact }
+        return fact
     }
+
+    /// How many pictures were looked at.
+    var count: Int { parts.reduce(0) { $0 + $1.facts.withLock { $0.count } } }
 }

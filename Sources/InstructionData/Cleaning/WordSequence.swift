@@ -14,6 +14,33 @@ public struct WordSequence: Sendable, Equatable {
 
     /// Cuts a text.
     public init(_ text: String, cut: Cut = .unicode) {
+        var text = text
+        words = text.withUTF8 { Self.plainWords($0) } ?? Self.words(of: text, cut)
+    }
+
+    /// The words of a text without accents and other scripts, which most texts are; nil for others.
+    private static func plainWords(_ text: UnsafeBufferPointer<UInt8>) -> [UInt64]? {
+        if UnsafeRawBufferPointer(text).contains(where: { $0 >= 0x80 }) { return nil }
+        var words: [UInt64] = []
+        words.reserveCapacity(text.count / 5 + 1)
+        var hash = FNV()
+        var isOpen = false
+        for byte in text {
+            let lower = (65...90).contains(byte) ? byte | 0x20 : byte
+            if (97...122).contains(lower) || (48...57).contains(lower) {
+                hash.add(lower)
+                isOpen = true
+            } else if isOpen {
+                words.append(hash.value)
+                isOpen = false
+                hash = FNV()
+            }
+        }
+        if isOpen { words.append(hash.value) }
+        return words
+    }
+
+    private static func words(of text: String, _ cut: Cut) -> [UInt64] {
         var words: [UInt64] = []
         var hash = FNV()
         var isOpen = false
@@ -22,38 +49,21 @@ public struct WordSequence: Sendable, Equatable {
             isOpen = false
             hash = FNV()
         }
-        var isASCII = true
-        for byte in text.utf8 where byte >= 0x80 {
-            isASCII = false
-            break
-        }
-        if isASCII {
-            for byte in text.utf8 {
-                let lower = (65...90).contains(byte) ? byte | 0x20 : byte
-                if (97...122).contains(lower) || (48...57).contains(lower) {
-                    hash.add(lower)
-                    isOpen = true
-                } else {
-                    close()
-                }
-            }
-        } else {
-            for scalar in text.lowercased().unicodeScalars {
-                if cut == .unicode, Script.hasNoSpaces(scalar) {
-                    close()
-                    for byte in String(scalar).utf8 { hash.add(byte) }
-                    isOpen = true
-                    close()
-                } else if Self.isWord(scalar, cut) {
-                    for byte in String(scalar).utf8 { hash.add(byte) }
-                    isOpen = true
-                } else {
-                    close()
-                }
+        for scalar in text.lowercased().unicodeScalars {
+            if cut == .unicode, Script.hasNoSpaces(scalar) {
+                close()
+                for byte in String(scalar).utf8 { hash.add(byte) }
+                isOpen = true
+                close()
+            } else if isWord(scalar, cut) {
+                for byte in String(scalar).utf8 { hash.add(byte) }
+                isOpen = true
+            } else {
+                close()
             }
         }
         close()
-        self.words = words
+        return words
     }
 
     /// Words that are given as hashes.

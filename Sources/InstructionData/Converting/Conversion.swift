@@ -48,9 +48,9 @@ public struct Conversion: Sendable {
     }
 
     /// Runs it.
-    /// - Parameter progress: called now and then with the number of records so far.
+    /// - Parameter progress: called now and then with the number of records so far, and of all when that is known.
     /// - Throws: a `Problem`; then no output file was touched.
-    public func run(progress: ((Int) -> Void)? = nil) throws -> ConversionReport {
+    public func run(progress: ((_ done: Int, _ total: Int?) -> Void)? = nil) throws -> ConversionReport {
         let converter = try ConverterRegistry.converter(named: kind).init()
         let writer = try ConversionWriter(self)
         var number = 0
@@ -58,10 +58,11 @@ public struct Conversion: Sendable {
         var request = request
         request.shard = shard
         var selectsPart = { false }
+        var total: () -> Int? = { nil }
         /// Counts a record, and says whether it belongs to the part that was asked for.
         func isWanted() -> Bool {
             defer { number += 1 }
-            if number % 1000 == 999 { progress?(number + 1) }
+            if number % 1000 == 999 { progress?(number + 1, total()) }
             guard let shard, !selectsPart() else { return true }
             return number % shard.count == shard.index
         }
@@ -77,9 +78,14 @@ public struct Conversion: Sendable {
                 }
             },
             prepare: { writer.preparation(templates) },
-            writePrepared: { if isWanted() { try writer.write($0) } },
+            writePrepared: {
+                number += $0.records
+                progress?(number, total())
+                try writer.write($0)
+            },
             note: { try writer.note($0) })
         selectsPart = { [unowned sink] in sink.selectsPart }
+        total = { [unowned sink, shard] in sink.count.map { $0 / (shard?.count ?? 1) } }
         try converter.convert(request, into: sink)
         let report = sink.report
         if report.records == 0 {

@@ -5,21 +5,27 @@ public final class ConversionSink {
 
     /// Whether the converter picks the records of the part that was asked for itself.
     var selectsPart = false
-    /// Makes what is written of a record, on any thread; nil where that must happen in order, one by one. To be asked for
+    /// How many records there are at most, when the converter knows.
+    var count: Int?
+    /// Makes what is written of records, on any thread; nil where that must happen in order, one by one. To be asked for
     /// after ``setImageRoot(_:)``.
-    var preparation: (@Sendable (ConvertedRecord) -> PreparedRecord)? { prepare() }
+    var preparation: Preparation? { prepare() }
+
+    /// Adds a record to the lines of others, and says what could not be used of it.
+    typealias Preparation =
+        @Sendable (_ record: consuming ConvertedRecord, _ lines: inout PreparedRecords) -> [PreparedRecords.Fault]
 
     private let lenient: Bool
-    private let prepare: () -> (@Sendable (ConvertedRecord) -> PreparedRecord)?
-    private let writePrepared: (PreparedRecord) throws -> Void
+    private let prepare: () -> Preparation?
+    private let writePrepared: (PreparedRecords) throws -> Void
     private let imageRootSet: (String) -> Void
     private let write: (ConvertedRecord) throws -> Void
     private let note: (ConversionNotice) throws -> Void
 
     init(
         lenient: Bool, imageRootSet: @escaping (String) -> Void, write: @escaping (ConvertedRecord) throws -> Void,
-        prepare: @escaping () -> (@Sendable (ConvertedRecord) -> PreparedRecord)?,
-        writePrepared: @escaping (PreparedRecord) throws -> Void, note: @escaping (ConversionNotice) throws -> Void
+        prepare: @escaping () -> Preparation?, writePrepared: @escaping (PreparedRecords) throws -> Void,
+        note: @escaping (ConversionNotice) throws -> Void
     ) {
         self.lenient = lenient
         self.prepare = prepare
@@ -37,7 +43,7 @@ public final class ConversionSink {
     public func emit(_ record: ConvertedRecord, path: String, line: @autoclosure () -> Int) throws {
         var record = record
         for exchange in record.exchanges where exchange.isEmpty {
-            let part = exchange.answer.trimmed.isEmpty ? "answer" : "question"
+            let part = exchange.answer.isBlank ? "answer" : "question"
             try fault(
                 path: path, line: line(), "the \(part) is empty", fix: "fill it in, or pass --lenient to leave it out")
         }
@@ -53,15 +59,10 @@ public final class ConversionSink {
         report.pictures += record.images.count
     }
 
-    /// Hands on a record that ``preparation`` made.
-    func emit(_ prepared: PreparedRecord, path: String, line: @autoclosure () -> Int) throws {
-        for reason in prepared.emptyParts {
-            try fault(path: path, line: line(), reason, fix: "fill it in, or pass --lenient to leave it out")
-        }
-        if let problem = prepared.fault { return try fault(path: path, line: line(), problem.reason, fix: problem.fix) }
-        guard prepared.exchanges > 0 else { return }
+    /// Hands on records that ``preparation`` made; their faults are told before.
+    func emit(_ prepared: PreparedRecords) throws {
         try writePrepared(prepared)
-        report.records += 1
+        report.records += prepared.records
         report.exchanges += prepared.exchanges
         report.pictures += prepared.pictures
     }

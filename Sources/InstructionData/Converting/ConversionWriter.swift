@@ -47,26 +47,33 @@ final class ConversionWriter {
                 copiesImages ? try pictureFaults { try placement.placed(image) } : try placement.placed(image)
         }
         if keepsTasks { record.metadata["tasks"] = record.tasks }
-        try output?.appendLine(record.llava.serialized())
+        if let output {
+            var text = JSONText()
+            record.write(to: &text)
+            text.endLine()
+            try output.append(text)
+        }
         if let evaluation {
-            for line in record.evaluationLines { try evaluation.appendLine(line.serialized()) }
+            var text = JSONText()
+            record.writeQuestions(to: &text)
+            try evaluation.append(text)
         }
     }
 
     /// What ``write(_:)`` does as far as it can be done on any thread; nil when pictures are copied or looked at on the way.
-    func preparation(_ templates: TemplateDraw?) -> (@Sendable (ConvertedRecord) -> PreparedRecord)? {
+    func preparation(_ templates: TemplateDraw?) -> ConversionSink.Preparation? {
         guard checkPicture == nil, !copiesImages else { return nil }
         let (placement, keepsTasks, writes) = (placement, keepsTasks, (output != nil, evaluation != nil))
-        return { record in
-            PreparedRecord(
+        return { record, lines in
+            lines.add(
                 record, templates: templates, keepsTasks: keepsTasks, writes: writes, placed: { placement.named($0) })
         }
     }
 
-    /// Adds the lines of a prepared record.
-    func write(_ prepared: PreparedRecord) throws {
-        for line in prepared.lines { try output?.appendLine(line) }
-        for line in prepared.evaluation { try evaluation?.appendLine(line) }
+    /// Adds the lines of prepared records.
+    func write(_ prepared: PreparedRecords) throws {
+        try output?.append(prepared.data)
+        try evaluation?.append(prepared.evaluation)
     }
 
     private func pictureFaults<Result>(_ body: () throws -> Result) throws -> Result {

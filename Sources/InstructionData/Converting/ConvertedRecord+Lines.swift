@@ -1,42 +1,43 @@
-public import Basics
+import Basics
 import Tokenization
 
 extension ConvertedRecord {
-    private var imageValue: JSON? {
-        switch images.count {
-        case 0: nil
-        case 1: .string(images[0].description)
-        default: .array(images.map { .string($0.description) })
-        }
-    }
-
-    /// The record in LLaVA's form.
-    public var llava: JSON {
-        var turns: [JSON] = system.map { [["from": "system", "value": .string($0)]] } ?? []
+    /// Adds the record in LLaVA's form.
+    func write(to text: inout JSONText) {
+        text.beginRecord(id, images: images)
+        if let system { text.appendTurn(.system, system, isFirst: true) }
         for (index, exchange) in exchanges.enumerated() {
-            let markers = index == 0 && !hasMarkers ? String(repeating: "<image>\n", count: images.count) : ""
-            turns.append(["from": "human", "value": .string(markers + exchange.question)])
-            turns.append(["from": "gpt", "value": .string(exchange.answer)])
+            let isFirst = index == 0
+            let markers = isFirst && !hasMarkers ? String(repeating: "<image>\n", count: images.count) : ""
+            text.appendTurn(.user, markers + exchange.question, isFirst: isFirst && system == nil)
+            text.appendTurn(.assistant, exchange.answer, isFirst: false)
         }
-        var object: JSONObject = ["id": .string(id)]
-        object["image"] = imageValue
-        object["conversations"] = .array(turns)
-        for (key, value) in metadata where object[key] == nil { object[key] = value }
-        return .object(object)
+        text.endRecord(metadata, hasImages: !images.isEmpty)
     }
 
-    /// The record's lines in an evaluation file, one a question: `{"id", "image", "question", "answers"}`.
-    public var evaluationLines: [JSON] {
-        guard isEvaluated else { return [] }
-        return exchanges.enumerated().map { index, exchange in
-            let fallback = exchanges.count == 1 ? id : "\(id)-\(index)"
-            var object: JSONObject = ["id": .string(exchange.id ?? fallback)]
-            object["image"] = imageValue
+    /// The record in LLaVA's form, as one line of JSON.
+    var line: String {
+        var text = JSONText()
+        write(to: &text)
+        return String(decoding: text.bytes, as: UTF8.self)
+    }
+
+    /// Adds the record's lines in an evaluation file, one a question: `{"id", "image", "question", "answers"}`.
+    func writeQuestions(to text: inout JSONText) {
+        guard isEvaluated else { return }
+        for (index, exchange) in exchanges.enumerated() {
+            text.append(raw: "{\"id\":")
+            text.append(string: exchange.id ?? (exchanges.count == 1 ? id : "\(id)-\(index)"))
+            if !images.isEmpty { text.append(raw: ",\"image\":") }
+            text.append(images)
+            text.append(raw: ",\"question\":")
             let marker = Conversation.imageMarker
             let question = exchange.question.replacing(utf8: marker + "\n", with: "").replacing(utf8: marker, with: "")
-            object["question"] = .string(question.trimmed)
-            object["answers"] = .array(exchange.references.map { .string($0) })
-            return .object(object)
+            text.append(string: question.trimmed)
+            text.append(raw: ",\"answers\":")
+            text.append(.array(exchange.references.map { .string($0) }))
+            text.append(raw: "}")
+            text.endLine()
         }
     }
 }

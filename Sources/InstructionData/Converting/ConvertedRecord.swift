@@ -8,7 +8,12 @@ public struct Exchange: Sendable, Equatable {
     /// What the model is trained to answer.
     public var answer: String
     /// What an evaluation compares with: all annotators' answers, or the answer alone.
-    public var references: [String]
+    public var references: [String] {
+        get { annotated.isEmpty ? [answer] : annotated }
+        set { annotated = newValue }
+    }
+    /// Answers that were given as references; none: the answer is the only one.
+    fileprivate var annotated: [String]
     /// The source's name of the question, when it has one.
     public var id: String?
     /// What kind of task it is, a name in `Datasets/templates`; nil when the source does not say.
@@ -23,10 +28,21 @@ public struct Exchange: Sendable, Equatable {
     ) {
         self.question = question
         self.answer = answer
-        self.references = references.isEmpty ? [answer] : references
+        annotated = references
         self.id = id
         self.task = task
         self.fields = fields
+    }
+}
+
+extension Exchange {
+    /// Whether its answer is all that an evaluation accepts.
+    var hasOnlyAnswer: Bool { annotated.isEmpty || annotated == [answer] }
+
+    /// Takes another answer, which is then the only one.
+    mutating func replaceAnswer(by other: String) {
+        answer = other
+        annotated = []
     }
 }
 
@@ -88,7 +104,7 @@ extension ConvertedRecord {
                 var entry = JSONObject()
                 if let task = exchange.task { entry["task"] = .string(task) }
                 if !exchange.fields.isEmpty { entry["fields"] = .object(exchange.fields) }
-                if exchange.references != [exchange.answer] {
+                if !exchange.hasOnlyAnswer {
                     entry["references"] = .array(exchange.references.map { .string($0) })
                 }
                 return .object(entry)

@@ -29,9 +29,20 @@ package final class LineFile {
         if buffer.count >= Self.bufferSize { try drain() }
     }
 
+    /// Adds lines that end themselves; many of them go into the file as they are.
+    func append(_ lines: JSONText) throws {
+        guard lines.bytes.count >= Self.bufferSize / 16 else {
+            buffer.append(contentsOf: lines.bytes)
+            if buffer.count >= Self.bufferSize { try drain() }
+            return
+        }
+        try drain()
+        try lines.bytes.withUnsafeBytes { try file?.write($0) }
+    }
+
     private func drain() throws {
-        let full = buffer
-        try full.withUnsafeBytes { try file?.write($0) }
+        guard !buffer.isEmpty else { return }
+        try buffer.withUnsafeBytes { try file?.write($0) }
         buffer.removeAll(keepingCapacity: true)
     }
 

@@ -112,10 +112,12 @@ public struct DatasetValidation: Sendable {
 
     private func read(_ dataset: InstructionDataset, _ positions: Range<Int>) -> Part {
         var part = Part()
+        let tape = JSONTape()
         for position in positions {
             do {
-                let record = try dataset.record(at: position, repairs: &part.repairs)
-                if checkPicture != nil { part.pictures += record.images.map { (position, $0) } }
+                let record = try dataset.unresolvedRecord(at: position, repairs: &part.repairs, on: tape)
+                guard checkPicture != nil else { continue }
+                part.pictures += record.images.map { (position, $0.resolved(under: dataset.imageFolder)) }
             } catch {
                 let fault = error as? RecordError
                 part.found.append(Found(position: position, reason: fault?.reason ?? "\(error)", fix: fault?.fix))

@@ -17,13 +17,12 @@ public final class ImageStore: Sendable {
     ) throws -> Result {
         switch image {
         case .file(let path):
-            guard Files.exists(path) else {
+            do { return try Files.withBytes(of: path, body) } catch let error as FileError {
+                if Files.exists(path) { throw error }
                 throw UserError(
                     "picture \(path) is not there",
                     fix: "name the folder that the paths are relative to with images: (or --images)")
             }
-            let file = try MappedFile(path)
-            return try body(file.bytes)
         case .member(let archive, let name):
             return try reader(of: archive).withBytes(named: name, body)
         }

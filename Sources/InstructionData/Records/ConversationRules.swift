@@ -29,7 +29,7 @@ struct ConversationRules {
     private func checkOrder(of turns: [Turn]) throws(RecordFault) {
         var expected = Role.user
         for (index, turn) in turns.enumerated() {
-            let place = "turn \(index + 1)"
+            var place: String { "turn \(index + 1)" }
             if turn.role == .system {
                 if index == 0 { continue }
                 throw RecordFault(
@@ -46,7 +46,7 @@ struct ConversationRules {
                         ? "join them, or pass --lenient to have them joined"
                         : "begin with a user turn, or pass --lenient to drop the answer")
             }
-            if turn.content.trimmed.isEmpty {
+            if turn.content.isBlank {
                 let name = turn.role == .user ? "question" : "answer"
                 throw RecordFault(
                     "\(place): the \(name) is empty", fix: "fill it in, or pass --lenient to drop the exchange")
@@ -72,7 +72,7 @@ struct ConversationRules {
                 repairs.append(.droppedLeadingAnswer)
             } else if let last, last.role == turn.role {
                 repairs.append(.joinedTurns)
-                let parts = [last.content, turn.content].filter { !$0.trimmed.isEmpty }
+                let parts = [last.content, turn.content].filter { !$0.isBlank }
                 result[result.count - 1] = Turn(role: turn.role, content: parts.joined(separator: "\n"))
             } else {
                 result.append(turn)
@@ -97,7 +97,7 @@ struct ConversationRules {
                 continue
             }
             let (question, answer) = (turns[index], turns[index + 1])
-            if question.content.trimmed.isEmpty || answer.content.trimmed.isEmpty {
+            if question.content.isBlank || answer.content.isBlank {
                 carriedMarkers += question.content.count(ofUTF8: Conversation.imageMarker)
                 repairs.append(.droppedEmptyAnswer)
             } else {
@@ -171,7 +171,7 @@ struct ConversationRules {
                 rest = tail
             }
             content += rest
-            if content.trimmed.isEmpty {
+            if content.isBlank {
                 throw RecordFault("turn \(index + 1): nothing is left without its markers", fix: "remove the record")
             }
             result.append(Turn(role: turn.role, content: content))

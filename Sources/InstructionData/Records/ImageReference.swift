@@ -9,6 +9,10 @@ public enum ImageReference: Hashable, Sendable {
 
     /// Reads the textual form: `shard-000.tar#cat.jpg` is a member, everything else is a file.
     public init(_ text: String) {
+        guard text.utf8.contains(UInt8(ascii: "#")) else {
+            self = .file(text)
+            return
+        }
         for suffix in Self.archiveSuffixes {
             if let hash = text.firstRange(ofUTF8: suffix + "#") {
                 let archive = text[..<text.utf8.index(before: hash.upperBound)]

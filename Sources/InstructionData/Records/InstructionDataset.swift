@@ -73,32 +73,51 @@ public final class InstructionDataset: Sendable {
 
     /// Reads one record with its pictures as the file names them.
     public func unresolvedRecord(at position: Int, repairs: inout [Repair]) throws -> InstructionRecord {
-        let value = try value(at: position)
+        try unresolvedRecord(at: position, repairs: &repairs, on: JSONTape())
+    }
+
+    /// Reads one record on a tape that is used again and again.
+    ///
+    /// - Parameter keepsMetadata: whether members beside the conversation are read.
+    func unresolvedRecord(
+        at position: Int, repairs: inout [Repair], on tape: JSONTape, keepsMetadata: Bool = true
+    ) throws -> InstructionRecord {
+        try place(position, on: tape)
         do throws(RecordFault) {
-            return try reader.record(from: value, defaultID: String(position), repairs: &repairs)
+            return try tape.withRoot { root throws(RecordFault) in
+                try reader.record(
+                    from: root, defaultID: String(position), keepsMetadata: keepsMetadata, repairs: &repairs)
+            }
         } catch {
             throw RecordError(path: path, line: line(at: position), reason: error.reason, fix: error.fix)
         }
     }
 
-    /// A record as it stands in the file, when it stands on one line.
-    func text(at position: Int) -> String? {
+    /// A record as it stands in the file, when it stands on one line; valid as long as the data set is.
+    func text(at position: Int) -> UnsafeRawBufferPointer? {
         let bytes = UnsafeRawBufferPointer(rebasing: file.bytes[index[position]])
-        if RecordIndex.newline(in: bytes, from: 0) != nil { return nil }
-        return String(decoding: bytes, as: UTF8.self)
+        return index.areLines || RecordIndex.newline(in: bytes, from: 0) == nil ? bytes : nil
     }
 
     /// The JSON value of one record, unchecked beyond JSON's own rules.
     public func value(at position: Int) throws -> JSON {
+        let tape = JSONTape()
+        try place(position, on: tape)
+        return tape.withRoot { $0.json }
+    }
+
+    /// Puts a record's values on a tape.
+    private func place(_ position: Int, on tape: JSONTape) throws {
         precondition(position >= 0 && position < count, "record \(position) of \(count)")
-        let range = index[position]
-        do {
-            return try JSON.parse(UnsafeRawBufferPointer(rebasing: file.bytes[range]), source: path)
-        } catch {
-            throw RecordError(
-                path: path, line: line(at: position) + max(0, error.line - 1),
-                reason: "column \(error.column): \(error.reason)", fix: "correct or remove this record")
+        let error: JSONError
+        do throws(JSONError) {
+            return try tape.read(UnsafeRawBufferPointer(rebasing: file.bytes[index[position]]), source: path)
+        } catch let fault {
+            error = fault
         }
+        throw RecordError(
+            path: path, line: line(at: position) + max(0, error.line - 1),
+            reason: "column \(error.column): \(error.reason)", fix: "correct or remove this record")
     }
 
     /// 1-based line where a record begins; counted on demand, since only messages need it.

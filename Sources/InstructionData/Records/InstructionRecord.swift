@@ -22,33 +22,3 @@ public struct InstructionRecord: Sendable {
         self.metadata = metadata
     }
 }
-
-extension InstructionRecord {
-    /// The record in LLaVA's form, with pictures as they are referenced here.
-    public var llava: JSON {
-        var object = JSONObject()
-        object["id"] = .string(id)
-        if images.count == 1 {
-            object["image"] = .string(images[0].description)
-        } else if images.count > 1 {
-            object["image"] = .array(images.map { .string($0.description) })
-        }
-        object["conversations"] = .array(
-            conversation.turns.map { turn in
-                var entry = JSONObject()
-                entry["from"] = .string(Self.llavaName(of: turn.role))
-                entry["value"] = .string(turn.content)
-                return .object(entry)
-            })
-        for (key, value) in metadata where object[key] == nil { object[key] = value }
-        return .object(object)
-    }
-
-    private static func llavaName(of role: Role) -> String {
-        switch role {
-        case .system: "system"
-        case .user: "human"
-        case .assistant: "gpt"
-        }
-    }
-}

@@ -5,7 +5,7 @@ import Tokenization
 ///
 /// ShareGPT's role names (`user`, `assistant`, `chatgpt`, `bard`, `bing`) are read too.
 enum LLaVAForm {
-    static func read(_ object: JSONObject, turns: JSON) throws(RecordFault) -> RecordForm {
+    static func read(_ object: JSONView, turns: JSONView, keepsMetadata: Bool) throws(RecordFault) -> RecordForm {
         guard let entries = turns.array else {
             throw RecordFault(
                 "\"conversations\" must be a list, not \(turns.kind)",
@@ -13,28 +13,41 @@ enum LLaVAForm {
             )
         }
         var result: [Turn] = []
-        for (index, entry) in entries.enumerated() {
-            let place = "conversations[\(index)]"
-            guard let turn = entry.object else {
+        result.reserveCapacity(entries.count)
+        for (index, turn) in entries.enumerated() {
+            guard turn.isObject else {
                 throw RecordFault(
-                    "\(place) must be an object, not \(entry.kind)", fix: "write {\"from\": \"human\", \"value\": …}")
+                    "\(place(index)) must be an object, not \(turn.kind)",
+                    fix: "write {\"from\": \"human\", \"value\": …}")
             }
-            guard let from = turn["from"]?.string else {
+            guard let name = turn["from"]?.string else {
                 throw RecordFault(
-                    "\(place) has no text \"from\"", fix: "write \"from\": \"human\" or \"from\": \"gpt\"")
+                    "\(place(index)) has no text \"from\"", fix: "write \"from\": \"human\" or \"from\": \"gpt\"")
             }
             guard let value = turn["value"]?.string else {
-                throw RecordFault("\(place) has no text \"value\"", fix: "write \"value\": \"…\"")
+                throw RecordFault("\(place(index)) has no text \"value\"", fix: "write \"value\": \"…\"")
             }
-            result.append(Turn(role: try role(from, place: place), content: value))
+            result.append(Turn(role: try role(name, index), content: value))
         }
         return RecordForm(
-            images: try RecordForm.images(in: object, keys: ["image", "images"]),
+            images: try RecordForm.images(in: object, "image", "images"),
             turns: result,
-            metadata: RecordForm.rest(of: object, without: ["id", "image", "images", "conversations"]))
+            metadata: keepsMetadata
+                ? RecordForm.rest(of: object, without: "id", "image", "images", "conversations") : JSONObject())
     }
 
-    private static func role(_ name: String, place: String) throws(RecordFault) -> Role {
+    /// Whether a record is written in this form with LLaVA's own names, so that its turns can be copied as they stand.
+    static func isOwn(_ object: JSONView) -> Bool {
+        guard let turns = object["conversations"]?.array, object["messages"] == nil else { return false }
+        return turns.allSatisfy { turn in
+            guard let from = turn["from"] else { return false }
+            return from.isText("human") || from.isText("gpt") || from.isText("system")
+        }
+    }
+
+    private static func place(_ index: Int) -> String { "conversations[\(index)]" }
+
+    private static func role(_ name: String, _ index: Int) throws(RecordFault) -> Role {
         switch name {
         case "human", "user": return .user
         case "gpt", "assistant", "chatgpt", "bard", "bing": return .assistant
@@ -42,7 +55,7 @@ enum LLaVAForm {
         default:
             let near = Suggestion.nearest(to: name, among: ["human", "gpt", "system", "user", "assistant"])
             throw RecordFault(
-                "\(place): unknown role \"\(name)\"",
+                "\(place(index)): unknown role \"\(name)\"",
                 fix: near.map { "did you mean \"\($0)\"? " } ?? "" + "known: human, gpt, system")
         }
     }

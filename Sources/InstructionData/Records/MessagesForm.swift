@@ -6,7 +6,7 @@ import Tokenization
 /// A part is `{"type": "text", "text"}`, `{"type": "image"}` (the next of `images`, or its own `image`/`path`), or
 /// `{"type": "image_url", "image_url": {"url"}}`. Parts are joined by line ends; a picture becomes its marker.
 enum MessagesForm {
-    static func read(_ object: JSONObject, messages: JSON) throws(RecordFault) -> RecordForm {
+    static func read(_ object: JSONView, messages: JSONView, keepsMetadata: Bool) throws(RecordFault) -> RecordForm {
         guard let entries = messages.array else {
             throw RecordFault(
                 "\"messages\" must be a list, not \(messages.kind)",
@@ -14,13 +14,13 @@ enum MessagesForm {
                     "write \"messages\": [{\"role\": \"user\", \"content\": …}, {\"role\": \"assistant\", \"content\": …}]"
             )
         }
-        var pictures = Pictures(listed: try RecordForm.images(in: object, keys: ["images", "image"]))
+        var pictures = Pictures(listed: try RecordForm.images(in: object, "images", "image"))
         var result: [Turn] = []
-        for (index, entry) in entries.enumerated() {
+        for (index, turn) in entries.enumerated() {
             let place = "messages[\(index)]"
-            guard let turn = entry.object else {
+            guard turn.isObject else {
                 throw RecordFault(
-                    "\(place) must be an object, not \(entry.kind)", fix: "write {\"role\": \"user\", \"content\": …}")
+                    "\(place) must be an object, not \(turn.kind)", fix: "write {\"role\": \"user\", \"content\": …}")
             }
             guard let name = turn["role"]?.string else {
                 throw RecordFault(
@@ -35,7 +35,8 @@ enum MessagesForm {
         return RecordForm(
             images: try pictures.inOrder(),
             turns: result,
-            metadata: RecordForm.rest(of: object, without: ["id", "image", "images", "messages"]))
+            metadata: keepsMetadata
+                ? RecordForm.rest(of: object, without: "id", "image", "images", "messages") : JSONObject())
     }
 
     private static func role(_ name: String, place: String) throws(RecordFault) -> Role {
@@ -52,7 +53,7 @@ enum MessagesForm {
     }
 
     private static func text(
-        of content: JSON, place: String, pictures: inout Pictures
+        of content: JSONView, place: String, pictures: inout Pictures
     ) throws(RecordFault) -> String {
         if let text = content.string {
             for _ in 0..<text.count(ofUTF8: Conversation.imageMarker) { pictures.takeListed() }
@@ -66,21 +67,21 @@ enum MessagesForm {
         var texts: [String] = []
         for (index, part) in parts.enumerated() {
             let place = "\(place).content[\(index)]"
-            guard let object = part.object, let type = object["type"]?.string else {
+            guard let type = part["type"]?.string else {
                 throw RecordFault(
                     "\(place) has no text \"type\"",
                     fix: "write {\"type\": \"text\", \"text\": …} or {\"type\": \"image\"}")
             }
             switch type {
             case "text", "input_text", "output_text":
-                guard let text = object["text"]?.string else {
+                guard let text = part["text"]?.string else {
                     throw RecordFault("\(place) has no \"text\"", fix: "write {\"type\": \"text\", \"text\": \"…\"}")
                 }
                 for _ in 0..<text.count(ofUTF8: Conversation.imageMarker) { pictures.takeListed() }
                 texts.append(text)
             case "image", "image_url", "input_image":
                 texts.append(Conversation.imageMarker)
-                if let path = path(in: object) { pictures.take(path) } else { pictures.takeListed() }
+                if let path = path(in: part) { pictures.take(path) } else { pictures.takeListed() }
             default:
                 throw RecordFault("\(place): unknown part type \"\(type)\"", fix: "known: text, image, image_url")
             }
@@ -88,10 +89,11 @@ enum MessagesForm {
         return texts.joined(separator: "\n")
     }
 
-    private static func path(in part: JSONObject) -> String? {
-        for key in ["image", "path", "url", "image_url"] {
+    private static func path(in part: JSONView) -> String? {
+        let keys: [StaticString] = ["image", "path", "url", "image_url"]
+        for key in keys {
             guard let value = part[key] else { continue }
-            let text = value.string ?? value.object?["url"]?.string ?? value.object?["path"]?.string
+            let text = value.string ?? value["url"]?.string ?? value["path"]?.string
             if let text { return text.hasPrefix("file://") ? String(text.dropFirst(7)) : text }
         }
         return nil

@@ -4,6 +4,8 @@ import Basics
 struct RecordIndex: Sendable {
     /// First byte of each record.
     private(set) var starts: ContiguousArray<UInt64> = []
+    /// Whether each record is known to stand on a line of its own.
+    private(set) var areLines = true
     /// Bytes of each record.
     private(set) var lengths: ContiguousArray<UInt32> = []
 
@@ -88,6 +90,7 @@ struct RecordIndex: Sendable {
     /// Indexes the elements of an outermost array; each is parsed strictly when it is read.
     private static func array(_ bytes: UnsafeRawBufferPointer, source: String) throws -> RecordIndex {
         var index = RecordIndex()
+        index.areLines = false
         for range in try JSONScanner.elements(of: bytes, source: source) { try index.append(range) }
         return index
     }

@@ -13,8 +13,13 @@ extension String {
         return lower..<utf8.index(lower, offsetBy: needle.utf8.count)
     }
 
+    /// Whether there is nothing but white space (space, tab, line ends).
+    var isBlank: Bool { utf8.allSatisfy { $0 == 32 || (9...13).contains($0) } }
+
     /// How often a text stands in this one, not overlapping.
     func count(ofUTF8 needle: String) -> Int {
+        guard let first = utf8.firstOffset(of: needle.utf8) else { return 0 }
+        if first + 2 * needle.utf8.count > utf8.count { return 1 }
         var count = 0
         var rest = utf8[...]
         while let offset = rest.firstOffset(of: needle.utf8) {
@@ -26,6 +31,7 @@ extension String {
 
     /// This text with every occurrence of another replaced.
     func replacing(utf8 needle: String, with replacement: String) -> String {
+        guard utf8.firstOffset(of: needle.utf8) != nil else { return self }
         var result: [UInt8] = []
         var rest = utf8[...]
         while let offset = rest.firstOffset(of: needle.utf8) {
@@ -43,6 +49,7 @@ extension String {
         guard let first = utf8.firstIndex(where: { !isSpace($0) }),
             let last = utf8.lastIndex(where: { !isSpace($0) })
         else { return "" }
+        if first == startIndex, utf8.index(after: last) == endIndex { return self }
         return String(self[first...last])
     }
 }

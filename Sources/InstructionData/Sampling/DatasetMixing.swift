@@ -77,16 +77,19 @@ public struct DatasetMixing: Sendable {
             let end = min(samples.count, start + round)
             let pieces = stride(from: start, to: end, by: 256).map { $0..<min(end, $0 + 256) }
             let parts = try Parallel.map(pieces, workers: workers) { positions in
-                try positions.map { position in
+                var lines = JSONText()
+                let tape = JSONTape()
+                for position in positions {
                     let sample = samples[position]
                     var repairs: [Repair] = []
                     var record = try datasets[sample.component]
-                        .unresolvedRecord(at: sample.record, repairs: &repairs)
+                        .unresolvedRecord(at: sample.record, repairs: &repairs, on: tape)
                     if record.metadata["source"] == nil { record.metadata["source"] = .string(names[sample.component]) }
-                    return file.line(of: record, from: sample.component)
+                    file.write(record, from: sample.component, to: &lines)
                 }
+                return lines
             }
-            for part in parts { for line in part { try file.append(line) } }
+            for part in parts { try file.append(part) }
             progress?(end)
         }
         let quotas = mixture.quotas()

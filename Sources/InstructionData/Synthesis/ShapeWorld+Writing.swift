@@ -85,9 +85,9 @@ extension ShapeWorld {
             let item = try item(split, number)
             try Self.writeFresh(item.picture, to: Paths.join(folder, item.name))
             lines.digests += SHA256.hex(of: item.picture)
-            lines.records += item.instruct.llava.serialized() + "\n"
-            lines.captions += item.caption.llava.serialized() + "\n"
-            lines.statements += item.statements.llava.serialized() + "\n"
+            lines.records += item.instruct.line + "\n"
+            lines.captions += item.caption.line + "\n"
+            lines.statements += item.statements.line + "\n"
             for (index, question) in item.questions.enumerated() {
                 let line: JSON = [
                     "id": .string("\(item.instruct.id)-\(index)"), "image": .string(item.name),

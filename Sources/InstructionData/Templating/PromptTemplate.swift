@@ -60,17 +60,32 @@ public final class PromptTemplate: Sendable {
     /// - Parameter seed: seed of what the template draws itself (`choice`).
     /// - Throws: `JinjaError` with the template's name and line.
     public func render(_ fields: [String: JSON], seed: UInt64 = 0) throws -> Rendered? {
+        try render(seed: seed) { fields[$0] }
+    }
+
+    /// Fills in fields that are looked up by name; see ``render(_:seed:)``.
+    func render(seed: UInt64, _ field: (String) -> JSON?) throws -> Rendered? {
+        if choices == nil, case .parts(let prompt, let answer) = form, let asked = prompt.joined({ field($0)?.string }),
+            let told = answer.joined({ field($0)?.string })
+        {
+            let (asked, told) = (asked.trimmed, told.trimmed)
+            return asked.isEmpty || told.isEmpty ? nil : Rendered(prompt: asked, answer: told, choices: [])
+        }
+        return try interpreted(seed: seed, field)
+    }
+
+    private func interpreted(seed: UInt64, _ field: (String) -> JSON?) throws -> Rendered? {
         var context: [String: JSON] = [:]
-        for (name, value) in fields where used.contains(name) { context[name] = Self.protected(value) }
+        for name in used { context[name] = field(name).map(Self.protected) }
         if used.contains("letters") { context["letters"] = .array(Self.letters) }
         var options: [String] = []
         if let choices {
             options = Self.parts(try choices.render(context, seed: seed).text)
-        } else if let given = fields["choices"]?.array {
+        } else if let given = field("choices")?.array {
             options = given.compactMap(\.string)
         }
         if !options.isEmpty { context["answer_choices"] = .array(options.map { Self.protected(.string($0)) }) }
-        if let answer = fields["answer"]?.string, let index = options.firstIndex(of: answer) {
+        if let answer = field("answer")?.string, let index = options.firstIndex(of: answer) {
             context["answer_index"] = .int(index)
         }
         let texts: [String]

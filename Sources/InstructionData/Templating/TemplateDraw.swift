@@ -2,9 +2,11 @@ import Basics
 
 /// A ``TemplateChoice`` made ready for many records: which phrasings of which task take part is settled once.
 final class TemplateDraw: Sendable {
-    private struct Entry: Sendable {
-        var task: TemplateTask
-        var templates: [PromptTemplate]
+    private final class Entry: Sendable {
+        let task: TemplateTask
+        let templates: [PromptTemplate]
+
+        init(_ task: TemplateTask, _ templates: [PromptTemplate]) { (self.task, self.templates) = (task, templates) }
     }
 
     private let library: TemplateLibrary
@@ -22,7 +24,7 @@ final class TemplateDraw: Sendable {
         perRecord = choice.perRecord
         var entries: [String: Entry] = [:]
         for task in choice.library.tasks {
-            entries[task.name] = Entry(task: task, templates: choice.templates(of: task))
+            entries[task.name] = Entry(task, choice.templates(of: task))
         }
         self.entries = entries
     }
@@ -37,9 +39,10 @@ final class TemplateDraw: Sendable {
             let most = try record.exchanges.compactMap { try task(of: $0)?.templates.count }.max() ?? 1
             count = max(1, min(perRecord, most))
         }
+        if count == 1 { return [try recast(record, 0)] }
         return try (0..<count).map { number in
             var recast = try recast(record, number)
-            if count > 1 { recast.id += "-t\(number + 1)" }
+            recast.id += "-t\(number + 1)"
             return recast
         }
     }
@@ -64,20 +67,19 @@ final class TemplateDraw: Sendable {
             let markers = record.hasMarkers ? exchange.question.count(ofUTF8: marker) : 0
             exchange.question =
                 exchange.question.replacing(utf8: marker + "\n", with: "").replacing(utf8: marker, with: "").trimmed
-            let fields: [String: JSON]
-            do throws(MissingField) { fields = try task.task.values(of: exchange, record.metadata) } catch {
+            if let missing = task.task.missingField(of: exchange, record.metadata) {
                 throw RecordFault(
-                    "the task \(task.task.name) needs the field \"\(error.name)\"",
+                    "the task \(task.task.name) needs the field \"\(missing)\"",
                     fix: "convert the data with a converter that gives it, or choose another --task")
             }
-            var generator = RandomGenerator(seed: seed, stream: "\(record.id)#\(index)")
-            // Numbers are shuffled, not templates: the same draw, and nothing is copied.
-            var order = Array(task.templates.indices)
-            generator.shuffle(&order)
+            var draw = Draw(task.templates.count, RandomGenerator(seed: seed, stream: "\(record.id)#\(index)"))
             var chosen: (name: String, rendered: PromptTemplate.Rendered)?
-            for place in order.indices where chosen == nil {
-                let template = task.templates[order[(place + number) % order.count]]
-                chosen = try template.render(fields, seed: generator.next()).map { (template.name, $0) }
+            for place in 0..<task.templates.count where chosen == nil {
+                let template = task.templates[draw[(place + number) % task.templates.count]]
+                let rendered = try template.render(seed: draw.generator.next()) {
+                    task.task.field($0, of: exchange, record.metadata)
+                }
+                chosen = rendered.map { (template.name, $0) }
             }
             guard let chosen else {
                 throw RecordFault(
@@ -87,12 +89,8 @@ final class TemplateDraw: Sendable {
             let placed = chosen.rendered.prompt.count(ofUTF8: marker)
             let images = record.hasMarkers ? markers : index == 0 ? record.images.count : 0
             let prefix = placed >= images ? "" : String(repeating: marker + "\n", count: images - placed)
-            let before = exchange
-            exchange.question = prefix + chosen.rendered.prompt
-            if chosen.rendered.answer != before.answer {
-                exchange.answer = chosen.rendered.answer
-                exchange.references = [chosen.rendered.answer]
-            }
+            exchange.question = prefix.isEmpty ? chosen.rendered.prompt : prefix + chosen.rendered.prompt
+            if chosen.rendered.answer != exchange.answer { exchange.replaceAnswer(by: chosen.rendered.answer) }
             result.exchanges[index] = exchange
             names.append(.string(chosen.name))
         }
@@ -100,5 +98,27 @@ final class TemplateDraw: Sendable {
         result.metadata["templates"] = .array(names)
         result.metadata["template_seed"] = .integer(Int64(bitPattern: seed))
         return result
+    }
+
+    /// Numbers in random order, drawn no further than they are asked for (Fisher and Yates, from the front).
+    private struct Draw {
+        var generator: RandomGenerator
+        private var order: [Int]
+        private var drawn = 0
+
+        init(_ count: Int, _ generator: RandomGenerator) {
+            self.generator = generator
+            order = Array(0..<count)
+        }
+
+        subscript(place: Int) -> Int {
+            mutating get {
+                while drawn <= place {
+                    order.swapAt(drawn, drawn + generator.below(order.count - drawn))
+                    drawn += 1
+                }
+                return order[place]
+            }
+        }
     }
 }

@@ -24,29 +24,27 @@ public struct TemplateTask: Sendable {
         /// The record may have it; phrasings ask whether it is there.
         case optional
     }
-
-    /// The fields of an exchange under their names here.
-    ///
-    /// - Throws: the name of a field that is required and not there.
-    func values(of exchange: Exchange, _ metadata: JSONObject) throws(MissingField) -> [String: JSON] {
-        var values: [String: JSON] = [:]
-        for (key, value) in metadata { values[key] = value }
-        for (key, value) in exchange.fields { values[key] = value }
-        if values["question"] == nil { values["question"] = .string(exchange.question) }
-        if values["answer"] == nil { values["answer"] = .string(exchange.answer) }
-        for (name, source) in fields where values[name] == nil {
-            switch source {
-            case .answer: values[name] = .string(exchange.answer)
-            case .question: values[name] = .string(exchange.question)
-            case .required: throw MissingField(name: name)
-            case .optional: break
-            }
-        }
-        return values
-    }
 }
 
-/// A record lacks a field that its task needs.
-struct MissingField: Error {
-    var name: String
+extension TemplateTask {
+    /// What its templates can ask for by name: a field of the exchange, else of its record, else what the task makes of
+    /// question and answer.
+    func field(_ name: String, of exchange: Exchange, _ metadata: JSONObject) -> JSON? {
+        if let own = exchange.fields[name] ?? metadata[name] { return own }
+        if name == "question" { return .string(exchange.question) }
+        if name == "answer" { return .string(exchange.answer) }
+        switch fields.first(where: { $0.name == name })?.source {
+        case .answer: return .string(exchange.answer)
+        case .question: return .string(exchange.question)
+        case .required, .optional, nil: return nil
+        }
+    }
+
+    /// The first field that must be there and is not.
+    func missingField(of exchange: Exchange, _ metadata: JSONObject) -> String? {
+        for (name, source) in fields where source == .required && field(name, of: exchange, metadata) == nil {
+            return name
+        }
+        return nil
+    }
 }

@@ -1,33 +1,46 @@
 import Basics
 
-/// Runs over all records of a data set: pieces side by side, results in order, memory bounded.
+/// Work over the records of a data set: pieces side by side on all cores, results in order, memory bounded.
+///
+/// While the calling thread takes a result, the workers are at the next pieces. What comes out depends on the records
+/// alone, never on the number of threads.
 struct DatasetPass {
-    /// The records.
-    let dataset: InstructionDataset
+    /// How many records there are.
+    let count: Int
     /// Threads.
     var workers = Parallel.processors
     /// Only the records whose number is the part's modulo the number of parts.
     var shard: Conversion.Shard?
-    /// Records a thread takes at once.
-    var piece = 128
+    /// Records of a piece.
+    var piece = 256
 
-    /// Calls `map` on many threads and `consume` on this one, in the order of the records.
+    init(_ dataset: InstructionDataset, workers: Int = Parallel.processors, shard: Conversion.Shard? = nil) {
+        count = dataset.count
+        self.workers = workers
+        self.shard = shard
+    }
+
+    /// Runs over all pieces.
+    ///
+    /// - Parameters:
+    ///   - make: makes the result of some records, on any thread, with a tape that it has for itself.
+    ///   - consume: takes each result on this thread, in order, with the number of records until then.
     func run<Result: Sendable>(
-        progress: ((Int) -> Void)? = nil, map: @Sendable (Int) throws -> Result, consume: (Int, Result) throws -> Void
+        make: @escaping @Sendable (_ positions: [Int], _ tape: JSONTape) throws -> Result,
+        consume: (_ done: Int, _ result: Result) throws -> Void
     ) throws {
-        let shard = shard
-        let round = piece * max(1, workers) * 8
-        for start in stride(from: 0, to: dataset.count, by: round) {
-            let end = min(dataset.count, start + round)
-            let pieces = stride(from: start, to: end, by: piece).map { $0..<min(end, $0 + piece) }
-            let parts = try Parallel.map(pieces, workers: workers) { positions in
-                try positions.compactMap { position -> (Int, Result)? in
-                    if let shard, position % shard.count != shard.index { return nil }
-                    return (position, try map(position))
-                }
-            }
-            for part in parts { for (position, result) in part { try consume(position, result) } }
-            progress?(end)
+        let (count, piece, shard) = (count, piece, shard)
+        let pieces = try OrderedPrefetcher<Swift.Result<Result, any Error>>(
+            positions: 0..<((count + piece - 1) / piece), workers: workers, depth: max(1, workers) * 4
+        ) { number in
+            let range = (number * piece)..<min(count, (number + 1) * piece)
+            let positions = range.filter { position in shard.map { position % $0.count == $0.index } ?? true }
+            return Swift.Result { try make(positions, JSONTape()) }
+        }
+        var done = 0
+        while let result = pieces.next() {
+            done = min(count, done + piece)
+            try consume(done, result.get())
         }
     }
 }

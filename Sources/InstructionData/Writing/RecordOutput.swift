@@ -1,8 +1,8 @@
-import Basics
+package import Basics
 
 /// Records of one or several data sets on their way into one file, with pictures that a reader finds from there.
 ///
-/// Lines are made side by side (``line(of:from:)`` only reads), and written in order.
+/// Lines are made side by side (``write(_:from:to:)`` only reads), and written in order.
 package final class RecordOutput: @unchecked Sendable {
     // Sendable: `prefixes` never changes; one thread writes and commits.
 
@@ -39,17 +39,25 @@ package final class RecordOutput: @unchecked Sendable {
     /// Whether pictures are called in the output what their data set calls them.
     func keepsNames(from number: Int = 0) -> Bool { prefixes.isEmpty || prefixes[number].isEmpty }
 
-    /// A record's line.
+    /// Adds a record's line to others.
     /// - Parameter number: which of the data sets it is from.
-    package func line(of record: InstructionRecord, from number: Int = 0) -> String {
+    package func write(_ record: InstructionRecord, from number: Int = 0, to lines: inout JSONText) {
         var record = record
         let prefix = prefixes.isEmpty ? "" : prefixes[number]
         if !prefix.isEmpty { record.images = record.images.map { $0.resolved(under: prefix) } }
-        return record.llava.serialized()
+        record.write(to: &lines)
+        lines.endLine()
     }
 
-    /// Adds a line.
-    package func append(_ line: String) throws { try file.appendLine(line) }
+    /// Adds a record.
+    package func append(_ record: InstructionRecord) throws {
+        var line = JSONText()
+        write(record, to: &line)
+        try append(line)
+    }
+
+    /// Adds lines.
+    package func append(_ lines: JSONText) throws { try file.append(lines) }
 
     /// Gives the file its name, and makes the link to the pictures first.
     package func commit() throws {

@@ -7,68 +7,69 @@ struct LLaVAConverter: DatasetConverter {
     static let aliases = ["messages", "openai"]
     static let summary = "LLaVA or OpenAI-messages JSON/JSONL: checked, repaired with --lenient"
 
+    /// The task of records of one exchange that name none.
+    var captionTask: String?
+
     func convert(_ request: ConversionRequest, into sink: ConversionSink) throws {
         let dataset = try InstructionDataset(
             request.input, options: .init(imageFolder: request.images, lenient: request.lenient))
         sink.setImageRoot(dataset.imageFolder)
-        let positions = (0..<dataset.count).filter { position in
-            request.shard.map { position % $0.count == $0.index } ?? true
-        }
         sink.selectsPart = true
-        // Pieces are read and made into lines side by side, and emitted in order.
-        let prepare = sink.preparation
-        let round = Self.piece * Parallel.processors * 4
-        for start in stride(from: 0, to: positions.count, by: round) {
-            let end = min(positions.count, start + round)
-            let pieces = stride(from: start, to: end, by: Self.piece).map { $0..<min(end, $0 + Self.piece) }
-            let parts = try Parallel.map(pieces) { piece in
-                piece.map { index in
-                    var read = Read(dataset, positions[index])
-                    if let prepare, let record = try? read.result.get() {
-                        read.prepared = prepare(converted(record, request))
-                    }
-                    return read
-                }
+        sink.count = dataset.count
+        let (converter, prepare) = (self, sink.preparation)
+        try DatasetPass(dataset, shard: request.shard).run { positions, tape in
+            var piece = Piece()
+            for position in positions { converter.read(position, of: dataset, request, tape, prepare, into: &piece) }
+            return piece
+        } consume: { _, piece in
+            for (position, outcome) in piece.outcomes {
+                try tell(outcome, of: dataset, at: position, to: sink)
             }
-            for part in parts { for one in part { try emit(one, of: dataset, request, into: sink) } }
+            try sink.emit(piece.lines)
         }
     }
 
-    private static let piece = 256
+    /// What is made of some records: their lines, and whatever has to be told or done in order.
+    private struct Piece: Sendable {
+        var lines = PreparedRecords()
+        var outcomes: [(position: Int, outcome: Outcome)] = []
+    }
 
-    /// The task of records of one exchange that name none.
-    var captionTask: String?
+    private enum Outcome: Sendable {
+        case repaired(Repair)
+        case fault(line: Int?, reason: String, fix: String?)
+        case record(ConvertedRecord)
+    }
 
-    /// A record or its fault, and what a lenient reading changed.
-    private struct Read: Sendable {
-        var position: Int
-        var result: Result<InstructionRecord, any Error>
+    private func read(
+        _ position: Int, of dataset: InstructionDataset, _ request: ConversionRequest, _ tape: JSONTape,
+        _ prepare: ConversionSink.Preparation?, into piece: inout Piece
+    ) {
         var repairs: [Repair] = []
-        var prepared: PreparedRecord?
-
-        init(_ dataset: InstructionDataset, _ position: Int) {
-            self.position = position
-            var repairs: [Repair] = []
-            result = Result { try dataset.unresolvedRecord(at: position, repairs: &repairs) }
-            self.repairs = repairs
+        do {
+            let record = try dataset.unresolvedRecord(at: position, repairs: &repairs, on: tape)
+            for repair in repairs { piece.outcomes.append((position, .repaired(repair))) }
+            let converted = converted(record, request)
+            guard let prepare else { return piece.outcomes.append((position, .record(converted))) }
+            for fault in prepare(converted, &piece.lines) {
+                piece.outcomes.append((position, .fault(line: nil, reason: fault.reason, fix: fault.fix)))
+            }
+        } catch {
+            let known = error as? RecordError
+            piece.outcomes.append(
+                (position, .fault(line: known?.line, reason: known?.reason ?? "\(error)", fix: known?.fix)))
         }
     }
 
-    private func emit(
-        _ read: Read, of dataset: InstructionDataset, _ request: ConversionRequest, into sink: ConversionSink
+    private func tell(
+        _ outcome: Outcome, of dataset: InstructionDataset, at position: Int, to sink: ConversionSink
     ) throws {
-        let record: InstructionRecord
-        do {
-            record = try read.result.get()
-        } catch let error as RecordError {
-            return try sink.fault(path: error.path, line: error.line, error.reason, fix: error.fix)
+        switch outcome {
+        case .repaired(let repair): try sink.repaired(path: dataset.path, line: dataset.line(at: position), repair)
+        case .fault(let line, let reason, let fix):
+            try sink.fault(path: dataset.path, line: line ?? dataset.line(at: position), reason, fix: fix)
+        case .record(let record): try sink.emit(record, path: dataset.path, line: dataset.line(at: position))
         }
-        for repair in read.repairs {
-            try sink.repaired(path: dataset.path, line: dataset.line(at: read.position), repair)
-        }
-        let line = { dataset.line(at: read.position) }
-        if let prepared = read.prepared { return try sink.emit(prepared, path: dataset.path, line: line()) }
-        try sink.emit(converted(record, request), path: dataset.path, line: line())
     }
 
     private func converted(_ record: InstructionRecord, _ request: ConversionRequest) -> ConvertedRecord {

@@ -1,0 +1,38 @@
+import Basics
+
+/// A line that shows how far a long command is: a bar, counts, the rate and the time left.
+///
+/// On a terminal the line is drawn a few times a second; elsewhere a plain line is written each half minute, so that the
+/// log of a job on another machine tells something.
+struct ProgressLine {
+    private let noun: String
+    private let start = ContinuousClock.now
+    private var drawn: ContinuousClock.Instant
+
+    /// - Parameter noun: what is counted, as "records".
+    init(_ noun: String) {
+        self.noun = noun
+        drawn = start
+    }
+
+    /// Shows how many are done, of how many if that is known.
+    mutating func show(_ done: Int, of total: Int? = nil) {
+        let now = ContinuousClock.now
+        guard (now - drawn).seconds >= (Console.isTerminal ? 0.2 : 30) else { return }
+        drawn = now
+        let seconds = (now - start).seconds
+        let rate = Double(done) / max(seconds, 1e-9)
+        var text = "\(Formatting.count(done))"
+        if let total { text += " of \(Formatting.count(total))" }
+        text += " \(noun)  \(Formatting.count(Int(rate)))/s"
+        if let total, rate > 0 { text += "  left \(Formatting.duration(Double(max(0, total - done)) / rate))" }
+        guard Console.isTerminal else { return Console.error(text) }
+        Console.status(total.map { Self.bar(done, $0) + " " + text } ?? text)
+    }
+
+    private static func bar(_ done: Int, _ total: Int) -> String {
+        let width = 24
+        let full = total > 0 ? min(width, done * width / total) : 0
+        return String(repeating: "━", count: full) + String(repeating: "╌", count: width - full)
+    }
+}
