@@ -15,9 +15,12 @@ public struct MemoryExhaustion: Problem {
     public let byteCount: Int?
     /// Bytes of tensors in use.
     public let usedBytes: Int
+    /// Bytes that the user allows; nil when the system had no more.
+    public let limit: Int?
 
     /// A request that failed.
-    public init(_ purpose: String, byteCount: Int?, usedBytes: Int) {
+    public init(_ purpose: String, byteCount: Int?, usedBytes: Int, limit: Int? = nil) {
+        self.limit = limit
         self.purpose = purpose
         self.byteCount = byteCount
         self.usedBytes = usedBytes
@@ -26,13 +29,14 @@ public struct MemoryExhaustion: Problem {
     /// What was asked for, and what is in use.
     public var problem: String {
         let asked = byteCount.map { Self.gibibytes($0) + " for " } ?? ""
-        return "out of memory: \(asked)\(purpose), with \(Self.gibibytes(usedBytes)) in use"
+        let allowed = limit.map { " of the \(Self.gibibytes($0)) that --memory-limit allows" } ?? ""
+        return "out of memory: \(asked)\(purpose), with \(Self.gibibytes(usedBytes)) in use\(allowed)"
     }
 
     /// The settings that take less.
     public var fix: String? {
         "training: lower batch_size or raise accumulate, set recompute_activations: true, or train fewer parts; "
-            + "answers: lower --batch-size"
+            + "answers: lower --batch (of score --batch-size)"
     }
 
     /// Says so and ends the process with exit code 1.

@@ -1,29 +1,9 @@
-#if canImport(Glibc)
-    import Glibc
-#else
-    import Darwin
-#endif
 import Synchronization
 
 /// Work on plain threads.
 ///
 /// Decoding pictures and hashing files block and take long, which would starve Swift's cooperative thread pool.
 public enum Parallel {
-    /// The number of processors that this process may run on.
-    public static var processors: Int {
-        #if canImport(Glibc)
-            // Declared for _GNU_SOURCE only, which Swift's Glibc module does not set.
-            typealias GetAffinity = @convention(c) (pid_t, Int, UnsafeMutableRawPointer) -> Int32
-            if let symbol = dlsym(nil, "sched_getaffinity") {
-                var set = [UInt64](repeating: 0, count: 128)
-                let result = unsafeBitCast(symbol, to: GetAffinity.self)(0, set.count * 8, &set)
-                let count = set.reduce(0) { $0 + $1.nonzeroBitCount }
-                if result == 0, count > 0 { return count }
-            }
-        #endif
-        return max(1, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))
-    }
-
     /// Applies `body` to every item on up to `workers` threads; results in the order of the items.
     ///
     /// Items are started in order. After a failure no further item starts, and of several failures the one of the

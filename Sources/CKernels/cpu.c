@@ -90,18 +90,6 @@ const char *vitrail_cpu_level_name(vitrail_cpu_level level) {
     return level >= VITRAIL_CPU_BASELINE && level <= VITRAIL_CPU_AMX ? names[level] : "unknown";
 }
 
-/// Whole cores that a cgroup (version 2) lets this process use at once, or 0 without a quota.
-static int quota_cores(void) {
-    FILE *file = fopen("/sys/fs/cgroup/cpu.max", "r");
-    if (!file) return 0;
-    long long quota = 0, period = 0;
-    const int fields = fscanf(file, "%lld %lld", &quota, &period);  // "max 100000" reads no field
-    fclose(file);
-    if (fields != 2 || quota <= 0 || period <= 0) return 0;
-    const long long cores = (quota + period - 1) / period;
-    return cores < 1 << 16 ? (int)cores : 0;
-}
-
 int vitrail_cpu_cores(void) {
     int cores = 0;
 #if defined(__linux__)
@@ -109,7 +97,5 @@ int vitrail_cpu_cores(void) {
     if (sched_getaffinity(0, sizeof set, &set) == 0) cores = CPU_COUNT(&set);
 #endif
     if (cores < 1) cores = (int)sysconf(_SC_NPROCESSORS_ONLN);
-    const int quota = quota_cores();
-    if (quota > 0 && quota < cores) cores = quota;
     return cores < 1 ? 1 : cores;
 }

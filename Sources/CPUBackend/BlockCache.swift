@@ -13,6 +13,9 @@ final class BlockCache: Sendable {
         var used = 0
         var peak = 0
         var idle = 0
+        /// Blocks handed out so far, and how many of them had to come from the system.
+        var requests = 0
+        var fresh = 0
     }
 
     private struct State: ~Copyable {
@@ -26,6 +29,11 @@ final class BlockCache: Sendable {
     private static let slack = 64 << 20
 
     private let state = Mutex(State())
+    /// Most bytes of blocks in use.
+    private let limit: Int?
+
+    /// - Parameter limit: most bytes in use at once; nil for as many as the system has.
+    init(limit: Int? = nil) { self.limit = limit }
 
     deinit {
         state.withLock { state in
@@ -57,7 +65,8 @@ final class BlockCache: Sendable {
                 return (address, index)
             }
             Self.countUse(&state, wanted)
-            let limit = state.statistics.peak + state.statistics.peak / 4 + Self.slack
+            state.statistics.fresh += 1
+            let limit = min(state.statistics.peak + state.statistics.peak / 4 + Self.slack, limit ?? .max)
             for index in state.idle.indices.reversed() where state.statistics.idle > 0 {
                 let excess = state.statistics.used + state.statistics.idle - limit
                 if excess <= 0 { break }
@@ -69,8 +78,13 @@ final class BlockCache: Sendable {
         if let (address, index) = found, let pointer = UnsafeMutableRawPointer(bitPattern: address) {
             return (pointer, index)
         }
-        guard let fresh = vitrail_memory_take(Self.size(of: wanted)) else {
-            MemoryExhaustion("a tensor", byteCount: byteCount, usedBytes: statistics.used).endProcess()
+        let used = statistics.used
+        let isAllowed = limit.map { used <= $0 } ?? true
+        guard isAllowed, let fresh = vitrail_memory_take(Self.size(of: wanted)) else {
+            MemoryExhaustion(
+                "a tensor", byteCount: byteCount, usedBytes: used - Self.size(of: wanted),
+                limit: isAllowed ? nil : limit
+            ).endProcess()
         }
         return (fresh, wanted)
     }
@@ -85,6 +99,7 @@ final class BlockCache: Sendable {
     }
 
     private static func countUse(_ state: inout State, _ index: Int) {
+        state.statistics.requests += 1
         state.statistics.used += size(of: index)
         state.statistics.peak = max(state.statistics.peak, state.statistics.used)
     }

@@ -11,6 +11,9 @@ extension CPUBackend {
     /// Bytes kept for reuse.
     public var idleBytes: Int { memory.statistics.idle }
 
+    /// Blocks handed out so far, and how many of them were fresh from the system: a step like the one before needs none.
+    public var allocations: (requests: Int, fresh: Int) { (memory.statistics.requests, memory.statistics.fresh) }
+
     /// Counts `peakBytes` from here on.
     public func resetPeakBytes() { memory.resetPeak() }
 

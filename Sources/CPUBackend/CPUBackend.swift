@@ -1,3 +1,4 @@
+import Basics
 import CKernels
 public import TensorCore
 
@@ -28,15 +29,19 @@ public final class CPUBackend: Backend {
 
     /// A back end with threads and memory of its own.
     ///
-    /// - Parameter threads: number of threads; all cores that the process may use when nil.
+    /// - Parameter threads: number of threads; all cores that the process may use when nil, no more than its container's quota.
     /// - Parameter products: how factors are rounded.
-    public init(threads: Int? = nil, products: ProductPrecision = .float32) {
+    /// - Parameter pinsThreads: whether each thread but the caller's keeps to one core.
+    /// - Parameter memoryLimit: most bytes of tensors; a request beyond ends the process with an error. Nil for no limit.
+    public init(
+        threads: Int? = nil, products: ProductPrecision = .float32, pinsThreads: Bool = false, memoryLimit: Int? = nil
+    ) {
         precondition(threads.map { $0 > 0 } ?? true, "a back end runs on one thread or more")
         InstructionSet.applyEnvironment
         self.products = products
-        pool = vitrail_pool_create(Int32(clamping: threads ?? 0), false)
+        pool = vitrail_pool_create(Int32(clamping: threads ?? Parallel.processors), pinsThreads)
         self.threads = Int(vitrail_pool_threads(pool))
-        memory = BlockCache()
+        memory = BlockCache(limit: memoryLimit)
         regroupedMemory = RegroupedMemory(memory)
     }
 

@@ -1,6 +1,7 @@
 import Basics
 import Imaging
 import InstructionData
+import TensorCore
 import VisionLanguage
 
 /// One line of batch inference: its pictures, its question, and what is copied to the output line.
@@ -22,8 +23,8 @@ struct AnswerJob {
     let field: String
     /// Print JSON instead of text.
     let json: Bool
-    /// Threads that decode pictures ahead.
-    var workers = 2
+    /// Threads that decode pictures ahead, while others wait for memory: small models spend most of the time there.
+    var workers: Int { bundle.model.backend.threads }
 
     /// Counts of a job.
     struct Outcome {
@@ -44,6 +45,7 @@ struct AnswerJob {
         let answerer = try Answerer(
             bundle, options.settings, template: options.template, stopStrings: options.stopStrings)
         let start = ContinuousClock.now
+        var told = start
         var loaded = try loader.load(waiting.prefix(options.batch))
         for first in stride(from: 0, to: waiting.count, by: options.batch) {
             if Interruption.isRequested { break }
@@ -54,7 +56,7 @@ struct AnswerJob {
             let ahead = next.isEmpty ? nil : Background { try loader.load(next) }
             try answer(batch, with: answerer, to: file, &outcome)
             outcome.seconds = (ContinuousClock.now - start).seconds
-            show(outcome, of: waiting.count)
+            show(outcome, of: waiting.count, &told)
             loaded = try ahead?.wait() ?? []
         }
         try file?.close()
@@ -106,13 +108,18 @@ struct AnswerJob {
         try file?.flush()
     }
 
-    private func show(_ outcome: Outcome, of total: Int) {
+    /// A line that moves, or where none can, one every half minute.
+    private func show(_ outcome: Outcome, of total: Int, _ told: inout ContinuousClock.Instant) {
         let done = outcome.done + outcome.failed
         guard output != nil, total > options.batch else { return }
         let left = outcome.seconds / Double(max(done, 1)) * Double(total - done)
-        Console.status(
+        let text =
             "  \(done)/\(total)  \(Formatting.decimal(Double(done) / max(outcome.seconds, 1e-9), 1)) a second  left "
-                + Formatting.duration(left))
+            + Formatting.duration(left)
+        if Console.isTerminal { return Console.status(text) }
+        guard ContinuousClock.now - told > .seconds(30) else { return }
+        told = .now
+        Console.error(text)
     }
 
     /// Ids that an earlier call has answered.

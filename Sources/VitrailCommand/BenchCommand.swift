@@ -17,7 +17,7 @@ struct BenchCommand: ParsableCommand {
             """,
         subcommands: [
             BenchKernelsCommand.self, BenchStepCommand.self, BenchDecodeCommand.self, BenchTowerCommand.self,
-            BenchPicturesCommand.self,
+            BenchPicturesCommand.self, BenchTokenizerCommand.self, BenchGrowthCommand.self, BenchQualityCommand.self,
         ])
 }
 

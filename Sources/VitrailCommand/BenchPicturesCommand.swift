@@ -20,9 +20,6 @@ struct BenchPicturesCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Side of the square in pixels.", valueName: "n"))
     var size = 224
 
-    @Option(help: ArgumentHelp("Threads; all cores by default.", valueName: "n"))
-    var threads: Int?
-
     @Option(help: ArgumentHelp("Passes over the folder, after one of warm-up.", valueName: "n"))
     var passes = 5
 
@@ -32,14 +29,16 @@ struct BenchPicturesCommand: ParsableCommand {
     @Flag(help: "Print one JSON object.")
     var json = false
 
+    @OptionGroup var threading: WorkerOptions
+
     func validate() throws {
-        guard (1...4_096).contains(size), passes > 0, threads.map({ (1...1_024).contains($0) }) ?? true else {
-            throw ValidationError("--size must be from 1 to 4096, --threads from 1 to 1024, --passes at least 1.")
+        guard (1...4_096).contains(size), passes > 0 else {
+            throw ValidationError("--size must be from 1 to 4096, --passes at least 1.")
         }
     }
 
     func run() throws {
-        let workers = threads ?? Parallel.processors
+        let workers = threading.workers
         let benchmark = try PictureBenchmark(folder: folder, side: size, scaled: scaled, workers: workers)
         let seconds = try benchmark.run(passes: passes)
         let rate = Double(benchmark.count) / seconds

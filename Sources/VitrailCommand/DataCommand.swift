@@ -26,13 +26,12 @@ struct DataOptions: ParsableArguments {
     @Flag(help: "Repair what can be repaired, and count the repairs.")
     var lenient = false
 
-    @Option(help: ArgumentHelp("Threads (default: all processors).", valueName: "n"))
-    var threads: Int?
-
     @Flag(help: "Print one JSON object.")
     var json = false
 
-    var workers: Int { max(1, threads ?? Parallel.processors) }
+    @OptionGroup var threading: WorkerOptions
+
+    var workers: Int { threading.workers }
 
     func open() throws -> InstructionDataset {
         let path = Files.isDirectory(data) ? Paths.join(data, "records.jsonl") : data

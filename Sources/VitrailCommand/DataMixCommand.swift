@@ -43,11 +43,10 @@ struct DataMixCommand: ParsableCommand {
     @Flag(help: "Repair what can be repaired.")
     var lenient = false
 
-    @Option(help: ArgumentHelp("Threads (default: all processors).", valueName: "n"))
-    var threads: Int?
-
     @Flag(help: "Print one JSON object.")
     var json = false
+
+    @OptionGroup var threading: WorkerOptions
 
     func run() throws {
         var mixing = DatasetMixing(try data.map(source), rule: try Mixture.Rule(rule), seed: seed)
@@ -55,7 +54,7 @@ struct DataMixCommand: ParsableCommand {
         mixing.images = images
         mixing.lenient = lenient
         var progress = ProgressLine("records")
-        let report = try mixing.run(to: output, workers: max(1, threads ?? Parallel.processors)) {
+        let report = try mixing.run(to: output, workers: threading.workers) {
             progress.show($0)
         }
         if json { return Console.out(report.json.serialized()) }

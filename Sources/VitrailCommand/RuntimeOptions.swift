@@ -1,11 +1,23 @@
 import ArgumentParser
+import Basics
 import CPUBackend
 import TensorCore
 
 /// Options of every command that computes.
 struct RuntimeOptions: ParsableArguments {
-    @Option(help: ArgumentHelp("Threads to compute with; all cores by default.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp(
+            "Threads to compute with (default: all cores that the process may use, no more than a container's quota).",
+            valueName: "n"))
     var threads: Int?
+
+    @Option(help: "Where threads run: free (default), or cores, which binds each to a core of its own.")
+    var affinity = AffinityOption.free
+
+    @Option(
+        help: ArgumentHelp("Most memory of tensors, in GiB; work that needs more ends with an error.", valueName: "GiB")
+    )
+    var memoryLimit: Double?
 
     @Option(help: "How factors of matrix products are rounded: float32 or bfloat16.")
     var precision: PrecisionOption?
@@ -14,12 +26,38 @@ struct RuntimeOptions: ParsableArguments {
         if let threads, !(1...1_024).contains(threads) {
             throw ValidationError("--threads \(threads) is out of range. Give a number from 1 to 1024.")
         }
+        if let memoryLimit, !(0.001...1_048_576).contains(memoryLimit) {
+            throw ValidationError("--memory-limit \(memoryLimit) is out of range. Give GiB, such as 2 or 0.5.")
+        }
     }
 
     /// The processor that computes.
     func backend(threads fallback: Int? = nil, precision other: PrecisionOption = .float32) -> CPUBackend {
-        CPUBackend(threads: threads ?? fallback, products: (precision ?? other) == .float32 ? .float32 : .bfloat16)
+        CPUBackend(
+            threads: threads ?? fallback, products: (precision ?? other) == .float32 ? .float32 : .bfloat16,
+            pinsThreads: affinity == .cores, memoryLimit: memoryLimit.map { Int($0 * 1_073_741_824) })
     }
+}
+
+/// Threads of commands that read and write, without a model.
+struct WorkerOptions: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "Threads (default: all cores that the process may use, no more than a container's quota).", valueName: "n"))
+    var threads: Int?
+
+    func validate() throws {
+        if let threads, !(1...1_024).contains(threads) {
+            throw ValidationError("--threads \(threads) is out of range. Give a number from 1 to 1024.")
+        }
+    }
+
+    var workers: Int { threads ?? Parallel.processors }
+}
+
+/// Where threads run, by name.
+enum AffinityOption: String, ExpressibleByArgument, CaseIterable {
+    case free, cores
 }
 
 /// A precision by name.

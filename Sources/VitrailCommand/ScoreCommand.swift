@@ -19,13 +19,17 @@ struct ScoreCommand: ParsableCommand {
               vitrail score runs/pebble/final --data data/shapes/val/records.jsonl
               vitrail score model --data held-out.jsonl --json            a line a record
               vitrail score model --data held-out.jsonl --tokens          with ids and −log p of every token
+              vitrail score model --text held-out.txt                     plain text instead of answers
             """)
 
     @Argument(help: "Model folder.", completion: .directory)
     var model: String
 
     @Option(help: ArgumentHelp("Conversations as JSON or JSONL, or a folder with records.jsonl.", valueName: "file"))
-    var data: String
+    var data: String?
+
+    @Option(help: ArgumentHelp("Plain text instead: a text a line, or JSONL with \"text\".", valueName: "file"))
+    var text: String?
 
     @Option(help: ArgumentHelp("Folder that picture paths are relative to.", valueName: "folder"))
     var images: String?
@@ -50,6 +54,8 @@ struct ScoreCommand: ParsableCommand {
     @OptionGroup var runtime: RuntimeOptions
 
     func validate() throws {
+        if (data == nil) == (text == nil) { throw ValidationError("Give either --data, or --text.") }
+        if text != nil && tokens { throw ValidationError("--tokens tells of answers, and goes with --data.") }
         guard (1...65_536).contains(batchSize) else {
             throw ValidationError("--batch-size \(batchSize) is out of range. Give a number from 1 to 65536.")
         }
@@ -58,6 +64,12 @@ struct ScoreCommand: ParsableCommand {
 
     func run() throws {
         let bundle = try quantization.open(model, adapters, runtime)
+        if let text {
+            let texts = Array(try TextLines.read(text).prefix(limit ?? .max))
+            let (sum, total) = TextScorer(bundle).score(texts)
+            return show(records: texts.count, sum: sum, total: total, of: "tokens of text")
+        }
+        guard let data else { return }
         let scorer = try AnswerScorer(bundle, data: data, images: images, template: template)
         let count = min(limit ?? scorer.count, scorer.count)
         var sum = 0.0
@@ -70,6 +82,10 @@ struct ScoreCommand: ParsableCommand {
             }
             if !json && !tokens { Console.status("\(Formatting.count(start)) of \(Formatting.count(count)) records") }
         }
+        show(records: count, sum: sum, total: total, of: "tokens of answers")
+    }
+
+    private func show(records count: Int, sum: Double, total: Int, of what: String) {
         let loss = sum / Double(max(1, total))
         let perplexity = exp(loss)
         if json || tokens {
@@ -79,7 +95,7 @@ struct ScoreCommand: ParsableCommand {
             return Console.out(all.serialized())
         }
         Console.facts([
-            ("records", Formatting.count(count)), ("tokens of answers", Formatting.count(total)),
+            ("records", Formatting.count(count)), (what, Formatting.count(total)),
             ("loss", Formatting.decimal(loss, 4)), ("perplexity", Formatting.decimal(perplexity, 3)),
         ])
     }

@@ -40,14 +40,13 @@ struct SynthesizeCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Lines of corpus.txt (default: four a training picture).", valueName: "n"))
     var corpusLines: Int?
 
-    @Option(help: ArgumentHelp("Threads (default: all processors).", valueName: "n"))
-    var threads: Int?
-
     @Flag(help: "Replace the folder if it is there.")
     var force = false
 
     @Flag(help: "Print the manifest as JSON.")
     var json = false
+
+    @OptionGroup var threading: WorkerOptions
 
     func run() throws {
         if Files.exists(output), !force {
@@ -66,7 +65,7 @@ struct SynthesizeCommand: ParsableCommand {
         }
         let total = world.counts.values.reduce(0, +)
         let start = ContinuousClock.now
-        let manifest = try world.write(to: output, workers: max(1, threads ?? Parallel.processors)) { done in
+        let manifest = try world.write(to: output, workers: threading.workers) { done in
             Console.status("\(Formatting.count(done)) of \(Formatting.count(total)) pictures")
         }
         if json { return Console.out(manifest.serialized()) }

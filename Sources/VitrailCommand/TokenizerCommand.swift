@@ -107,27 +107,12 @@ struct TokenizerEncodeCommand: ParsableCommand {
         }
         if let text { show(encode(text)) }
         guard let input else { return }
-        let texts = try Self.texts(input)
+        let texts = try TextLines.read(input, isJSON: true)
         var lines: [[Int32]] = []
         lines.reserveCapacity(texts.count)
         let elapsed = ContinuousClock().measure { for text in texts { lines.append(encode(text)) } }
         lines.forEach(show)
         if time { Console.error("encoding took \(elapsed / .seconds(1)) s") }
-    }
-
-    /// The `text` of each line of a JSONL file.
-    private static func texts(_ path: String) throws -> [String] {
-        let bytes = try Files.read(path, limit: .max)
-        return try bytes.withUnsafeBytes { raw in
-            try JSONScanner.lines(of: raw).map { line in
-                let place = "\(path):\(line.number)"
-                let json = try JSON.parse(UnsafeRawBufferPointer(rebasing: raw[line.range]), source: place)
-                guard let text = json["text"]?.string else {
-                    throw UserError("\(place): no \"text\"", fix: "each line is an object with a \"text\"")
-                }
-                return text
-            }
-        }
     }
 }
 

@@ -9,6 +9,14 @@ struct MemoryExhaustionTests {
         #expect(problem.fix?.contains("batch_size") == true)
     }
 
+    @Test func saysWhatTheUserAllowed() {
+        let problem = MemoryExhaustion("a tensor", byteCount: 1 << 30, usedBytes: 1 << 30, limit: 3 << 29)
+        #expect(
+            problem.problem
+                == "out of memory: 1.00 GiB for a tensor, with 1.00 GiB in use of the 1.50 GiB that --memory-limit allows"
+        )
+    }
+
     @Test(arguments: [(0, "0.00"), (1, "0.01"), (1 << 30, "1.00"), (1_127_428_916, "1.06"), (10 << 30, "10.00")])
     func roundsUpToHundredths(bytes: Int, text: String) {
         #expect(MemoryExhaustion.gibibytes(bytes) == text + " GiB")

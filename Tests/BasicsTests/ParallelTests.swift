@@ -43,4 +43,33 @@ struct ParallelTests {
     @Test func processorsAreCounted() {
         #expect(Parallel.processors >= 1)
     }
+
+    /// What a container manager writes, in both versions of control groups: the narrowest of all groups around the process.
+    @Test(arguments: [
+        ("0::/", ["": "max 100000"], nil),
+        ("0::/", ["": "200000 100000"], 2),
+        ("0::/a/b", ["/a": "150000 100000", "/a/b": "max 100000"], 2),
+        ("0::/not/there", ["": "50000 100000"], 1),
+        ("4:cpu,cpuacct:/", ["/cpu": "-1 100000"], nil),
+        ("9:memory:/x\n4:cpu,cpuacct:/job\n0::/", ["/cpu": "-1 100000", "/cpu/job": "350000 100000"], 4),
+        ("", [:], nil), ("0::/", ["": "nonsense"], nil), ("0::/", ["": "0 0"], nil),
+    ])
+    func quotasAreRead(groups: String, limits: [String: String], cores: Int?) throws {
+        try withTemporaryFolder { folder in
+            try Files.createDirectory(folder + "/proc/self")
+            try Files.write(groups + "\n", to: folder + "/proc/self/cgroup")
+            for (group, limit) in limits {
+                let path = folder + "/sys/fs/cgroup" + group
+                try Files.createDirectory(path)
+                let numbers = limit.split(separator: " ")
+                if group.hasPrefix("/cpu") {
+                    try Files.write("\(numbers[0])\n", to: path + "/cpu.cfs_quota_us")
+                    try Files.write("\(numbers[1])\n", to: path + "/cpu.cfs_period_us")
+                } else {
+                    try Files.write(limit + "\n", to: path + "/cpu.max")
+                }
+            }
+            #expect(Parallel.quota(under: folder) == cores)
+        }
+    }
 }

@@ -20,6 +20,20 @@ import VisionLanguage
         #expect(profile.floor.seconds > 0)
     }
 
+    /// What a fixed small step takes from the pool of blocks. Growing is a slow-down on every machine: if it is meant, raise the numbers.
+    @Test func aStepTakesAsManyBlocksAsItDid() {
+        let backend = CPUBackend(threads: 2)
+        let benchmark = StepBenchmark(.tiny, batch: 2, textTokens: 8, scope: .full, on: backend)
+        _ = benchmark.run(steps: 1, warmup: 1)
+        let before = backend.allocations
+        backend.resetPeakBytes()
+        _ = benchmark.run(steps: 4, warmup: 0)
+        let after = backend.allocations
+        #expect(after.fresh == before.fresh, "a step like the one before asks the system for nothing")
+        #expect((after.requests - before.requests) / 4 <= 225, "219 when this was written")
+        #expect(backend.peakBytes <= 76_000_000, "72.4 MB when this was written")
+    }
+
     @Test(arguments: [nil, WeightStorage.bfloat16, .q8, .q4])
     func decodingReadsTheWeightsOfItsForm(_ storage: WeightStorage?) {
         let backend = CPUBackend(threads: 2, products: storage == nil ? .float32 : .bfloat16)

@@ -36,7 +36,7 @@ vitrail_cpu_level vitrail_cpu_limit_thread(vitrail_cpu_level level);
 /// The name of a level as printed to users: `avx512-bf16`.
 const char *vitrail_cpu_level_name(vitrail_cpu_level level);
 
-/// Cores that this process may run on: its affinity mask, cut to its cgroup's quota; at least 1.
+/// Cores that this process may run on: its affinity mask; at least 1.
 int vitrail_cpu_cores(void);
 
 #ifdef __cplusplus

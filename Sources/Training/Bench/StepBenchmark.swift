@@ -58,11 +58,21 @@ public struct StepBenchmark {
         _ preset: ModelPreset, batch size: Int, textTokens: Int, scope: Scope, recomputes: Bool = false,
         on backend: any Backend
     ) {
+        self.init(
+            preset.configuration, batch: size, textTokens: textTokens, scope: scope, recomputes: recomputes, on: backend
+        )
+    }
+
+    /// As above, of a model of any shape.
+    public init(
+        _ configuration: ModelConfiguration, batch size: Int, textTokens: Int, scope: Scope, recomputes: Bool = false,
+        on backend: any Backend
+    ) {
         let backend = MeasuringBackend(backend)
         self.backend = backend
-        model = VisionLanguageModel(preset.configuration, Initializer(backend: backend, seed: 0))
+        model = VisionLanguageModel(configuration, Initializer(backend: backend, seed: 0))
         model.recomputesActivations = recomputes
-        batch = RandomBatch(preset.configuration).training(size: size, textTokens: textTokens)
+        batch = RandomBatch(configuration).training(size: size, textTokens: textTokens)
         let tree = model.parameters
         for entry in tree.entries {
             entry.parameter.isTrainable = scope == .full || entry.path.hasPrefix("projector.")

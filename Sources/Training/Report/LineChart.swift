@@ -13,11 +13,16 @@ struct LineChart {
         var name: String
         var points: [(x: Double, y: Double)]
         var color: String
+        var isDashed = false
     }
 
     let title: String
     let series: [Series]
     var isLogarithmic = false
+    /// Whether equal steps to the right are equal factors; ticks then stand at the points.
+    var isLogarithmicAcross = false
+    /// What grows to the right.
+    var across = ""
     private let width = 640.0
     private let height = 260.0
     private let left = 58.0
@@ -27,6 +32,21 @@ struct LineChart {
 
     static let colors = ["#2563eb", "#dc2626", "#059669", "#9333ea", "#d97706", "#0891b2"]
 
+    /// The chart as a file of its own.
+    var file: String {
+        let style = """
+            <style>
+            text { font-family: system-ui, sans-serif; } .grid { stroke: #e5e7eb; } .tick { font-size: 11px; fill: #6b7280; }
+            .title { font-size: 13px; font-weight: 600; fill: #374151; } .legend { font-size: 12px; } .curve { fill: none; stroke-width: 1.5; }
+            </style>
+            <rect width="100%" height="100%" fill="#ffffff"/>
+            """
+        guard let end = svg.firstIndex(of: ">") else { return "" }
+        return svg[..<end].replacing(
+            "<svg ", with: "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"640\" height=\"260\" ")
+            + ">\n" + style + svg[svg.index(after: end)...] + "\n"
+    }
+
     var svg: String {
         let points = series.flatMap(\.points).filter { $0.x.isFinite && $0.y.isFinite && (!isLogarithmic || $0.y > 0) }
         guard let firstX = points.map(\.x).min(), let lastX = points.map(\.x).max(), points.count > 1 else { return "" }
@@ -35,8 +55,9 @@ struct LineChart {
         var high = values.max()!
         if !isLogarithmic, low > 0, low < 0.5 * high { low = 0 }
         if high - low < 1e-12 { high = low + 1 }
+        func place(_ value: Double) -> Double { isLogarithmicAcross ? log2(max(value, 1e-12)) : value }
         func x(_ value: Double) -> Double {
-            left + (value - firstX) / max(lastX - firstX, 1e-12) * (width - left - right)
+            left + (place(value) - place(firstX)) / max(place(lastX) - place(firstX), 1e-12) * (width - left - right)
         }
         func y(_ value: Double) -> Double { height - bottom - (value - low) / (high - low) * (height - bottom - top) }
         var parts = [
@@ -50,9 +71,18 @@ struct LineChart {
                 "<line x1=\"\(left)\" x2=\"\(width - right)\" y1=\"\(place)\" y2=\"\(place)\" class=\"grid\"/>"
                     + "<text x=\"\(left - 6)\" y=\"\(place + 4)\" class=\"tick\" text-anchor=\"end\">\(label(value))</text>"
             )
-            let at = firstX + (lastX - firstX) * Double(tick) / 4
+        }
+        let ticks =
+            isLogarithmicAcross
+            ? Set(points.map(\.x)).sorted() : (0...4).map { firstX + (lastX - firstX) * Double($0) / 4 }
+        for at in ticks {
             parts.append(
-                "<text x=\"\(x(at))\" y=\"\(height - bottom + 16)\" class=\"tick\" text-anchor=\"\(tick == 4 ? "end" : "middle")\">\(Int(at))</text>"
+                "<text x=\"\(short(x(at)))\" y=\"\(height - bottom + 16)\" class=\"tick\" text-anchor=\"\(at == lastX ? "end" : "middle")\">\(Int(at))</text>"
+            )
+        }
+        if !across.isEmpty {
+            parts.append(
+                "<text x=\"\(width - right)\" y=\"\(height - 4)\" class=\"tick\" text-anchor=\"end\">\(HTML.escaped(across))</text>"
             )
         }
         for (index, curve) in series.enumerated() {
@@ -60,7 +90,8 @@ struct LineChart {
                 "\(short(x($0.x))),\(short(y(scale($0.y))))"
             }
             parts.append(
-                "<polyline points=\"\(path.joined(separator: " "))\" stroke=\"\(curve.color)\" class=\"curve\"/>")
+                "<polyline points=\"\(path.joined(separator: " "))\" stroke=\"\(curve.color)\" class=\"curve\"\(curve.isDashed ? " stroke-dasharray=\"4 3\"" : "")/>"
+            )
             let place = width - right - 120 * Double(series.count - index)
             parts.append(
                 "<text x=\"\(place)\" y=\"16\" fill=\"\(curve.color)\" class=\"legend\">\(HTML.escaped(curve.name))</text>"

@@ -56,7 +56,7 @@ struct BeamSearch {
     }
 
     /// The 2 · width best continuations of all beams, best first.
-    private func candidates(_ running: [Beam], _ logits: [[Float]], prompt: Prompt, length: Int) -> [Beam] {
+    private func candidates(_ running: [Beam], _ logits: LogitRows, prompt: Prompt, length: Int) -> [Beam] {
         var found: [Beam] = []
         let count = 2 * settings.beams
         for (source, beam) in running.enumerated() {

@@ -21,6 +21,9 @@ public struct GenerationSettings: Sendable, Equatable {
     /// Tokens that end an answer.
     public var stopIDs: Set<Int32>
 
+    /// Whether the likeliest token is taken as it stands.
+    var isGreedy: Bool { temperature == 0 && repetitionPenalty == 1 && beams == 1 }
+
     /// Greedy settings.
     public init(
         maximumNewTokens: Int = 64, temperature: Double = 0, topK: Int = 0, topP: Double = 1, minP: Double = 0,

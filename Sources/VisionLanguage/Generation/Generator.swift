@@ -42,8 +42,13 @@ public final class Generator {
             var next: [Int32] = []
             var staying: [Int] = []
             for (row, index) in active.enumerated() {
-                var scores = logits[row]
-                let id = samplers[index].next(&scores, history: prompts[index].ids + answers[index].ids)
+                let id =
+                    settings.isGreedy
+                    ? logits.likeliest(row)
+                    : {
+                        var scores = logits[row]
+                        return samplers[index].next(&scores, history: prompts[index].ids + answers[index].ids)
+                    }()
                 if settings.stopIDs.contains(id) {
                     answers[index].reason = .stop
                     continue
@@ -79,7 +84,7 @@ final class GenerationSession {
     }
 
     /// Runs all prompts at once; the logits after the last token of each.
-    func prefill(_ prompts: [Prompt]) -> [[Float]] {
+    func prefill(_ prompts: [Prompt]) -> LogitRows {
         var ids: [Int32] = []
         var positions: [Int32] = []
         var pictures: [PictureGroup] = []
@@ -103,7 +108,7 @@ final class GenerationSession {
     }
 
     /// One token more of each of the sequences `ids`; the logits after it.
-    func advance(_ sequences: [Int], _ tokens: [Int32]) -> [[Float]] {
+    func advance(_ sequences: [Int], _ tokens: [Int32]) -> LogitRows {
         // The decoder counts its virtual tokens itself.
         let virtual = model.language.virtualTokens?.count ?? 0
         let positions = sequences.map { Int32(cache.lengths[$0] - virtual) }
@@ -113,34 +118,60 @@ final class GenerationSession {
             rows: tokens.indices.map { Int32($0) })
     }
 
-    private func run(_ x: Tensor, positions: [Int32], segments: AttentionSegments, rows: [Int32]) -> [[Float]] {
+    private func run(_ x: Tensor, positions: [Int32], segments: AttentionSegments, rows: [Int32]) -> LogitRows {
         let context = AttentionContext(
             segments: segments, positions: RotaryPositions(positions, on: model.backend), cache: cache)
         var hidden = model.language(x, context)
         if rows.count < hidden.shape.rows { hidden = gatherRows(hidden, indices: Tensor(rows, on: model.backend)) }
-        let values = model.language.logits(hidden).floats
-        if rows.count == 1 { return [values] }
-        let vocabulary = model.configuration.language.vocabularySize
-        return rows.indices.map { Array(values[$0 * vocabulary..<($0 + 1) * vocabulary]) }
+        return LogitRows(
+            values: model.language.logits(hidden).floats, vocabulary: model.configuration.language.vocabularySize)
+    }
+}
+
+/// Logits of the next token of several sequences.
+struct LogitRows {
+    fileprivate let values: [Float]
+    fileprivate let vocabulary: Int
+
+    /// Those of one sequence.
+    subscript(row: Int) -> [Float] {
+        values.count == vocabulary ? values : Array(values[row * vocabulary..<(row + 1) * vocabulary])
+    }
+
+    /// The likeliest token of one sequence, found without copying its logits.
+    func likeliest(_ row: Int) -> Int32 {
+        values.withUnsafeBufferPointer {
+            Sampler.likeliest(UnsafeBufferPointer(rebasing: $0[row * vocabulary..<(row + 1) * vocabulary]))
+        }
     }
 }
 
 extension PictureGroup {
     /// Groups of equal size as one, so that the tower runs once over all their pictures.
     static func merged(_ groups: [PictureGroup], of model: ModelConfiguration) -> [PictureGroup] {
-        var result: [PictureGroup] = []
-        for group in groups {
-            if let index = result.firstIndex(where: { $0.height == group.height && $0.width == group.width }) {
-                let other = result[index]
-                let first = Int32(other.count * model.visualTokenCount(height: other.height, width: other.width))
-                let sources = group.sources.map { (other.sources ?? []) + $0.map { $0 < 0 ? -1 : $0 + first } }
-                result[index] = PictureGroup(
-                    height: other.height, width: other.width, count: other.count + group.count,
-                    pixels: other.pixels + group.pixels, rows: other.rows + group.rows, sources: sources)
-            } else {
-                result.append(group)
-            }
+        var sizes: [(height: Int, width: Int)] = []
+        for group in groups where !sizes.contains(where: { $0 == (group.height, group.width) }) {
+            sizes.append((group.height, group.width))
         }
-        return result
+        return sizes.map { size in
+            let alike = groups.filter { ($0.height, $0.width) == size }
+            guard alike.count > 1 else { return alike[0] }
+            let tokens = model.visualTokenCount(height: size.height, width: size.width)
+            var pixels: [Float] = []
+            pixels.reserveCapacity(alike.reduce(0) { $0 + $1.pixels.count })
+            var sources: [Int32]?
+            var count = 0
+            for group in alike {
+                pixels += group.pixels
+                if let own = group.sources {
+                    let first = Int32(count * tokens)
+                    sources = (sources ?? []) + own.map { $0 < 0 ? -1 : $0 + first }
+                }
+                count += group.count
+            }
+            return PictureGroup(
+                height: size.height, width: size.width, count: count, pixels: pixels, rows: alike.flatMap(\.rows),
+                sources: sources)
+        }
     }
 }

@@ -35,20 +35,20 @@ public struct Sampler: Sendable {
     }
 
     /// The index of the largest logit; the first of equals.
-    public static func likeliest(_ logits: [Float]) -> Int32 {
+    public static func likeliest(_ logits: [Float]) -> Int32 { logits.withUnsafeBufferPointer(likeliest) }
+
+    static func likeliest(_ logits: UnsafeBufferPointer<Float>) -> Int32 {
         // Blocks of lanes first: a vocabulary of 49,152 one by one costs as much as a layer.
-        logits.withUnsafeBufferPointer { logits in
-            guard var top = logits.first else { return 0 }
-            var lanes = SIMD16<Float>(repeating: top)
-            let whole = logits.count / 16 * 16
-            for start in stride(from: 0, to: whole, by: 16) {
-                let block = UnsafeRawPointer(logits.baseAddress! + start).loadUnaligned(as: SIMD16<Float>.self)
-                lanes.replace(with: block, where: block .> lanes)
-            }
-            for lane in 0..<16 where lanes[lane] > top { top = lanes[lane] }
-            for index in whole..<logits.count where logits[index] > top { top = logits[index] }
-            return Int32(logits.firstIndex(of: top) ?? 0)
+        guard var top = logits.first else { return 0 }
+        var lanes = SIMD16<Float>(repeating: top)
+        let whole = logits.count / 16 * 16
+        for start in stride(from: 0, to: whole, by: 16) {
+            let block = UnsafeRawPointer(logits.baseAddress! + start).loadUnaligned(as: SIMD16<Float>.self)
+            lanes.replace(with: block, where: block .> lanes)
         }
+        for lane in 0..<16 where lanes[lane] > top { top = lanes[lane] }
+        for index in whole..<logits.count where logits[index] > top { top = logits[index] }
+        return Int32(logits.firstIndex(of: top) ?? 0)
     }
 
     /// Scores of tokens that occurred are divided by the penalty when positive and multiplied when negative.
