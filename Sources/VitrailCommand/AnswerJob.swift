@@ -45,7 +45,7 @@ struct AnswerJob {
         let answerer = try Answerer(
             bundle, options.settings, template: options.template, stopStrings: options.stopStrings)
         let start = ContinuousClock.now
-        var told = start
+        var progress = ProgressLine(field == "caption" ? "captions" : "answers")
         var loaded = try loader.load(waiting.prefix(options.batch))
         for first in stride(from: 0, to: waiting.count, by: options.batch) {
             if Interruption.isRequested { break }
@@ -56,7 +56,7 @@ struct AnswerJob {
             let ahead = next.isEmpty ? nil : Background { try loader.load(next) }
             try answer(batch, with: answerer, to: file, &outcome)
             outcome.seconds = (ContinuousClock.now - start).seconds
-            show(outcome, of: waiting.count, &told)
+            if output != nil { progress.show(outcome.done + outcome.failed, of: waiting.count) }
             loaded = try ahead?.wait() ?? []
         }
         try file?.close()
@@ -106,20 +106,6 @@ struct AnswerJob {
             if file == nil && json { Console.out(line) }
         }
         try file?.flush()
-    }
-
-    /// A line that moves, or where none can, one every half minute.
-    private func show(_ outcome: Outcome, of total: Int, _ told: inout ContinuousClock.Instant) {
-        let done = outcome.done + outcome.failed
-        guard output != nil, total > options.batch else { return }
-        let left = outcome.seconds / Double(max(done, 1)) * Double(total - done)
-        let text =
-            "  \(done)/\(total)  \(Formatting.decimal(Double(done) / max(outcome.seconds, 1e-9), 1)) a second  left "
-            + Formatting.duration(left)
-        if Console.isTerminal { return Console.status(text) }
-        guard ContinuousClock.now - told > .seconds(30) else { return }
-        told = .now
-        Console.error(text)
     }
 
     /// Ids that an earlier call has answered.
