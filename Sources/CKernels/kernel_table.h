@@ -89,6 +89,29 @@ typedef struct adamw_args {
     float epsilon, gradient_scale;
 } adamw_args;
 
+/// A low-rank product beside a map, or its gradients; `y` is the result or its gradient.
+typedef struct low_rank_args {
+    vitrail_matrix x, y, destination;
+    const float *a;
+    float *up;                       // scale · Bᵀ, [rank, outputs]
+    float *h;                        // [rows, rank]
+    float *a_partials, *b_partials;  // [parts, rank, inputs] and [parts, rank, outputs], or NULL
+    ptrdiff_t rank;
+    bool accumulate;
+} low_rank_args;
+
+/// Rows that are worked on at once.
+enum { LOW_RANK_BLOCK = 32 };
+
+typedef struct codes_args {
+    const uint8_t *codes, *scale_codes;
+    const float *pairs;  // the two values of each byte of 4-bit codes; NULL for 8 bits
+    const float *scales, *scale_values, *outer_scales;
+    float offset;
+    float *destination;
+    ptrdiff_t count;
+} codes_args;
+
 #include "attention_plan.h"
 
 typedef struct vitrail_kernel_table {
@@ -102,6 +125,7 @@ typedef struct vitrail_kernel_table {
     vitrail_task attention, attention_gradient, attention_gradient_combine, attention_decode, attention_combine;
     vitrail_task softmax_cross_entropy, softmax, pairwise_sigmoid_loss;
     vitrail_task sum_of_squares, adamw;
+    vitrail_task low_rank, low_rank_gradient, widen_codes;
 } vitrail_kernel_table;
 
 /// The loops for the processor at hand, within `vitrail_cpu_limit`.
@@ -127,7 +151,8 @@ const vitrail_kernel_table *vitrail_kernels(void);
         .attention_gradient_combine = attention_gradient_combine_task, .attention_decode = attention_decode_task,                      \
         .attention_combine = attention_combine_task, .softmax_cross_entropy = softmax_cross_entropy_task,              \
         .softmax = softmax_task, .pairwise_sigmoid_loss = pairwise_sigmoid_loss_task,                                  \
-        .sum_of_squares = sum_of_squares_task, .adamw = adamw_task,                                                    \
+        .sum_of_squares = sum_of_squares_task, .adamw = adamw_task, .low_rank = low_rank_task,                         \
+        .low_rank_gradient = low_rank_gradient_task, .widen_codes = widen_codes_task,                                  \
     }
 
 #endif

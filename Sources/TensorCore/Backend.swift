@@ -137,4 +137,17 @@ public protocol Backend: AnyObject {
     func sumOfSquares(_ tensors: [Tensor]) -> Double
     /// One AdamW update of each slice (Loshchilov & Hutter 2019), as PyTorch computes it.
     func adamW(_ slices: [AdamWSlice], settings: AdamWSettings)
+
+    // MARK: Tuning
+
+    /// h = x Aᵀ and y += scale · h Bᵀ: a low-rank product beside a map. x `[rows, inputs]`, A `[rank, inputs]`, B `[outputs, rank]`,
+    /// h `[rows, rank]`, y `[rows, outputs]`.
+    func lowRank(_ x: Matrix, a: Tensor, b: Tensor, scale: Float, hidden: Tensor, into y: Matrix)
+    /// Gradients of `lowRank`: with dh = scale · dy B, dA = dhᵀ x, dB = scale · dyᵀ h and dx = dh A. Nil destinations are not computed.
+    func lowRankGradient(
+        _ x: Matrix, a: Tensor, b: Tensor, scale: Float, hidden: Tensor, gradient: Matrix,
+        aGradient: (Tensor, accumulate: Bool)?, bGradient: (Tensor, accumulate: Bool)?,
+        xGradient: (Matrix, accumulate: Bool)?)
+    /// destination = the float32 values of codes.
+    func widen(_ weights: CodedWeights, into destination: Tensor)
 }

@@ -142,3 +142,41 @@ public struct AdamWSettings: Sendable {
         self.gradientScale = gradientScale
     }
 }
+
+/// Weights as codes in blocks of 64 with a scale each, which may itself be a code: what NF4 and its like are.
+public struct CodedWeights {
+    /// Weights that share a scale.
+    public static let blockLength = 64
+
+    /// Two codes of 4 bits a byte, the first in the high half; or one signed byte each.
+    public let codes: Tensor
+    /// What the 16 codes of 4 bits mean; nil for 8 bits, where a code counts 127ths of the scale.
+    public let values: [Float]?
+    /// Where the blocks' scales come from.
+    public let scales: Scales
+
+    /// The scales of blocks.
+    public enum Scales {
+        /// `[blocks]`.
+        case plain(Tensor)
+        /// values[code] · outer[block / 256] + the last element of outer; 256 values.
+        case coded(Tensor, values: [Float], outer: Tensor)
+    }
+
+    /// Codes and what they mean.
+    public init(codes: Tensor, values: [Float]?, scales: Scales) {
+        self.codes = codes
+        self.values = values
+        self.scales = scales
+    }
+
+    /// The scale of one block.
+    package func scale(ofBlock block: Int) -> Float {
+        switch scales {
+        case .plain(let scales): return scales.floatPointer[block]
+        case .coded(let codes, let values, let outer):
+            let code = codes.pointer.assumingMemoryBound(to: UInt8.self)[block]
+            return values[Int(code)] * outer.floatPointer[block / 256] + outer.floatPointer[outer.count - 1]
+        }
+    }
+}

@@ -218,6 +218,38 @@ void vitrail_adamw(
     vitrail_pool *pool, const vitrail_adamw_slice *slices, ptrdiff_t count, double beta1, double beta2,
     double epsilon, int64_t step, float gradient_scale);
 
+// Tuning
+
+/// The largest rank of `vitrail_low_rank`: beyond it matrix products are faster.
+enum { VITRAIL_LOW_RANK_MOST = 16 };
+
+/// h = x Aᵀ and y += scale · h Bᵀ for x [rows, inputs], A [rank, inputs], B [outputs, rank], h [rows, rank], y [rows, outputs].
+void vitrail_low_rank(
+    vitrail_pool *pool, vitrail_matrix x, const float *a, const float *b, ptrdiff_t rank, float scale, float *h,
+    vitrail_matrix y);
+/// Gradients of `vitrail_low_rank` in one pass over x and y's gradient: with dh = scale · dy B, dA = dhᵀ x, dB = scale · dyᵀ h and
+/// dx = dh A. Where a destination's memory is NULL it is not computed. Every part's sums are added in the order of parts.
+void vitrail_low_rank_gradient(
+    vitrail_pool *pool, vitrail_matrix x, const float *a, const float *b, ptrdiff_t rank, float scale, const float *h,
+    vitrail_matrix gradient, float *a_gradient, bool a_accumulate, float *b_gradient, bool b_accumulate,
+    vitrail_matrix x_gradient, bool x_accumulate);
+
+/// Weights that share a scale in `vitrail_codes`.
+enum { VITRAIL_CODE_BLOCK = 64 };
+
+/// Weights as codes in blocks of 64 with a scale each, which may itself be a code.
+typedef struct vitrail_codes {
+    const uint8_t *codes;   // two of 4 bits a byte, the first in the high half; or one signed byte each
+    const float *values;    // what the 16 codes of 4 bits mean; NULL for 8 bits, where codes are 127ths of the scale
+    const float *scales;    // of each block, or NULL
+    const uint8_t *scale_codes;  // then scale = scale_values[code] · outer_scales[block / 256] + offset
+    const float *scale_values, *outer_scales;
+    float offset;
+} vitrail_codes;
+
+/// destination = the values of `count` codes.
+void vitrail_widen_codes(vitrail_pool *pool, const vitrail_codes *codes, float *destination, ptrdiff_t count);
+
 #ifdef __cplusplus
 }
 #endif

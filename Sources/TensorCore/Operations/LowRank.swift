@@ -20,37 +20,27 @@ public func addLowRank(to y: inout Tensor, columns: Range<Int>, x: Tensor, a: Te
         y = copy
     }
     let h = backend.empty([x.shape.rows, a.shape.rows])
-    backend.product(
-        x.matrix, transposeA: false, a.matrix, transposeB: true, alpha: 1, bias: nil, into: h.matrix, accumulate: false)
-    backend.product(
-        h.matrix, transposeA: false, b.matrix, transposeB: true, alpha: scale, bias: nil,
-        into: y.matrix.columns(columns), accumulate: true)
+    backend.lowRank(x.matrix, a: a.detached, b: b.detached, scale: scale, hidden: h, into: y.matrix.columns(columns))
     // Values only: a graph node in a closure would keep what it leads to alive.
     let (input, down, up) = (x.detached, a.detached, b.detached)
     let (xNode, aNode, bNode) = (x.node, a.node, b.node)
     y = y.recorded(from: [source, xNode, aNode, bNode]) { gradient in
         let dy = gradient.matrix.columns(columns)
-        bNode?.accumulate {
-            backend.product(
-                dy, transposeA: true, h.matrix, transposeB: false, alpha: scale, bias: nil, into: $0.matrix,
-                accumulate: $1)
-        }
-        if aNode != nil || xNode != nil {
-            let dh = backend.empty(h.shape)
-            backend.product(
-                dy, transposeA: false, up.matrix, transposeB: false, alpha: scale, bias: nil, into: dh.matrix,
-                accumulate: false)
-            aNode?.accumulate {
-                backend.product(
-                    dh.matrix, transposeA: true, input.matrix, transposeB: false, alpha: 1, bias: nil, into: $0.matrix,
-                    accumulate: $1)
-            }
-            xNode?.accumulate {
-                backend.product(
-                    dh.matrix, transposeA: false, down.matrix, transposeB: false, alpha: 1, bias: nil, into: $0.matrix,
-                    accumulate: $1)
+        withDestination(of: aNode) { da in
+            withDestination(of: bNode) { db in
+                withDestination(of: xNode) { dx in
+                    backend.lowRankGradient(
+                        input.matrix, a: down, b: up, scale: scale, hidden: h, gradient: dy, aGradient: da,
+                        bGradient: db, xGradient: dx.map { ($0.0.matrix, accumulate: $0.accumulate) })
+                }
             }
         }
         source?.accept(gradient)
     }
+}
+
+/// Where a node's next contribution goes; nil for no node.
+private func withDestination(of node: GraphNode?, _ body: ((Tensor, accumulate: Bool)?) -> Void) {
+    guard let node else { return body(nil) }
+    node.accumulate { body(($0, accumulate: $1)) }
 }

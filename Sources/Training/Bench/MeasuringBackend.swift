@@ -10,6 +10,7 @@ public enum KernelKind: String, Sendable, CaseIterable {
     case rows
     case losses
     case optimizer
+    case adapters
     case memory
 }
 

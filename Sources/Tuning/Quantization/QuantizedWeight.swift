@@ -105,35 +105,25 @@ package final class QuantizedWeight: WeightSource {
         return (codes, Tensor(outer, shape: [groups + 1], on: backend))
     }
 
+    /// Codes and what they mean.
+    private var coded: CodedWeights {
+        let scales: CodedWeights.Scales =
+            if let scales { .plain(scales) } else {
+                .coded(scaleCodes!, values: DynamicMap.signed, outer: outerScales!)
+            }
+        return CodedWeights(codes: codes, values: form == .int8 ? nil : form.values, scales: scales)
+    }
+
     /// The scale of every block.
     package var blockScales: [Float] {
-        if let scales { return scales.floats }
-        let outer = outerScales!.floats
-        let packed = scaleCodes!.pointer.assumingMemoryBound(to: UInt8.self)
+        let coded = coded
         let blocks = (shape.count + QuantizedForm.blockLength - 1) / QuantizedForm.blockLength
-        return (0..<blocks).map { DynamicMap.signed[Int(packed[$0])] * outer[$0 / 256] + outer[outer.count - 1] }
+        return (0..<blocks).map { coded.scale(ofBlock: $0) }
     }
 
     package func makeTensor() -> Tensor {
         let result = backend.empty(shape)
-        let target = result.floatPointer
-        let packed = codes.pointer.assumingMemoryBound(to: UInt8.self)
-        let scales = blockScales
-        let length = QuantizedForm.blockLength
-        let count = shape.count
-        form.values.withUnsafeBufferPointer { table in
-            for (block, scale) in scales.enumerated() {
-                let range = block * length..<min((block + 1) * length, count)
-                if form == .int8 {
-                    for index in range { target[index] = Float(Int8(bitPattern: packed[index])) * (scale / 127) }
-                } else {
-                    for index in range {
-                        let byte = packed[index / 2]
-                        target[index] = table[Int(index % 2 == 0 ? byte >> 4 : byte & 15)] * scale
-                    }
-                }
-            }
-        }
+        backend.widen(coded, into: result)
         return result
     }
 
