@@ -64,12 +64,12 @@ import Testing
             for bits in [4, 8] {
                 expectLikeReference(backend, "\(bits) bits, double \(isDouble)") { backend, numbers in
                     let blocks = (count + 63) / 64
-                    let codes = Tensor(numbers.integers((count * bits / 8 + 4) / 4, in: .min..<(.max)), on: backend)
+                    let codes = Tensor(bytes((count * bits / 8 + 4) / 4, &numbers), on: backend)
                     let values = bits == 4 ? numbers.values(16) : nil
                     let scales: CodedWeights.Scales =
                         isDouble
                         ? .coded(
-                            Tensor(numbers.integers((blocks + 3) / 4, in: .min..<(.max)), on: backend),
+                            Tensor(bytes((blocks + 3) / 4, &numbers), on: backend),
                             values: numbers.values(256), outer: numbers.tensor([(blocks + 255) / 256 + 1], on: backend))
                         : .plain(numbers.tensor([blocks], on: backend))
                     let result = numbers.target([count], on: backend)
@@ -78,5 +78,10 @@ import Testing
                 }
             }
         }
+    }
+
+    /// Numbers of four bytes, each of which is any.
+    private func bytes(_ count: Int, _ numbers: inout NumberStream) -> [Int32] {
+        (0..<count).map { _ in Int32(truncatingIfNeeded: numbers.next()) }
     }
 }
