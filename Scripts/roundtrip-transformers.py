@@ -25,8 +25,8 @@ import torch
 import transformers
 from PIL import Image
 from transformers import (AutoModelForCausalLM, AutoModelForImageTextToText, CLIPConfig, CLIPModel, CLIPVisionConfig,
-                          CLIPVisionModel, Idefics3Config, LlamaConfig, LlavaConfig, LlavaNextConfig, MistralConfig,
-                          Qwen2Config, Qwen3Config, SiglipConfig, SiglipModel, SiglipVisionConfig, SiglipVisionModel,
+                          CLIPVisionModel, GemmaConfig, GPT2Config, Idefics3Config, LlamaConfig, LlavaConfig,
+                          LlavaNextConfig, MistralConfig, PaliGemmaConfig, Qwen2Config, Qwen3Config, SiglipConfig, SiglipModel, SiglipVisionConfig, SiglipVisionModel,
                           SmolVLMConfig)
 from transformers.models.idefics3.image_processing_pil_idefics3 import Idefics3ImageProcessorPil
 from transformers.models.smolvlm.processing_smolvlm import get_image_prompt_string
@@ -90,10 +90,15 @@ FAMILIES = {
     "Llama, yarn rope, all set": rope("yarn", factor=4.0, original_max_position_embeddings=64, beta_fast=16.0,
                                       beta_slow=2.0, attention_factor=1.1),
     "MistralForCausalLM": decoder(MistralConfig, sliding_window=None),
-    "Mistral, window of 900": decoder(MistralConfig, sliding_window=900),
+    "Mistral, window of 24": decoder(MistralConfig, sliding_window=24),
     "Qwen2ForCausalLM": decoder(Qwen2Config),
-    "Qwen2, window, later layers": decoder(Qwen2Config, use_sliding_window=True, sliding_window=900, max_window_layers=1),
+    "Qwen2, window, later layers": decoder(Qwen2Config, use_sliding_window=True, sliding_window=20, max_window_layers=1),
     "Qwen3ForCausalLM": decoder(Qwen3Config, head_dim=16),
+    "Qwen3, window, first layer": decoder(Qwen3Config, head_dim=16, use_sliding_window=True, sliding_window=9,
+                                          layer_types=["sliding_attention", "full_attention"]),
+    "GemmaForCausalLM": decoder(GemmaConfig, head_dim=16),
+    "GPT2LMHeadModel": lambda: AutoModelForCausalLM.from_config(GPT2Config(
+        vocab_size=768, n_embd=48, n_layer=2, n_head=4, n_positions=1024, bos_token_id=1, eos_token_id=2)),
     "Llava: CLIP, Llama": llava(clip, LlamaConfig(**TEXT)),
     "Llava: CLIP, Mistral": llava(clip, MistralConfig(**TEXT, sliding_window=None)),
     "Llava: CLIP, Qwen2": llava(clip, Qwen2Config(**TEXT)),
@@ -104,6 +109,10 @@ FAMILIES = {
     "Idefics3: Llama": idefics3(Idefics3Config),
     "SmolVLM: Llama, tied": idefics3(SmolVLMConfig, tie_word_embeddings=True),
     "SmolVLM: Qwen2, 36 pixels": idefics3(SmolVLMConfig, Qwen2Config, side=36),
+    "PaliGemma: SigLIP, Gemma": lambda: whole(PaliGemmaConfig(
+        vision_config=dict(model_type="siglip_vision_model", vision_use_head=False, **TOWER),
+        text_config=dict(model_type="gemma", **(TEXT | dict(num_key_value_heads=1, head_dim=16))),
+        projection_dim=48, hidden_size=48, image_token_index=IMAGE_TOKEN)),
     "LLaVA's own: CLIP, Llama": llava(clip, LlamaConfig(**TEXT)),
     "LLaVA's own, anyres": llava_next(clip, LlamaConfig(**TEXT)),
 }
@@ -121,6 +130,8 @@ def randomize(model):
     for weight in model.parameters():
         if weight.dim() > 1:
             torch.nn.init.normal_(weight, std=0.15)
+        else:
+            weight.data += 0.1 * torch.randn_like(weight)
 
 
 def save_tokenizer(folder, markers=()):
@@ -147,6 +158,10 @@ def save(name, model, folder):
                      "max_image_size": {"longest_edge": side}, "resample": 1, "do_image_splitting": True,
                      "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True, "image_mean": [0.5] * 3,
                      "image_std": [0.5] * 3, "do_pad": True, "do_resize": True, "do_convert_rgb": True}
+    elif name.startswith("PaliGemma"):
+        processor = {"image_processor_type": "SiglipImageProcessor", "size": {"height": SIDE, "width": SIDE}, "resample": 3,
+                     "do_resize": True, "do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True,
+                     "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "image_seq_length": (SIDE // 8) ** 2}
     elif name.startswith("LlavaNext"):
         processor |= {"image_processor_type": "LlavaNextImageProcessor", "image_grid_pinpoints": PINPOINTS, "do_pad": True}
     (folder / "preprocessor_config.json").write_text(json.dumps(processor))
@@ -284,9 +299,26 @@ def losses(name, model, score, folder):
             inputs = dict(input_ids=ids, attention_mask=torch.ones_like(ids))
             if picture.exists():
                 inputs |= visual_inputs(name, picture, score["ids"], folder / "out")
+            if name.startswith("PaliGemma"):  # the prompt's tokens see each other, the answer's those before
+                inputs["token_type_ids"] = (torch.arange(ids.shape[1]) >= score["places"][0]).long()[None]
             logits = model(**inputs).logits
         log = torch.log_softmax(logits[0].double(), -1)
     return [-float(log[place - 1, ids[0, place]]) for place in score["places"]]
+
+
+def check_generation(vitrail, model, folder):
+    """Greedy answers, which take a cache over a prompt that sees itself in both directions."""
+    known = tokenizers.Tokenizer.from_file(str(folder / "out" / "tokenizer.json"))
+    question = "What is it?"
+    text = known.encode(question + "\n", add_special_tokens=False).ids
+    ids = torch.tensor([[IMAGE_TOKEN] * (SIDE // 8) ** 2 + [1] + text])
+    inputs = visual_inputs("PaliGemma", folder / "1.png", ids, folder / "out")
+    made = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), token_type_ids=torch.zeros_like(ids),
+                          max_new_tokens=12, do_sample=False, eos_token_id=2, pad_token_id=0, **inputs)
+    expected = known.decode(made[0, ids.shape[1]:].tolist(), skip_special_tokens=True).strip()
+    found = json.loads(run(vitrail, "answer", "--model", folder / "out", "--image", folder / "1.png", "--question", question,
+                           "--max-new-tokens", 12, "--json"))["prediction"]
+    assert found == expected, f"greedy answer {found!r}, the peer's {expected!r}"
 
 
 def attempt(options, name, folder):
@@ -295,6 +327,7 @@ def attempt(options, name, folder):
     data(folder, pictures, tiled=name.startswith(("LlavaNext", "Idefics3", "SmolVLM", "nanoVLM")) or "anyres" in name)
     parts = "[vision, projector, language]" if pictures else "[language]"
     model, steps = folder / "model", 1
+    template = "paligemma" if name.startswith("PaliGemma") else "vicuna_v1"
     if joined:
         save(name, TOWERS[name](), folder / "tower")
         save("", FAMILIES["LlamaForCausalLM"](), folder / "decoder")
@@ -313,7 +346,7 @@ def attempt(options, name, folder):
         model = f"{{folder: {model}, add_tokens: ['<box>', '</box>'], vocabulary_multiple: 100}}"
     (folder / "recipe.yaml").write_text(
         f"model: {model}\nseed: 1\nstages:\n  - name: one\n    train: {parts}\n    data: [{folder}/data.jsonl]\n"
-        f"    template: vicuna_v1\n    learning_rate: 1.0e-3\n    batch_size: 4\n    steps: {steps}\n")
+        f"    template: {template}\n    learning_rate: 1.0e-3\n    batch_size: 4\n    steps: {steps}\n")
     run(vitrail, "train", folder / "recipe.yaml", "--set", "stages.one.learning_rate={peak: 1.0e-3, warmup: 0}",
         "--output", folder / "run")
     run(vitrail, "export", folder / "run", folder / "out")
@@ -328,7 +361,9 @@ def attempt(options, name, folder):
             known = tokenizers.Tokenizer.from_file(str(folder / "out" / "tokenizer.json"))
             assert model.config.vocab_size == 800 and known.token_to_id("</box>") == known.get_vocab_size() - 1
     scores = [json.loads(line) for line in run(
-        vitrail, "score", folder / "out", "--data", folder / "data.jsonl", "--tokens", "--template", "vicuna_v1").splitlines()]
+        vitrail, "score", folder / "out", "--data", folder / "data.jsonl", "--tokens", "--template", template).splitlines()]
+    if name.startswith("PaliGemma"):
+        check_generation(vitrail, model, folder)
     worst = max(abs(a - b) for score in scores[:-1] for a, b in zip(score["losses"], losses(name, model.eval(), score, folder)))
     return len(missing), len(unexpected), worst
 

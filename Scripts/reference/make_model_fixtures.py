@@ -2,8 +2,8 @@
 
     python Scripts/reference/make_model_fixtures.py [FOLDER]      # torch, transformers, safetensors
 
-Four folders in the form that the tests read (the larger ones beside the repository have it too): a CLIP and a SigLIP tower, a Llama
-and a Qwen2 decoder (hidden states, logits, gradients, greedy and beam search), and a whole LLaVA with 40 steps of two-stage training.
+Six folders in the form that the tests read (the larger ones beside the repository have it too): a CLIP and a SigLIP tower, a Llama,
+a Qwen2, a Mistral (with a sliding window) and a GPT-2 decoder (hidden states, logits, gradients, greedy and beam search), and a whole LLaVA with 40 steps of two-stage training.
 Tolerances are 1e-5 of a tensor's largest value forward and 3e-5 for gradients: some ten times float32's own error here.
 """
 import json
@@ -13,8 +13,9 @@ import sys
 
 import torch
 from safetensors.torch import load_file, save_file
-from transformers import (CLIPVisionConfig, CLIPVisionModel, LlamaConfig, LlamaForCausalLM, LlavaConfig,
-                          LlavaForConditionalGeneration, Qwen2Config, Qwen2ForCausalLM, SiglipVisionConfig,
+from transformers import (CLIPVisionConfig, CLIPVisionModel, GPT2Config, GPT2LMHeadModel, LlamaConfig,
+                          LlamaForCausalLM, LlavaConfig, LlavaForConditionalGeneration, MistralConfig,
+                          MistralForCausalLM, Qwen2Config, Qwen2ForCausalLM, SiglipVisionConfig,
                           SiglipVisionModel, get_cosine_schedule_with_warmup)
 
 OUT = pathlib.Path(sys.argv[1] if len(sys.argv) > 1 else "Tests/VisionLanguageTests/Fixtures")
@@ -27,11 +28,11 @@ torch.set_num_threads(1)
 def lively(model):
     """Weights large enough that a mistake anywhere shows."""
     for name, weight in model.named_parameters():
-        if weight.dim() > 1 and "embed_tokens" not in name:
+        if weight.dim() > 1 and not any(part in name for part in ("embed_tokens", "wte", "wpe")):
             torch.nn.init.normal_(weight, std=1 / math.sqrt(weight[0].numel()))
         elif weight.dim() > 1:
             torch.nn.init.normal_(weight, std=0.5)
-        elif "norm" in name and name.endswith("weight"):
+        elif ("norm" in name or ".ln_" in name) and name.endswith("weight"):
             torch.nn.init.normal_(weight, mean=1.0, std=0.1)
         else:
             torch.nn.init.normal_(weight, std=0.1)
@@ -208,4 +209,7 @@ decoder("llama-small", 3, LlamaForCausalLM, LlamaConfig(**TEXT, rope_parameters=
     "rope_type": "llama3", "rope_theta": 1e4, "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
     "original_max_position_embeddings": 32}))
 decoder("qwen2-small", 4, Qwen2ForCausalLM, Qwen2Config(**TEXT, tie_word_embeddings=True))
+decoder("mistral-small", 6, MistralForCausalLM, MistralConfig(**TEXT, sliding_window=5))
+decoder("gpt2-small", 7, GPT2LMHeadModel, GPT2Config(
+    n_embd=24, n_layer=2, n_head=3, n_positions=64, vocab_size=72, n_inner=40, bos_token_id=None, eos_token_id=None))
 llava("llava-small", 5)

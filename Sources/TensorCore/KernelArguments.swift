@@ -56,7 +56,7 @@ public struct AttentionSegments: Sendable {
     /// Whether later keys are hidden.
     public let isCausal: Bool
     /// Keys at the start of each segment that every query sees; nil means none.
-    public let prefixCounts: [Int32]?
+    public var prefixCounts: [Int32]?
     /// Keys that a query of a causal segment sees at most, itself the last of them (Beltagy et al. 2020); nil without limit.
     public var window: Int?
 

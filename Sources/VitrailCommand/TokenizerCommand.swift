@@ -1,6 +1,7 @@
 import ArgumentParser
 import Basics
 import Tokenization
+import Training
 
 /// `vitrail tokenizer`.
 struct TokenizerCommand: ParsableCommand {
@@ -110,9 +111,11 @@ struct TokenizerEncodeCommand: ParsableCommand {
         let texts = try TextLines.read(input, isJSON: true)
         var lines: [[Int32]] = []
         lines.reserveCapacity(texts.count)
+        let before = ProcessTime.seconds
         let elapsed = ContinuousClock().measure { for text in texts { lines.append(encode(text)) } }
+        let processor = ProcessTime.seconds - before
         lines.forEach(show)
-        if time { Console.error("encoding took \(elapsed / .seconds(1)) s") }
+        if time { Console.error("encoding took \(elapsed / .seconds(1)) s, processor \(processor) s") }
     }
 }
 
@@ -151,16 +154,28 @@ struct TokenizerDecodeCommand: ParsableCommand {
             let text = tokenizer.decode(ids, skipSpecialTokens: !special)
             Console.out(json ? JSON.object(["text": .string(text)]).serialized() : text)
         }
-        if !ids.isEmpty { show(ids) }
+        if !ids.isEmpty { show(try checked(ids, folder, tokenizer)) }
         guard let input else { return }
-        for (number, line) in try Files.readText(input, limit: .max).split(separator: "\n").enumerated() {
-            let place = "\(input):\(number + 1)"
-            guard let values = try JSON.parse(String(line), source: place)["ids"]?.array?.map(\.int),
-                !values.contains(nil)
-            else {
-                throw UserError("\(place): no \"ids\"", fix: "each line is an object with \"ids\", a list of numbers")
+        let bytes = try Files.read(input, limit: .max)
+        let lines = try bytes.withUnsafeBytes { raw in
+            try JSONScanner.lines(of: raw).map { line in
+                let place = "\(input):\(line.number)"
+                let json = try JSON.parse(UnsafeRawBufferPointer(rebasing: raw[line.range]), source: place)
+                guard let values = json["ids"]?.array?.map(\.int), !values.contains(nil) else {
+                    throw UserError(
+                        "\(place): no \"ids\"", fix: "each line is an object with \"ids\", a list of numbers")
+                }
+                return try checked(values.map { Int32(clamping: $0!) }, place, tokenizer)
             }
-            show(values.map { Int32(clamping: $0!) })
         }
+        lines.forEach(show)
+    }
+
+    /// - Throws: naming the first id that is none of the vocabulary.
+    private func checked(_ ids: [Int32], _ place: String, _ tokenizer: Tokenizer) throws -> [Int32] {
+        guard let other = ids.first(where: { !(0..<Int32(tokenizer.vocabularySize)).contains($0) }) else { return ids }
+        throw UserError(
+            "\(place): \(other) is no token: the vocabulary has \(tokenizer.vocabularySize)",
+            fix: "take ids that this tokenizer made")
     }
 }

@@ -1,11 +1,13 @@
 extension KeyTable {
-    /// Keys of `LlavaForConditionalGeneration` and `LlavaNextForConditionalGeneration`.
+    /// Keys of `LlavaForConditionalGeneration`, `LlavaNextForConditionalGeneration` and `PaliGemmaForConditionalGeneration`.
     ///
     /// Written as published checkpoints have them (`language_model.model.…`, `vision_tower.vision_model.…`). Read as
     /// well: `model.language_model.…` with `lm_head` outside (transformers 4.52 and later in memory), and towers
     /// without `vision_model` (what transformers 5 saves).
-    public static func llava(channels: Int = 3, patchSize: Int) -> KeyTable {
-        var language = llama.prefixed(key: "language_model.", path: "language.")
+    ///
+    /// - Parameter decoder: keys of the decoder alone.
+    public static func llava(channels: Int = 3, patchSize: Int, language decoder: KeyTable = .llama) -> KeyTable {
+        var language = decoder.prefixed(key: "language_model.", path: "language.")
         language.aliases = []
         return tower(channels: channels, patchSize: patchSize)
             .prefixed(key: "vision_tower.vision_model.", path: "vision.") + language

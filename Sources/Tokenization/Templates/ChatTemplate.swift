@@ -40,6 +40,7 @@ public enum ChatTemplateName: String, Sendable, CaseIterable, Codable {
     case chatML = "chatml"
     case llama2 = "llama_2"
     case llama3 = "llama_3"
+    case paliGemma = "paligemma"
 
     /// The template with its default system prompt.
     public var template: any ChatTemplate {
@@ -49,6 +50,7 @@ public enum ChatTemplateName: String, Sendable, CaseIterable, Codable {
         case .chatML: ChatMLTemplate()
         case .llama2: Llama2Template()
         case .llama3: Llama3Template()
+        case .paliGemma: PaliGemmaTemplate()
         }
     }
 }

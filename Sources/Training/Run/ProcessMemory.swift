@@ -23,9 +23,9 @@ public enum ProcessMemory {
 }
 
 /// What this process has computed.
-enum ProcessTime {
+package enum ProcessTime {
     /// Seconds that its threads have computed so far, all together.
-    static var seconds: Double {
+    package static var seconds: Double {
         var usage = rusage()
         #if canImport(Glibc)
             getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)

@@ -101,8 +101,9 @@ extension ModelBundle {
                 throw fail("\"image_grid_pinpoints\" differ between config.json and the processor")
             }
         case (.llavaNext, _): throw fail("LLaVA-NeXT needs a processor that cuts tiles (LlavaNextImageProcessor)")
-        case (.llava, .none), (.idefics3, _), (.smolVLM, _), (.nanoVLM, _), (.decoder, _): break
-        case (.llava, _): throw fail("the processor cuts pictures into tiles, which this model takes whole")
+        case (.llava, .none), (.paliGemma, .none), (.idefics3, _), (.smolVLM, _), (.nanoVLM, _), (.decoder, _): break
+        case (.llava, _), (.paliGemma, _):
+            throw fail("the processor cuts pictures into tiles, which this model takes whole")
         }
     }
 }

@@ -57,7 +57,8 @@ public final class ModelBundle {
 
     /// What the chat template is called; `folder` is the one that lies in the model's folder.
     public var templateName: String {
-        template?.rawValue ?? (hasFolderTemplate ? Self.folderTemplateName : ChatTemplateName.vicuna.rawValue)
+        let fallback: ChatTemplateName = model.configuration.layout == .paliGemma ? .paliGemma : .vicuna
+        return template?.rawValue ?? (hasFolderTemplate ? Self.folderTemplateName : fallback.rawValue)
     }
 
     private var hasFolderTemplate: Bool { tokenizer.configuration.chatTemplates["default"] != nil }

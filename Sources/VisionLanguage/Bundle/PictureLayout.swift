@@ -53,7 +53,7 @@ public struct PictureLayout: Sendable {
     /// - Throws: `ImageError` when tiles of the picture would be too large.
     public func tokens(for size: PixelSize, index: Int = 0, of count: Int = 1) throws -> ImageTokens {
         switch style {
-        case .decoder, .llava: return ImageTokens(count: tokensPerTile, id: imageTokenID)
+        case .decoder, .llava, .paliGemma: return ImageTokens(count: tokensPerTile, id: imageTokenID)
         case .llavaNext: return ImageTokens(count: try sources(for: size).count, id: imageTokenID)
         case .idefics3, .smolVLM: return ImageTokens(ids: splitIDs(try processor.tileLayout(for: size)))
         case .nanoVLM: return ImageTokens(ids: nanoIDs(try processor.tileLayout(for: size), index: index, of: count))

@@ -146,6 +146,7 @@ public enum DecoderFamily: String, Sendable, CaseIterable {
                 object["layer_types"] = .array(limited.map { $0 ? "sliding_attention" : "full_attention" })
             }
         }
+        if self == .gemma, configuration.paddingTokenID == nil { object["pad_token_id"] = .null }
         if let padding = configuration.paddingTokenID { object["pad_token_id"] = .integer(Int64(padding)) }
         return object
     }

@@ -16,6 +16,7 @@ extension ModelFamily {
             try textPart.only(flag, try textPart.bool(flag, false), [false])
         }
         var language = try DecoderFamily.read(textPart)
+        if language.family == .gpt2 { throw textPart.unsupported("model_type", "\"gpt2\"") }
         language.tiesWordEmbeddings = try reader.bool("tie_word_embeddings", false)
         let factor = try reader.int("scale_factor", 2)
         guard factor > 0, vision.gridSize % factor == 0 else {

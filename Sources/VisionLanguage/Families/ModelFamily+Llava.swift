@@ -11,6 +11,8 @@ extension ModelFamily {
         var vision = try VisionFamily.read(visionPart)
         vision.hasPoolingHead = false
         var language = try DecoderFamily.read(textPart)
+        let isOwn = try reader.string("model_type") == "vitrail"
+        if language.family == .gpt2, !isOwn { throw textPart.unsupported("model_type", "\"gpt2\"") }
         language.tiesWordEmbeddings = try reader.bool(
             "tie_word_embeddings", textPart.bool("tie_word_embeddings", false))
         let projector = try self.projector(reader)

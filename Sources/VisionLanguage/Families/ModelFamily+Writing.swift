@@ -19,11 +19,15 @@ extension ModelFamily {
         switch configuration.layout {
         case .idefics3, .smolVLM:
             return idefics3JSON(configuration, vision: tower, text: text, imageTokenID: imageTokenID, dtype: dtype)
+        case .paliGemma:
+            return paliGemmaJSON(configuration, vision: tower, text: text, imageTokenID: imageTokenID, dtype: dtype)
         case .nanoVLM: return nanoVLMJSON(configuration, published: published)
         case .decoder, .llava, .llavaNext: break
         }
         let isNext = configuration.layout == .llavaNext
-        let isLlava = configuration.projector == .mlp2xGelu && !configuration.features.appliesPostNorm
+        let isLlava =
+            configuration.projector == .mlp2xGelu && !configuration.features.appliesPostNorm
+            && configuration.language.family != .gpt2
         let name = isNext ? "LlavaNext" : isLlava ? "Llava" : "Vitrail"
         var object: JSONObject = [
             "architectures": [.string(name + "ForConditionalGeneration")],

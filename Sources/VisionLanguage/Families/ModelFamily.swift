@@ -48,6 +48,7 @@ package struct ModelFamily {
         switch name {
         case "llava", "vitrail", "llava_next": return try llava(reader)
         case "idefics3", "smolvlm": return try idefics3(reader)
+        case "paligemma": return try paliGemma(reader)
         case "" where reader.json["lm_hidden_dim"] != nil: return try nanoVLM(reader)
         case let name where DecoderFamily(rawValue: name) != nil:
             let language = try DecoderFamily.read(reader)
@@ -58,7 +59,8 @@ package struct ModelFamily {
                 table: language.family.table.prefixed(key: "", path: "language."), imageTokenID: nil,
                 published: reader.json)
         default:
-            let known = DecoderFamily.allCases.map(\.rawValue) + ["llava", "llava_next", "idefics3", "smolvlm"]
+            let known =
+                DecoderFamily.allCases.map(\.rawValue) + ["llava", "llava_next", "idefics3", "smolvlm", "paligemma"]
             throw UserError(
                 "\(path): \"model_type\": \"\(name)\" is not supported",
                 fix: Suggestion.nearest(to: name, among: known).map { "did you mean \"\($0)\"?" }
@@ -72,7 +74,9 @@ package struct ModelFamily {
             return configuration.language.family.table.prefixed(key: "", path: "language.")
         }
         switch configuration.layout {
-        case .decoder, .llava, .llavaNext: return .llava(channels: vision.channels, patchSize: vision.patchSize)
+        case .decoder, .llava, .llavaNext, .paliGemma:
+            return .llava(
+                channels: vision.channels, patchSize: vision.patchSize, language: configuration.language.family.table)
         case .idefics3, .smolVLM: return .idefics3(channels: vision.channels, patchSize: vision.patchSize)
         case .nanoVLM:
             return .nanoVLM(

@@ -100,8 +100,9 @@ final class GenerationSession {
             }
             last.append(Int32(ids.count) - 1)
         }
-        let segments = cache.extend(
+        var segments = cache.extend(
             Array(prompts.indices), by: prompts.map(\.ids.count), on: model.backend)
+        if model.configuration.attendsToWholePrompt { segments.prefixCounts = segments.keyCounts }
         return run(
             model.embedded(ids, PictureGroup.merged(pictures, of: model.configuration)), positions: positions,
             segments: segments, rows: last)

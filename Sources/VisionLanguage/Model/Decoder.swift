@@ -140,7 +140,9 @@ public final class Decoder: Module, VirtualTokenSite {
                 into: x, offsets: context.segments.queryOffsets, positions: context.positions)
         {
             let all = AttentionContext(
-                segments: AttentionSegments(offsets: longer.offsets, isCausal: context.segments.isCausal),
+                segments: AttentionSegments(
+                    offsets: longer.offsets, isCausal: context.segments.isCausal,
+                    prefixCounts: context.segments.prefixCounts.map { $0.map { $0 + Int32(virtualTokens.count) } }),
                 positions: longer.positions)
             return gatherRows(states(longer.x, all, captured: captured), indices: longer.places)
         }

@@ -104,7 +104,7 @@ public struct DecoderConfiguration: Hashable, Sendable {
         guard let longestSequence, tokens > longestSequence else { return }
         throw UserError(
             "\(tokens) tokens are more than the \(longestSequence) positions that the model has learned",
-            fix: "keep within \(longestSequence) tokens (max_tokens, --max-tokens)")
+            fix: "keep within \(longestSequence) tokens (max_tokens, --max-new-tokens)")
     }
 
     /// How queries, keys and values divide into heads.

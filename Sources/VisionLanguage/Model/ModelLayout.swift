@@ -10,6 +10,8 @@ public enum ModelLayout: String, Hashable, Sendable, CaseIterable {
     case idefics3
     /// `SmolVLMForConditionalGeneration`, which is Idefics3 by another name.
     case smolVLM = "smolvlm"
+    /// `PaliGemmaForConditionalGeneration`: the tokens of picture and question all see each other.
+    case paliGemma = "paligemma"
     /// A folder of github.com/huggingface/nanoVLM.
     case nanoVLM = "nanovlm"
 }

@@ -66,6 +66,14 @@ public struct PackedBatch: Sendable {
         positions = zip(offsets, offsets.dropFirst()).flatMap { start, end in (0..<(end - start)).map { $0 } }
     }
 
+    /// Tokens of each sequence before the first one that carries loss: the prompt; all of them where none does.
+    public var promptCounts: [Int32] {
+        zip(offsets, offsets.dropFirst()).map { start, end in
+            let first = (start..<end).first { labels[Int($0)] >= 0 }
+            return (first.map { $0 + 1 } ?? end) - start
+        }
+    }
+
     /// All tokens, visual ones included.
     public var tokenCount: Int { ids.count }
     /// Tokens that carry loss.

@@ -26,6 +26,9 @@ public struct ModelConfiguration: Hashable, Sendable {
         self.language = language
     }
 
+    /// Whether the tokens of a prompt see each other in both directions (PaliGemma's prefix attention).
+    public var attendsToWholePrompt: Bool { layout == .paliGemma }
+
     /// Visual tokens of a picture of this size, in pixels.
     public func visualTokenCount(height: Int, width: Int) -> Int {
         guard let vision else { return 0 }
@@ -100,7 +103,9 @@ public final class VisionLanguageModel: Module {
     /// Hidden states of a packed batch after the final norm, `[tokens, hidden]`.
     public func hiddenStates(_ batch: PackedBatch) -> Tensor {
         let context = AttentionContext(
-            segments: AttentionSegments(offsets: batch.offsets, isCausal: true),
+            segments: AttentionSegments(
+                offsets: batch.offsets, isCausal: true,
+                prefixCounts: configuration.attendsToWholePrompt ? batch.promptCounts : nil),
             positions: RotaryPositions(batch.positions, on: backend))
         return language(embedded(batch.ids, batch.pictures), context)
     }
