@@ -73,14 +73,14 @@ def folders_of(where, texts):
         if size > 1.5e6:
             break
 
-    def train(name, model, trainer, normalizer=None, pre=None, decoder=None):
+    def train(name, model, trainer, normalizer=None, pre=None, decoder=None, texts=some):
         tokenizer = Tokenizer(model)
         if normalizer:
             tokenizer.normalizer = normalizer
         if pre:
             tokenizer.pre_tokenizer = pre
         tokenizer.decoder = decoder
-        tokenizer.train_from_iterator(some, trainer)
+        tokenizer.train_from_iterator(texts, trainer)
         (where / name).mkdir()
         tokenizer.save(str(where / name / "tokenizer.json"))
         return where / name
@@ -96,7 +96,8 @@ def folders_of(where, texts):
     yield train("unigram", models.Unigram(), trainers.UnigramTrainer(
         **quiet, special_tokens=special, unk_token=special[0], max_piece_length=12),
         normalizer=normalizers.Sequence([normalizers.Nmt(), normalizers.NFKC(), normalizers.Replace(Regex(" {2,}"), " ")]),
-        pre=pre_tokenizers.Metaspace(), decoder=decoders.Metaspace())
+        # Its vocabulary holds every character that it has seen.
+        pre=pre_tokenizers.Metaspace(), decoder=decoders.Metaspace(), texts=[t for t in some if max(t) < "\u0900"])
     yield train("wordpiece", models.WordPiece(unk_token="[UNK]"), trainers.WordPieceTrainer(
         **quiet, special_tokens=["[PAD]", "[UNK]", "[CLS]", "[SEP]"], limit_alphabet=3000),
         normalizer=normalizers.BertNormalizer(lowercase=True), pre=pre_tokenizers.BertPreTokenizer(), decoder=decoders.WordPiece())

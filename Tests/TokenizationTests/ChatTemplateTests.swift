@@ -3,7 +3,7 @@ import Tokenization
 
 /// Rendering of each template: strings, ids, loss mask, pictures, truncation.
 @Suite struct ChatTemplateTests {
-    static let names = ChatTemplateName.allCases.filter { $0 != .plain && $0 != .llama3 }
+    static let names = ChatTemplateName.allCases.filter { ![.plain, .llama3, .paliGemma].contains($0) }
 
     static func tokenizer(for name: ChatTemplateName) throws -> Tokenizer {
         try Tokenizer(folder: TestFiles.fixture(name == .chatML ? "byte-level" : "byte-fallback"))
@@ -102,6 +102,27 @@ import Tokenization
     private func firstAnswerCount(_ rendered: RenderedConversation) -> Int {
         guard let start = rendered.supervised.firstIndex(of: true) else { return 0 }
         return rendered.supervised[start...].prefix { $0 }.count
+    }
+
+    /// `{picture}<bos>{question}\n{answer}<eos>`, as `PaliGemmaProcessor` joins them.
+    @Test func paliGemmaHasOneQuestionBehindThePictures() throws {
+        let tokenizer = try Self.tokenizer(for: .paliGemma)
+        let (bos, eos) = (try #require(tokenizer.bosID), try #require(tokenizer.eosID))
+        let conversation = Conversation([
+            Turn(role: .user, content: "<image>\nWhat is it?"), Turn(role: .assistant, content: "a circle"),
+        ])
+        let template = ChatTemplateName.paliGemma.template
+        let rendered = try template.render(
+            conversation, tokenizer: tokenizer, imageTokenCounts: [3], imageTokenID: 9)
+        let prompt = try template.renderPrompt(
+            conversation, tokenizer: tokenizer, imageTokenCounts: [3], imageTokenID: 9)
+        #expect(prompt.ids.prefix(4) == [9, 9, 9, bos])
+        #expect(tokenizer.decode(Array(prompt.ids.dropFirst(4))).hasSuffix("What is it?\n"))
+        #expect(rendered.ids.starts(with: prompt.ids) && rendered.ids.last == eos)
+        #expect(rendered.supervised == rendered.ids.indices.map { $0 >= prompt.ids.count })
+        #expect(throws: ConversationProblem.self) {
+            try template.render(Self.conversation, tokenizer: tokenizer, imageTokenCounts: [1, 1], imageTokenID: 9)
+        }
     }
 
     @Test func plainIsPictureCaptionNewline() throws {
