@@ -145,7 +145,10 @@ TARGET_AMX __attribute__((always_inline)) static inline void split_terms(const b
     const uint16_t *a = tile->a, *b = tile->b, *a_second = a + tile->a_group;
     LOAD_A(0);
     LOAD_B(2);
+    const char *ahead = tile->ahead;
     for (int64_t block = 0; block < tile->blocks; block++) {
+        for (ptrdiff_t line = 0; line < tile->ahead_step; line += 64) __builtin_prefetch(ahead + line, 0, 2);
+        ahead += tile->ahead_step;
         MULTIPLY_THEN_B(1);
         MULTIPLY_THEN_A(1);
         MULTIPLY_THEN_B(0);

@@ -158,6 +158,12 @@ static void multiply_part(void *context, int part, int parts) {
                 pack_panel(product, local_b, panel, start, count);
                 tile.b = local_b;
             }
+            // A panel in three parts is asked for while the one before is multiplied: 6 % (nothing with one part).
+            const int64_t pairs = divide_up(last_group - first_group, 2);
+            if (product->shared_b && panel + 1 < last_panel && kernels->parts > 1) {
+                tile.ahead = (const char *)(tile.b + product->blocks * panel_size);
+                tile.ahead_step = divide_up(panel_size * 2, pairs * 64) * 64;
+            }
             // Two groups at once when both are whole: how a group's rows are added up then depends on the group alone,
             // and not on where the cut into units lies.
             for (int64_t group = first_group, taken; group < last_group; group += taken) {
@@ -173,6 +179,7 @@ static void multiply_part(void *context, int part, int parts) {
                     tile.a_group = count * group_size;
                 }
                 kernels->multiply(&tile);
+                tile.ahead += tile.ahead_step * count;
             }
         }
     }

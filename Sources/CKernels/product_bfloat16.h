@@ -28,6 +28,8 @@ typedef struct {
     float alpha;
     bool accumulate;
     int rows, columns;        // of C, rows <= 2 groups' rows
+    const char *ahead;        // what is read soon from farther away; a kernel may ask for it,
+    ptrdiff_t ahead_step;     // so many bytes a block of terms; 0: nothing
 } bfloat16_tile;
 
 typedef struct {
