@@ -30,6 +30,11 @@ void vitrail_memory_give(void *memory, size_t bytes) {
     }
 }
 
+void vitrail_memory_discard(void *memory, size_t bytes) {
+    const uintptr_t start = ((uintptr_t)memory + 4095) / 4096 * 4096, end = ((uintptr_t)memory + bytes) / 4096 * 4096;
+    if (end > start) madvise((void *)start, end - start, MADV_DONTNEED);
+}
+
 #else
 
 void *vitrail_memory_take(size_t bytes) { return aligned_alloc(64, (bytes + 63) / 64 * 64); }
@@ -37,6 +42,11 @@ void *vitrail_memory_take(size_t bytes) { return aligned_alloc(64, (bytes + 63) 
 void vitrail_memory_give(void *memory, size_t bytes) {
     (void)bytes;
     free(memory);
+}
+
+void vitrail_memory_discard(void *memory, size_t bytes) {
+    (void)memory;
+    (void)bytes;
 }
 
 #endif

@@ -4,9 +4,10 @@ import Synchronization
 
 /// Blocks of memory that are handed out again instead of going back to the operating system.
 ///
-/// Fresh pages for every activation cost more than many kernels do. Sizes are rounded up to eight steps per power of two,
-/// and a freed block serves any request that fills at least half of it. What lies idle is bounded: before the system
-/// is asked for more, idle blocks are released until all blocks together stay near the most that was ever in use.
+/// Fresh pages for every activation cost more than many kernels do. Small sizes are rounded up to eight steps per power of two,
+/// and a freed block serves any request that fills at least half of it; large blocks come from a `BlockArena`. What lies idle is
+/// bounded: before the system is asked for more, idle blocks are released until all blocks together stay near the most that
+/// was ever in use.
 final class BlockCache: Sendable {
     /// Bytes in use now, at the most so far, and idle.
     struct Statistics: Sendable {
@@ -22,11 +23,14 @@ final class BlockCache: Sendable {
         /// Idle blocks of every size class, the last returned on top: its pages are the likeliest to be in a cache.
         var idle = [[UInt]](repeating: [], count: BlockCache.classes)
         var statistics = Statistics()
+        var arena = BlockArena()
     }
 
     private static let classes = 48 * 8
     /// Idle bytes that are kept whatever the peak.
     private static let slack = 64 << 20
+    /// Bytes from which on a block is cut from the arena.
+    private static let large = 256 << 10
 
     private let state = Mutex(State())
     /// Most bytes of blocks in use.
@@ -37,77 +41,124 @@ final class BlockCache: Sendable {
 
     deinit {
         state.withLock { state in
-            for index in state.idle.indices { Self.release(&state, index, keeping: 0) }
+            Self.release(&state, excess: .max)
+            state.arena.release()
         }
     }
 
     /// Bytes in use and idle.
-    var statistics: Statistics { state.withLock { $0.statistics } }
+    var statistics: Statistics {
+        state.withLock {
+            var statistics = $0.statistics
+            statistics.idle += $0.arena.idle
+            return statistics
+        }
+    }
 
     /// Counts the peak from here on.
     func resetPeak() { state.withLock { $0.statistics.peak = $0.statistics.used } }
 
-    /// Gives all idle blocks back to the operating system.
+    /// Gives all idle memory back to the operating system.
     func trim() {
         state.withLock { state in
-            for index in state.idle.indices { Self.release(&state, index, keeping: 0) }
+            Self.release(&state, excess: .max)
+            state.arena.discard()
         }
     }
 
-    /// A block of at least `byteCount` bytes and the class to return it to.
+    /// A block of at least `byteCount` bytes and the class to return it to: a large block's is its size, negative.
     func take(_ byteCount: Int) -> (pointer: UnsafeMutableRawPointer, sizeClass: Int) {
+        let found = byteCount < Self.large ? takeSmall(byteCount) : takeLarge(byteCount)
+        guard let found else {
+            let size =
+                byteCount < Self.large ? Self.size(of: Self.sizeClass(of: byteCount)) : BlockArena.size(of: byteCount)
+            MemoryExhaustion(
+                "a tensor", byteCount: byteCount, usedBytes: statistics.used - size, limit: isAllowed ? nil : limit
+            ).endProcess()
+        }
+        return found
+    }
+
+    /// Whether what is in use is within the limit.
+    private var isAllowed: Bool { limit.map { statistics.used <= $0 } ?? true }
+
+    private func takeLarge(_ byteCount: Int) -> (pointer: UnsafeMutableRawPointer, sizeClass: Int)? {
+        let size = BlockArena.size(of: byteCount)
+        let address = state.withLock { state -> UInt? in
+            Self.countUse(&state, size)
+            if let limit, state.statistics.used > limit { return nil }
+            if let hole = state.arena.takeHole(size) { return UInt(bitPattern: hole) }
+            state.statistics.fresh += 1
+            let excess = excess(state)
+            if excess > 0 {
+                Self.release(&state, excess: excess)
+                if self.excess(state) > 0 { state.arena.discard() }
+            }
+            return state.arena.takeFresh(size).map { UInt(bitPattern: $0) }
+        }
+        return address.flatMap { UnsafeMutableRawPointer(bitPattern: $0) }.map { ($0, -size) }
+    }
+
+    private func takeSmall(_ byteCount: Int) -> (pointer: UnsafeMutableRawPointer, sizeClass: Int)? {
         let wanted = Self.sizeClass(of: byteCount)
         let found: (UInt, Int)? = state.withLock { state in
             for index in wanted..<min(wanted + 8, Self.classes) {
                 guard let address = state.idle[index].popLast() else { continue }
                 state.statistics.idle -= Self.size(of: index)
-                Self.countUse(&state, index)
+                Self.countUse(&state, Self.size(of: index))
                 return (address, index)
             }
-            Self.countUse(&state, wanted)
+            Self.countUse(&state, Self.size(of: wanted))
             state.statistics.fresh += 1
-            let limit = min(state.statistics.peak + state.statistics.peak / 4 + Self.slack, limit ?? .max)
-            for index in state.idle.indices.reversed() where state.statistics.idle > 0 {
-                let excess = state.statistics.used + state.statistics.idle - limit
-                if excess <= 0 { break }
-                let size = Self.size(of: index)
-                Self.release(&state, index, keeping: max(0, state.idle[index].count - (excess + size - 1) / size))
-            }
+            let excess = excess(state)
+            Self.release(&state, excess: excess)
             return nil
         }
         if let (address, index) = found, let pointer = UnsafeMutableRawPointer(bitPattern: address) {
             return (pointer, index)
         }
-        let used = statistics.used
-        let isAllowed = limit.map { used <= $0 } ?? true
-        guard isAllowed, let fresh = vitrail_memory_take(Self.size(of: wanted)) else {
-            MemoryExhaustion(
-                "a tensor", byteCount: byteCount, usedBytes: used - Self.size(of: wanted),
-                limit: isAllowed ? nil : limit
-            ).endProcess()
-        }
-        return (fresh, wanted)
+        guard isAllowed else { return nil }
+        return vitrail_memory_take(Self.size(of: wanted)).map { ($0, wanted) }
     }
 
     /// Takes a block back.
     func giveBack(_ pointer: UnsafeMutableRawPointer, sizeClass: Int) {
+        let address = UInt(bitPattern: pointer)
         state.withLock { state in
-            state.idle[sizeClass].append(UInt(bitPattern: pointer))
+            if sizeClass < 0 {
+                state.statistics.used += sizeClass
+                if let pointer = UnsafeMutableRawPointer(bitPattern: address) {
+                    state.arena.giveBack(pointer, -sizeClass)
+                }
+                return
+            }
+            state.idle[sizeClass].append(address)
             state.statistics.used -= Self.size(of: sizeClass)
             state.statistics.idle += Self.size(of: sizeClass)
         }
     }
 
-    private static func countUse(_ state: inout State, _ index: Int) {
+    private static func countUse(_ state: inout State, _ byteCount: Int) {
         state.statistics.requests += 1
-        state.statistics.used += size(of: index)
+        state.statistics.used += byteCount
         state.statistics.peak = max(state.statistics.peak, state.statistics.used)
     }
 
-    private static func release(_ state: inout State, _ index: Int, keeping: Int) {
-        while state.idle[index].count > keeping, let address = state.idle[index].popLast() {
-            vitrail_memory_give(UnsafeMutableRawPointer(bitPattern: address), size(of: index))
-            state.statistics.idle -= size(of: index)
+    /// Bytes that are in use or idle beyond what is kept.
+    private func excess(_ state: borrowing State) -> Int {
+        let limit = min(state.statistics.peak + state.statistics.peak / 4 + Self.slack, limit ?? .max)
+        return state.statistics.used + state.statistics.idle + state.arena.idle - limit
+    }
+
+    /// Gives small idle blocks back, the largest first, until `excess` bytes are gone.
+    private static func release(_ state: inout State, excess: Int) {
+        var excess = excess
+        for index in state.idle.indices.reversed() where excess > 0 && state.statistics.idle > 0 {
+            while excess > 0, let address = state.idle[index].popLast() {
+                vitrail_memory_give(UnsafeMutableRawPointer(bitPattern: address), size(of: index))
+                state.statistics.idle -= size(of: index)
+                excess -= size(of: index)
+            }
         }
     }
 

@@ -1,28 +1,27 @@
 public import TensorCore
 
-/// One flat block that holds the gradients of all trainable parameters.
+/// The gradients of all trainable parameters between a backward pass and the update.
 ///
-/// A norm, a clearing or an all-reduce is then a call on a block instead of one for each of hundreds of tensors.
+/// Each has memory of its own from its first contribution on, and gives it back when the update is done: the backward pass frees
+/// activations while gradients arrive, so the two are never in memory together, which a standing block for all gradients would
+/// have cost.
 public final class GradientBuffer {
     /// The parameters, in tree order.
     public let parameters: [Parameter]
-    /// All gradients, one after another.
-    public let flat: Tensor
 
-    /// Allocates and hands each parameter its slice.
-    public init(_ parameters: [Parameter], on backend: any Backend) {
-        self.parameters = parameters
-        flat = backend.zeros([parameters.reduce(0) { $0 + $1.count }])
-        var start = 0
-        for parameter in parameters {
-            parameter.placeGradient(in: flat.rows(start..<start + parameter.count))
-            start += parameter.count
-        }
+    /// The gradients of `parameters`.
+    public init(_ parameters: [Parameter]) { self.parameters = parameters }
+
+    /// Forgets all gradients and gives their memory back.
+    public func clear() {
+        for parameter in parameters { parameter.dropGradient() }
     }
 
-    /// Begins a new step.
-    public func clear() {
-        for parameter in parameters { parameter.clearGradient() }
+    /// Bytes of the gradients that arrived.
+    public var byteCount: Int {
+        parameters.reduce(0) { sum, parameter in
+            sum + (parameter.gradient.map { $0.dtype.byteCount(of: $0.count) } ?? 0)
+        }
     }
 
     /// √Σ g² over the gradients that arrived.

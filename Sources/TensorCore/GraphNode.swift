@@ -14,6 +14,10 @@ open class GraphNode {
     /// `Tensor.isUniquelyOwned` says that nobody else looks at it.
     var pullback: ((inout Tensor) -> Void)?
 
+    /// Computes the node's value again from what its gradient keeps anyway, bit for bit; nil where that is not cheap. What needs
+    /// the value for a gradient keeps this instead, and the value's memory goes when the next layer has read it.
+    var remake: (() -> Tensor)?
+
     /// What has arrived so far.
     var gradient: Tensor?
 
@@ -58,6 +62,7 @@ open class GraphNode {
         gradient = nil
         let run = pullback
         pullback = nil
+        remake = nil
         run?(&arrived)
     }
 
@@ -85,6 +90,12 @@ extension Tensor {
         var result = self
         result.node = GraphNode(shape: shape, backend: backend, inputs: wanted, pullback: pullback)
         return result
+    }
+
+    /// This value with a way to compute it again for gradients, where it is part of a graph.
+    func remade(by compute: @escaping () -> Tensor) -> Tensor {
+        if !GradientRecording.keepsValues { node?.remake = compute }
+        return self
     }
 
     /// Walks the graph from this value back to the parameters and adds to their gradients.

@@ -67,13 +67,6 @@ public final class Parameter {
         gradientBuffer = nil
     }
 
-    /// Uses a slice of a larger buffer for the gradient, so that norms and all-reduces see few blocks.
-    public func placeGradient(in buffer: Tensor) {
-        precondition(buffer.shape.count == count, "gradient of \(shape) placed in \(buffer.shape)")
-        gradientBuffer = buffer.detachedView(shape)
-        hasGradient = false
-    }
-
     /// Exchanges the weights for another tensor of the same shape: loading, quantising, merging.
     public func replaceValue(_ newValue: Tensor) {
         precondition(newValue.shape == shape, "a parameter of shape \(shape) cannot take \(newValue.shape)")
@@ -125,6 +118,9 @@ public final class Parameter {
 /// Whether operands of trainable parameters start a graph.
 public enum GradientRecording {
     @TaskLocal package static var isEnabled = true
+    /// Whether values stay for the gradients that need them, even where they could be computed again: a graph that lives for one
+    /// block has no use for the memory.
+    @TaskLocal package static var keepsValues = false
     /// Where trainable parameters note that they were used without a graph, inside `recomputed`.
     @TaskLocal static var uses: ParameterUses?
 

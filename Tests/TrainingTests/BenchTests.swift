@@ -30,8 +30,10 @@ import VisionLanguage
         _ = benchmark.run(steps: 4, warmup: 0)
         let after = backend.allocations
         #expect(after.fresh == before.fresh, "a step like the one before asks the system for nothing")
-        #expect((after.requests - before.requests) / 4 <= 225, "219 when this was written")
-        #expect(backend.peakBytes <= 76_000_000, "72.4 MB when this was written")
+        #expect(
+            (after.requests - before.requests) / 4 <= 410,
+            "397: gradients live for a step only, and what is cheap is made twice")
+        #expect(backend.peakBytes <= 60_000_000, "56 MB when this was written")
     }
 
     @Test(arguments: [nil, WeightStorage.bfloat16, .q8, .q4])

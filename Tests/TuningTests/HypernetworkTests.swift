@@ -28,7 +28,7 @@ struct HypernetworkTests {
         let second = PackedBatch(
             ids: first.ids, labels: first.labels.map { $0 < 0 ? $0 : ($0 + 7) % 40 }, offsets: first.offsets,
             pictures: [])
-        let gradients = GradientBuffer(tuning.added.entries.map(\.parameter), on: decoder.model.backend)
+        let gradients = GradientBuffer(tuning.added.entries.map(\.parameter))
         let optimizer = AdamW([tuning.added])
         var losses: [[Double]] = []
         for step in 0..<150 {

@@ -94,7 +94,7 @@ struct IntrinsicPromptTests {
     }
 
     private func train(_ model: VisionLanguageModel, _ tuning: Tuning, steps: Int) -> [Double] {
-        let gradients = GradientBuffer(tuning.added.entries.map(\.parameter), on: model.backend)
+        let gradients = GradientBuffer(tuning.added.entries.map(\.parameter))
         let optimizer = AdamW([tuning.added])
         let batch = TinyDecoder.sequences
         return (0..<steps).map { step in

@@ -179,7 +179,7 @@ struct MethodTests {
 
     private func train(_ model: VisionLanguageModel, _ tuning: Tuning, steps: Int, rate: Double = 0.01) -> [Double] {
         let trained = ParameterTree(tuning.changed.entries + tuning.added.entries)
-        let gradients = GradientBuffer(trained.entries.map(\.parameter), on: model.backend)
+        let gradients = GradientBuffer(trained.entries.map(\.parameter))
         let optimizer = AdamW([trained])
         let batch = TinyDecoder.sequences
         return (0..<steps).map { step in

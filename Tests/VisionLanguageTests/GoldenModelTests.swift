@@ -90,7 +90,7 @@ struct GoldenModelTests {
             let trainable = golden.model.parameters.trainable
             // One group in the fixture: with weight decay, norms and biases decay too.
             for entry in trainable.entries { entry.parameter.decays = true }
-            let gradients = GradientBuffer(trainable.entries.map(\.parameter), on: backend)
+            let gradients = GradientBuffer(trainable.entries.map(\.parameter))
             let optimizer = AdamW(
                 [trainable], beta1: betas[0], beta2: betas[1], epsilon: settings?["eps"]?.double ?? 1e-8)
             let count = stage["steps"]?.int ?? 0

@@ -104,7 +104,7 @@ struct StoriesTests {
         let norms = try #require(item["grad_norms"]?.array).map { $0.double ?? 0 }
         let trainable = bundle.model.parameters
         for entry in trainable.entries { entry.parameter.isTrainable = true }
-        let gradients = GradientBuffer(trainable.entries.map(\.parameter), on: bundle.model.backend)
+        let gradients = GradientBuffer(trainable.entries.map(\.parameter))
         let optimizer = AdamW([trainable])
         for (step, expected) in losses.enumerated() {
             gradients.clear()

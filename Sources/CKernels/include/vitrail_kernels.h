@@ -49,6 +49,9 @@ typedef enum vitrail_activation_kind {
 void *vitrail_memory_take(size_t bytes);
 /// Gives a block of `vitrail_memory_take` with the same size back to the operating system.
 void vitrail_memory_give(void *memory, size_t bytes);
+/// Gives the pages of a part of a block back, from one multiple of 4 KiB to another; the addresses stay the caller's, and what
+/// they hold is lost.
+void vitrail_memory_discard(void *memory, size_t bytes);
 
 // Elementwise
 
@@ -168,6 +171,7 @@ typedef struct vitrail_attention_layout {
     const int32_t *prefix_counts;  ///< [segments], or NULL
     bool is_causal;
     ptrdiff_t window;              ///< keys that a query sees at most, itself the last of them; 0 without limit
+    bool in_bfloat16;              ///< whether the factors of its products may be rounded to bfloat16
 } vitrail_attention_layout;
 
 /// destination = softmax(scale · q kᵀ) v over segments; log_sum_exp [queries, query_heads], or NULL.

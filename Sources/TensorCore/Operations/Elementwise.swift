@@ -54,6 +54,10 @@ public func activation(_ function: Activation, _ x: Tensor) -> Tensor {
         x.node?.accumulate {
             backend.activationGradient(function, x, gradient: gradient, into: $0, accumulate: $1)
         }
+    }.remade {
+        let again = backend.empty(x.shape)
+        backend.activation(function, x, into: again)
+        return again
     }
 }
 
@@ -63,13 +67,18 @@ public func activation(_ function: Activation, _ x: Tensor) -> Tensor {
 public func gatedActivation(_ function: Activation, _ x: Tensor) -> Tensor {
     precondition(x.shape.columns % 2 == 0, "gated activation: \(x.shape) has no two halves")
     let backend = x.backend
-    let y = backend.empty(Shape(x.shape.dimensions.dropLast() + [x.shape.columns / 2]))
+    let shape = Shape(x.shape.dimensions.dropLast() + [x.shape.columns / 2])
+    let y = backend.empty(shape)
     backend.gatedActivation(function, x.matrix, into: y.matrix)
     return y.recorded(from: [x.node]) { gradient in
         x.node?.accumulate {
             backend.gatedActivationGradient(
                 function, x.matrix, gradient: gradient.matrix, into: $0.matrix, accumulate: $1)
         }
+    }.remade {
+        let again = backend.empty(shape)
+        backend.gatedActivation(function, x.matrix, into: again.matrix)
+        return again
     }
 }
 

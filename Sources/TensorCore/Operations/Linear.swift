@@ -41,20 +41,23 @@ public func linear(_ x: Tensor, weights: [Tensor], biases: [Tensor?]) -> Tensor 
             x.matrix, transposeA: false, run.weight.matrix, transposeB: true, alpha: 1, bias: run.bias,
             into: y.matrix.columns(run.columns), accumulate: false)
     }
-    let (source, input) = (x.node, x.matrix)
+    let source = x.node
     let weightNodes = weights.map(\.node)
     let biasNodes = biases.map { $0?.node }
     if source == nil, weightNodes.allSatisfy({ $0 == nil }), biasNodes.allSatisfy({ $0 == nil }) { return y }
     let widths = weights.map(\.shape.rows)
+    // Weights that nobody trains need no input.
+    let input = weightNodes.contains { $0 != nil } ? KeptValue(x) : nil
     return y.recorded(from: [source] + weightNodes + biasNodes) { gradient in
         let dy = gradient.matrix
+        let input = input?.tensor.matrix
         var start = 0
         for (index, width) in widths.enumerated() {
             let columns = dy.columns(start..<start + width)
             start += width
             weightNodes[index]?.accumulate { destination, accumulates in
                 backend.product(
-                    columns, transposeA: true, input, transposeB: false, alpha: 1, bias: nil,
+                    columns, transposeA: true, input!, transposeB: false, alpha: 1, bias: nil,
                     into: destination.matrix, accumulate: accumulates)
             }
             biasNodes[index]?.accumulate { destination, accumulates in

@@ -15,6 +15,12 @@ public func layerNorm(_ x: Tensor, weight: Tensor, bias: Tensor, epsilon: Float)
                 x.matrix, weight: weight, statistics: statistics, gradient: gradient.matrix,
                 into: xGradient.map { ($0.0.matrix, $0.1) }, weightGradient: weightGradient, biasGradient: biasGradient)
         }
+    }.remade {
+        let again = backend.empty(x.shape)
+        backend.layerNorm(
+            x.matrix, weight: weight, bias: bias, epsilon: epsilon, into: again.matrix,
+            statistics: backend.empty(statistics.shape))
+        return again
     }
 }
 
@@ -33,6 +39,12 @@ public func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float) -> Tensor {
                 x.matrix, weight: weight, statistics: statistics, gradient: gradient.matrix,
                 into: xGradient.map { ($0.0.matrix, $0.1) }, weightGradient: weightGradient)
         }
+    }.remade {
+        let again = backend.empty(x.shape)
+        backend.rmsNorm(
+            x.matrix, weight: weight, epsilon: epsilon, into: again.matrix,
+            statistics: backend.empty(statistics.shape))
+        return again
     }
 }
 

@@ -10,13 +10,11 @@ public func recomputed(_ x: Tensor, _ body: @escaping (Tensor) -> Tensor) -> Ten
     let source = x.node
     // The parameters are inputs too, so that each is complete when its last block has sent its share, and not before.
     return result.recorded(from: [source] + uses.leaves) { gradient in
-        GradientRecording.enabled {
-            var again = input
-            let entrance = source.map { node in
-                GraphNode(shape: input.shape, backend: input.backend, inputs: []) { node.accept($0) }
-            }
-            again.node = entrance
-            body(again).backwardInside(seed: gradient)
+        var again = input
+        again.node = source.map { node in
+            GraphNode(shape: input.shape, backend: input.backend, inputs: []) { node.accept($0) }
         }
+        let repeated = GradientRecording.enabled { GradientRecording.$keepsValues.withValue(true) { body(again) } }
+        repeated.backwardInside(seed: gradient)
     }
 }

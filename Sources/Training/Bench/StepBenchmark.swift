@@ -78,7 +78,7 @@ public struct StepBenchmark {
             entry.parameter.isTrainable = scope == .full || entry.path.hasPrefix("projector.")
         }
         let trained = tree.trainable
-        gradients = GradientBuffer(trained.entries.map(\.parameter), on: backend)
+        gradients = GradientBuffer(trained.entries.map(\.parameter))
         optimizer = AdamW([trained])
         tuning = nil
         trainable = trained.count
@@ -113,7 +113,7 @@ public struct StepBenchmark {
         trained.append(tuning.added, under: "")
         var settings = OptimizerRecipe.standard
         settings.kind = candidate.optimizer
-        gradients = GradientBuffer(settings.isFused ? [] : trained.entries.map(\.parameter), on: backend)
+        gradients = GradientBuffer(settings.isFused ? [] : trained.entries.map(\.parameter))
         optimizer = settings.make([trained], clip: 1)
         trainable = trained.count
         self.tuning = tuning
@@ -160,6 +160,7 @@ public struct StepBenchmark {
         let norm = (fused?.gradientNorm ?? gradients.norm) / count
         let clip = GradientBuffer.clipFactor(norm: norm, limit: 1)
         optimizer.step(rates, gradientScale: clip / count)
+        gradients.clear()
         return loss
     }
 }

@@ -10,11 +10,12 @@ public struct MethodEstimate: Sendable {
     public var parameters = 0
     /// Bytes of the weights, quantised where the method does so.
     public var weightBytes = 0
-    /// Bytes of gradients kept between backward pass and update.
+    /// Bytes of gradients between backward pass and update.
     public var gradientBytes = 0
     /// Bytes of the optimizer's state.
     public var optimizerBytes = 0
-    /// Most bytes of all other tensors during a step: activations, and gradients on their way.
+    /// Most bytes of tensors during a step beyond weights, optimizer and all gradients: activations, as far as they are in memory
+    /// together with gradients.
     public var activationBytes = 0
     /// Bytes of processed pictures that a whole run keeps.
     public var pictureBytes = 0

@@ -101,11 +101,10 @@ public struct MethodEstimator {
         estimate.weightBytes = meter.used() - start
 
         let parameters = parts.groups.flatMap { $0.entries.map(\.parameter) }
-        let gradients = GradientBuffer(stage.optimizer.isFused ? [] : parameters, on: bundle.model.backend)
-        estimate.gradientBytes = meter.used() - start - estimate.weightBytes
+        let gradients = GradientBuffer(stage.optimizer.isFused ? [] : parameters)
         let optimizer = stage.optimizer.make(parts.groups, clip: stage.gradientClip)
         let resting = meter.used() - start
-        estimate.optimizerBytes = resting - estimate.weightBytes - estimate.gradientBytes
+        estimate.optimizerBytes = resting - estimate.weightBytes
         meter.reset()
 
         let fused = optimizer as? any FusedOptimizer
@@ -123,8 +122,10 @@ public struct MethodEstimator {
             }
             guard let loss = try task.step() else { break }
             tuning?.end()
+            estimate.gradientBytes = gradients.byteCount
             let clip = GradientBuffer.clipFactor(norm: fused?.gradientNorm ?? gradients.norm, limit: stage.gradientClip)
             optimizer.step(rates, gradientScale: clip / loss.weight)
+            gradients.clear()
             estimate.tokens = loss.tokens
             pictures += loss.pictures
             guard step > 0 else { continue }
@@ -132,7 +133,8 @@ public struct MethodEstimator {
             processor.append(ProcessTime.seconds - computed)
         }
         let peak = meter.peak() - start
-        estimate.activationBytes = peak - resting
+        // The fullest moment is early in the backward pass, when gradients have begun to take the place of activations.
+        estimate.activationBytes = max(0, peak - resting - estimate.gradientBytes)
         func median(_ values: [Double]) -> Double { values.isEmpty ? 0 : values.sorted()[values.count / 2] }
         estimate.stepSeconds = median(seconds)
         estimate.processorSeconds = median(processor)

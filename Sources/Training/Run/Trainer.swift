@@ -116,10 +116,9 @@ public final class Trainer {
                         : "remove accumulate and pack_tokens, or take optimizer: adafactor")
             }
         }
-        // A fused optimizer never holds all gradients, so no buffer is made for them.
+        // A fused optimizer uses each gradient up as it arrives.
         let gradients = GradientBuffer(
-            stage.optimizer.isFused ? [] : parts.groups.flatMap { $0.entries.map(\.parameter) },
-            on: bundle.model.backend)
+            stage.optimizer.isFused ? [] : parts.groups.flatMap { $0.entries.map(\.parameter) })
         let optimizer = stage.optimizer.make(parts.groups, clip: stage.gradientClip)
         let fused = optimizer as? any FusedOptimizer
         if let checkpoint {
@@ -167,6 +166,7 @@ public final class Trainer {
             }
             let clip = GradientBuffer.clipFactor(norm: norm, limit: stage.gradientClip)
             optimizer.step(rates.groups, gradientScale: clip / loss.weight)
+            gradients.clear()
             state.step += 1
             state.position = task.position
 

@@ -74,17 +74,4 @@ import Testing
         y.backward()
         #expect(x.gradient?.floats == [20_001])
     }
-
-    @Test(arguments: TestBackend.allCases)
-    func placedGradientsLieInTheirBuffer(_ backend: TestBackend) {
-        let backend = backend.make()
-        let first = Parameter(Tensor([1, 2], shape: [2], on: backend), decays: false)
-        let second = Parameter(Tensor([1, 2, 3], shape: [3], on: backend), decays: false)
-        let buffer = backend.zeros([5])
-        first.placeGradient(in: buffer.rows(0..<2))
-        second.placeGradient(in: buffer.rows(2..<5))
-        scaled(second.tensor, by: 4).backward()
-        scaled(first.tensor, by: 3).backward()
-        #expect(buffer.floats == [3, 3, 4, 4, 4])
-    }
 }

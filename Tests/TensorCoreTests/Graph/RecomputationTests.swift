@@ -75,6 +75,27 @@ import Testing
         #expect(backend.calls["gatedActivation"] == 1)
     }
 
+    /// Values that are cheap to compute do not wait for their gradient in memory, and the gradients have the same bits.
+    @Test(arguments: TestBackend.allCases)
+    func cheapValuesAreRemade(_ backend: TestBackend) {
+        let base = backend.make()
+        func run(keeping: Bool) -> (calls: Int, gradients: [[Float]]) {
+            let backend = CountingBackend(base)
+            var numbers = NumberStream(seed: 8)
+            let block = Block(&numbers, on: backend)
+            let x = numbers.tensor([11, 8], on: backend)
+            let y = GradientRecording.$keepsValues.withValue(keeping) { block(x) }
+            backend.reset()
+            y.backward()
+            let calls = backend.calls["gatedActivation", default: 0] + backend.calls["rmsNorm", default: 0]
+            return (calls, block.parameters.map { $0.gradient?.floats ?? [] })
+        }
+        let (kept, remade) = (run(keeping: true), run(keeping: false))
+        #expect(kept.calls == 0)
+        #expect(remade.calls == 1)
+        #expect(kept.gradients == remade.gradients)
+    }
+
     @Test func frozenBlocksRecordNothing() {
         let backend = CountingBackend(TestBackend.reference.make())
         var numbers = NumberStream(seed: 8)

@@ -1,5 +1,6 @@
 import CPUBackend
 import TensorCore
+import TestSupport
 import Testing
 
 /// The CPU back end's memory: blocks come back, and are counted.
@@ -13,6 +14,52 @@ import Testing
         }
         let second = backend.empty([990, 1000])
         #expect(second.pointer == address)
+        #expect(backend.idleBytes < 48_000)
+    }
+
+    /// What was freed in one size is there for any other: a step's gradients lie where its activations lay.
+    @Test func freedNeighboursBecomeOneBlock() {
+        let backend = CPUBackend(threads: 1)
+        let kept = backend.empty([300_000])
+        do {
+            let parts = (0..<7).map { _ in backend.empty([100_003]) }
+            withExtendedLifetime(parts) {}
+        }
+        let peak = backend.peakBytes
+        let idle = backend.idleBytes
+        let whole = backend.empty([700_000])
+        #expect(backend.idleBytes <= idle - 2_800_000)
+        #expect(backend.peakBytes == peak)
+        withExtendedLifetime((kept, whole)) {}
+    }
+
+    /// Blocks of every size in every order of freeing: none overlaps another, and all of it comes back as one.
+    @Test func blocksNeverOverlap() {
+        let backend = CPUBackend(threads: 1)
+        var numbers = NumberStream(seed: 5)
+        var held: [(storage: Storage, mark: UInt8)] = []
+        func check(_ entry: (storage: Storage, mark: UInt8)) {
+            let bytes = UnsafeRawBufferPointer(start: entry.storage.pointer, count: entry.storage.byteCount)
+            #expect(bytes.first == entry.mark && bytes.last == entry.mark)
+        }
+        for turn in 0..<400 {
+            let choice = numbers.values(2, scale: 1)
+            if held.count > 12 || (choice[0] > 0.2 && !held.isEmpty) {
+                let index = Int(abs(choice[1]) * 997) % held.count
+                check(held[index])
+                held.remove(at: index)
+                continue
+            }
+            let byteCount = 200_000 + Int(abs(choice[1]) * 3_000_000)
+            let mark = UInt8(turn % 251)
+            let storage = backend.allocate(byteCount: byteCount)
+            storage.pointer.initializeMemory(as: UInt8.self, repeating: mark, count: byteCount)
+            held.append((storage, mark))
+        }
+        held.forEach(check)
+        held = []
+        #expect(backend.usedBytes == 0)
+        backend.releaseIdleMemory()
         #expect(backend.idleBytes == 0)
     }
 
