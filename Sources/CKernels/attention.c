@@ -1,5 +1,6 @@
 // Attention over packed segments: division into units of work. The loops are in attention_tasks.h.
-#include "kernel_table.h"
+#include "attention_amx.h"
+#include "vitrail_cpu.h"
 
 /// Most queries and keys of a segment.
 static void longest_segment(const vitrail_attention_layout *layout, ptrdiff_t *queries, ptrdiff_t *keys) {
@@ -12,16 +13,17 @@ static void longest_segment(const vitrail_attention_layout *layout, ptrdiff_t *q
 }
 
 /// Blocks of query rows of all heads that read one key-value head.
-static ptrdiff_t blocks_of(const vitrail_attention_layout *layout, ptrdiff_t s) {
+static ptrdiff_t blocks_of(const vitrail_attention_layout *layout, ptrdiff_t s, ptrdiff_t rows) {
     ptrdiff_t queries = layout->query_offsets[s + 1] - layout->query_offsets[s];
-    return (queries + ATTENTION_ROWS - 1) / ATTENTION_ROWS * (layout->query_heads / layout->key_value_heads);
+    return (queries + rows - 1) / rows * (layout->query_heads / layout->key_value_heads);
 }
 
-/// Divides every segment and key-value head into `splits` runs of query blocks.
-static void plan_units(const vitrail_attention_layout *layout, int splits, bool gradient, attention_unit *units) {
+/// Divides every segment and key-value head into `splits` runs of query blocks of `rows` rows.
+static void plan_units(
+    const vitrail_attention_layout *layout, int splits, ptrdiff_t rows, bool gradient, attention_unit *units) {
     ptrdiff_t partial = 0;
     for (ptrdiff_t s = 0; s < layout->segments; s++) {
-        ptrdiff_t blocks = blocks_of(layout, s);
+        ptrdiff_t blocks = blocks_of(layout, s, rows);
         ptrdiff_t floats = attention_padded(layout->key_counts[s]) * attention_width(layout) * 2;
         for (ptrdiff_t head = 0; head < layout->key_value_heads; head++) {
             for (int split = 0; split < splits; split++, units++) {
@@ -39,11 +41,11 @@ static void plan_units(const vitrail_attention_layout *layout, int splits, bool 
 }
 
 /// Runs of query blocks that give every thread three units or more.
-static int splits_for(vitrail_pool *pool, const vitrail_attention_layout *layout, ptrdiff_t queries) {
+static int splits_for(
+    vitrail_pool *pool, const vitrail_attention_layout *layout, ptrdiff_t queries, ptrdiff_t rows) {
     ptrdiff_t threads = pool ? vitrail_pool_threads(pool) : 1;
     ptrdiff_t pairs = layout->segments * layout->key_value_heads;
-    ptrdiff_t blocks =
-        (queries + ATTENTION_ROWS - 1) / ATTENTION_ROWS * (layout->query_heads / layout->key_value_heads);
+    ptrdiff_t blocks = (queries + rows - 1) / rows * (layout->query_heads / layout->key_value_heads);
     if (threads == 1 || pairs >= 3 * threads) return 1;
     ptrdiff_t splits = (3 * threads + pairs - 1) / pairs;
     return (int)(splits < blocks ? splits : blocks < 1 ? 1 : blocks);
@@ -64,6 +66,16 @@ static ptrdiff_t chunk_count(const vitrail_attention_layout *layout, ptrdiff_t s
     ptrdiff_t end = (layout->key_counts[s] + ATTENTION_DECODE_KEYS - 1) / ATTENTION_DECODE_KEYS;
     ptrdiff_t count = end - first_chunk(layout, s);
     return count < 1 ? 1 : count;
+}
+
+/// Whether tiles of bfloat16 take part: not with windows.
+static bool takes_tiles(const vitrail_attention_layout *layout) {
+#if PRODUCT_X86
+    return layout->in_bfloat16 && layout->window == 0 && vitrail_cpu() >= VITRAIL_CPU_AMX;
+#else
+    (void)layout;
+    return false;
+#endif
 }
 
 /// Few queries a segment: chunks of keys side by side, joined afterwards.
@@ -128,15 +140,23 @@ void vitrail_attention(
         decode(pool, &args);
         return;
     }
-    ptrdiff_t threads = pool ? vitrail_pool_threads(pool) : 1;
-    args.splits = splits_for(pool, layout, queries);
+    ptrdiff_t threads = pool ? vitrail_pool_threads(pool) : 1, rows = ATTENTION_ROWS;
+    vitrail_task task = vitrail_kernels()->attention;
+    args.scratch_stride = attention_scratch(layout, keys, false);
+#if PRODUCT_X86
+    if (takes_tiles(layout)) {
+        rows = ATTENTION_AMX_ROWS;
+        task = attention_amx_task;
+        args.scratch_stride = (ptrdiff_t)(attention_amx_scratch(layout, keys, false) / sizeof(float));
+    }
+#endif
+    args.splits = splits_for(pool, layout, queries, rows);
     args.unit_count = layout->segments * layout->key_value_heads * args.splits;
     attention_unit *units = vitrail_scratch(pool, sizeof(attention_unit) * (size_t)args.unit_count);
-    plan_units(layout, args.splits, false, units);
+    plan_units(layout, args.splits, rows, false, units);
     args.units = units;
-    args.scratch_stride = attention_scratch(layout, keys, false);
     args.scratch = vitrail_scratch(pool, sizeof(float) * (size_t)(threads * args.scratch_stride));
-    vitrail_pool_run_dynamic(pool, vitrail_kernels()->attention, &args, runs_for(pool, args.unit_count));
+    vitrail_pool_run_dynamic(pool, task, &args, runs_for(pool, args.unit_count));
     vitrail_pool_return(pool, args.scratch);
     vitrail_pool_return(pool, units);
 }
@@ -161,12 +181,21 @@ void vitrail_attention_gradient(
     longest_segment(layout, &queries, &keys);
     ptrdiff_t pairs = layout->segments * layout->key_value_heads;
     if (pairs == 0) return;
-    args.splits = splits_for(pool, layout, queries);
+    ptrdiff_t rows = ATTENTION_ROWS;
+    vitrail_task task = vitrail_kernels()->attention_gradient;
+    args.scratch_stride = attention_scratch(layout, keys, true);
+#if PRODUCT_X86
+    if (takes_tiles(layout)) {
+        rows = ATTENTION_AMX_GRADIENT_ROWS;
+        task = attention_amx_gradient_task;
+        args.scratch_stride = (ptrdiff_t)(attention_amx_scratch(layout, keys, true) / sizeof(float));
+    }
+#endif
+    args.splits = splits_for(pool, layout, queries, rows);
     args.unit_count = pairs * args.splits;
     attention_unit *units = vitrail_scratch(pool, sizeof(attention_unit) * (size_t)args.unit_count);
-    plan_units(layout, args.splits, true, units);
+    plan_units(layout, args.splits, rows, true, units);
     args.units = units;
-    args.scratch_stride = attention_scratch(layout, keys, true);
     args.scratch = vitrail_scratch(pool, sizeof(float) * (size_t)(threads * args.scratch_stride));
     if (args.splits > 1) {
         const attention_unit *last = &units[args.unit_count - 1];
@@ -174,7 +203,7 @@ void vitrail_attention_gradient(
         partial = last->partial + 2 * padded * attention_width(layout);
         args.partials = vitrail_scratch(pool, sizeof(float) * (size_t)partial);
     }
-    vitrail_pool_run_dynamic(pool, vitrail_kernels()->attention_gradient, &args, runs_for(pool, args.unit_count));
+    vitrail_pool_run_dynamic(pool, task, &args, runs_for(pool, args.unit_count));
     if (args.splits > 1) {
         vitrail_pool_run(pool, vitrail_kernels()->attention_gradient_combine, &args, (int)pairs);
         vitrail_pool_return(pool, args.partials);

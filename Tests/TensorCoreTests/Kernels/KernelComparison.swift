@@ -11,10 +11,18 @@ func expectLikeReference(
     _ backend: TestBackend, seed: UInt64 = 1, _ what: String = "", sourceLocation: SourceLocation = #_sourceLocation,
     _ body: (any Backend, inout NumberStream) -> [KernelResult]
 ) {
+    expectLikeReference(backend.make(), seed: seed, what, sourceLocation: sourceLocation, body)
+}
+
+/// The same for a back end with settings of its own.
+func expectLikeReference(
+    _ backend: any Backend, seed: UInt64 = 1, _ what: String = "", sourceLocation: SourceLocation = #_sourceLocation,
+    _ body: (any Backend, inout NumberStream) -> [KernelResult]
+) {
     var numbers = NumberStream(seed: seed)
     let expected = body(ReferenceBackend(), &numbers)
     numbers = NumberStream(seed: seed)
-    let actual = body(backend.make(), &numbers)
+    let actual = body(backend, &numbers)
     for (mine, theirs) in zip(actual, expected) {
         expectClose(
             mine.values, theirs.values, theirs.tolerance, "\(what) \(theirs.name)", sourceLocation: sourceLocation)
