@@ -19,9 +19,16 @@ static vitrail_products_engine engine_of(const vitrail_product_args *args) {
     return args->engine == VITRAIL_PRODUCTS_AUTOMATIC ? vitrail_products_engine_in_use() : args->engine;
 }
 
+bool vitrail_product_finishes(const vitrail_product_args *args) {
+    return args->precision == VITRAIL_BFLOAT16 && args->k > 0 && engine_of(args) == VITRAIL_PRODUCTS_NATIVE
+           && bfloat16_kernels_in_use() && product_bfloat16_visits(args, bfloat16_kernels_in_use()) == 1;
+}
+
 bool vitrail_product(vitrail_pool *pool, const vitrail_product_args *args) {
     if (args->m <= 0 || args->n <= 0) return true;
-    if (args->k > 0 && engine_of(args) == VITRAIL_PRODUCTS_OPENBLAS) return product_openblas(pool, args);
+    if (args->k > 0 && !args->addend && engine_of(args) == VITRAIL_PRODUCTS_OPENBLAS) {
+        return product_openblas(pool, args);
+    }
     if (args->k > 0 && args->precision == VITRAIL_BFLOAT16) {
         const bfloat16_kernels *kernels = bfloat16_kernels_in_use();
         if (kernels) return product_native_bfloat16(pool, args, kernels, NULL);

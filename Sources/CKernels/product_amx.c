@@ -31,15 +31,17 @@ TARGET_AMX __attribute__((always_inline)) static inline void amx_block(
     const bfloat16_tile *tile, void (*const terms)(const bfloat16_tile *, bool two)) {
     const bool two = tile->rows > 16, full = tile->columns == PANEL_COLUMNS && tile->alpha == 1
                                              && tile->rows % 16 == 0;
-    const bool direct = full && !(tile->accumulate && tile->bias);
+    const bool direct = full && !(tile->from && tile->bias) && !tile->activates && !tile->narrow;
     float *c = tile->c;
     const ptrdiff_t stride = tile->ldc * (ptrdiff_t)sizeof(float);
-    if (direct && tile->accumulate) {
-        _tile_loadd(0, c, stride);
-        _tile_loadd(1, c + 16, stride);
+    if (direct && tile->from) {
+        const float *from = tile->from;
+        const ptrdiff_t from_stride = tile->from_stride * (ptrdiff_t)sizeof(float);
+        _tile_loadd(0, from, from_stride);
+        _tile_loadd(1, from + 16, from_stride);
         if (two) {
-            _tile_loadd(2, c + 16 * tile->ldc, stride);
-            _tile_loadd(3, c + 16 * tile->ldc + 16, stride);
+            _tile_loadd(2, from + 16 * tile->from_stride, from_stride);
+            _tile_loadd(3, from + 16 * tile->from_stride + 16, from_stride);
         }
     } else if (direct && tile->bias) {
         _tile_loadd(0, tile->bias, 0);
@@ -54,7 +56,7 @@ TARGET_AMX __attribute__((always_inline)) static inline void amx_block(
     }
     // C is wanted when the sums are done: its lines are asked for while tiles multiply.
     const int rows = tile->rows;
-    if (!(direct && tile->accumulate)) {
+    if (!(direct && tile->from == c) && !tile->narrow) {
         for (int i = 0; i < rows; i++) {
             __builtin_prefetch(c + i * tile->ldc, 1);
             __builtin_prefetch(c + i * tile->ldc + 31, 1);

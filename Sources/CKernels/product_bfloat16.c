@@ -133,7 +133,8 @@ static void multiply_part(void *context, int part, int parts) {
     uint16_t *local_a = (uint16_t *)scratch, *local_b = (uint16_t *)(scratch + product->scratch_a_bytes);
 
     if (kernels->start) kernels->start();
-    const int64_t visits = divide_up(product->blocks, kernels->depth / BLOCK_TERMS);
+    const int64_t visits = product_bfloat16_visits(args, kernels);
+    const bool narrow = args->c_type == VITRAIL_BFLOAT16;
     for (int64_t visit = 0; visit < visits; visit++) {
         const int64_t start = product->blocks * visit / visits;
         const int64_t count = product->blocks * (visit + 1) / visits - start;
@@ -149,9 +150,12 @@ static void multiply_part(void *context, int part, int parts) {
                 .ldc = args->ldc,
                 .bias = args->bias && visit == visits - 1 ? args->bias + column : NULL,
                 .alpha = args->alpha,
-                .accumulate = args->accumulate || visit > 0,
                 .columns = (int)least(PANEL_COLUMNS, args->n - column),
+                .activates = args->activates,
+                .narrow = narrow,
+                .activation = args->activation,
             };
+            const bool accumulate = args->accumulate || visit > 0;
             if (product->shared_b) {
                 tile.b = product->shared_b + (panel * product->blocks + start) * panel_size;
             } else {
@@ -170,7 +174,10 @@ static void multiply_part(void *context, int part, int parts) {
                 const int64_t row = group * kernels->rows;
                 taken = last_group - group >= 2 && row + 2 * kernels->rows <= args->m ? 2 : 1;
                 tile.rows = (int)least(args->m - row, taken * kernels->rows);
-                tile.c = args->c + row * args->ldc + column;
+                const int64_t at = row * args->ldc + column;
+                tile.c = narrow ? (float *)((uint16_t *)args->c + at) : args->c + at;
+                tile.from = accumulate ? tile.c : args->addend ? args->addend + row * args->ld_addend + column : NULL;
+                tile.from_stride = accumulate ? args->ldc : args->ld_addend;
                 if (product->shared_a) {
                     tile.a = product->shared_a + (group * product->blocks + start) * group_size;
                     tile.a_group = product->blocks * group_size;
@@ -217,6 +224,10 @@ static bfloat16_product describe(const vitrail_product_args *args, const bfloat1
         .groups = divide_up(args->m, kernels->rows),
         .panels = divide_up(args->n, PANEL_COLUMNS),
     };
+}
+
+int64_t product_bfloat16_visits(const vitrail_product_args *args, const bfloat16_kernels *kernels) {
+    return divide_up(divide_up(args->k, BLOCK_TERMS), kernels->depth / BLOCK_TERMS);
 }
 
 size_t product_bfloat16_packed_bytes(const vitrail_product_args *args, const bfloat16_kernels *kernels) {

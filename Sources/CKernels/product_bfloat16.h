@@ -26,10 +26,13 @@ typedef struct {
     ptrdiff_t ldc;
     const float *bias;        // for these columns, or NULL
     float alpha;
-    bool accumulate;
+    const float *from;        // what is added to the sums, C itself to accumulate, or NULL
+    ptrdiff_t from_stride;
     int rows, columns;        // of C, rows <= 2 groups' rows
     const char *ahead;        // what is read soon from farther away; a kernel may ask for it,
     ptrdiff_t ahead_step;     // so many bytes a block of terms; 0: nothing
+    bool activates, narrow;   // C = activation(...); C in bfloat16, rows `ldc` of its elements apart
+    vitrail_activation_kind activation;
 } bfloat16_tile;
 
 typedef struct {
@@ -58,7 +61,7 @@ void bfloat16_pack_a_plain(uint16_t *out, int group, const void *a, int64_t lda,
 void bfloat16_pack_b_plain(uint16_t *out, const void *b, int64_t ldb, bool transposed, vitrail_element type,
                            int columns, int64_t terms, int64_t blocks);
 
-/// C = (accumulate ? C : 0) + alpha * sums + bias for rows of 32 sums; `first` is their first row in the tile.
+/// C = activation(alpha * sums + from + bias) for rows of 32 sums; `first` is their first row in the tile.
 void bfloat16_store_sums(const bfloat16_tile *tile, const float *sums, int first, int rows);
 
 /// The kernels for this processor, or NULL where float32 kernels on rounded values are the better choice.
@@ -70,6 +73,8 @@ const bfloat16_kernels *split_kernels_for(const vitrail_product_args *args);
 /// `packed` is B from `product_bfloat16_pack`, or NULL.
 bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels,
                              const uint16_t *packed);
+/// How often a product comes by its C.
+int64_t product_bfloat16_visits(const vitrail_product_args *args, const bfloat16_kernels *kernels);
 size_t product_bfloat16_packed_bytes(const vitrail_product_args *args, const bfloat16_kernels *kernels);
 void product_bfloat16_pack(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels,
                            uint16_t *out);

@@ -6,10 +6,22 @@
 
 #include <immintrin.h>
 
+#pragma clang diagnostic ignored "-Wpsabi"
+
+#pragma clang attribute push(__attribute__((target("arch=x86-64-v4"))), apply_to = function)
+#include "vector.h"
+
+#include "activations.h"
+#pragma clang attribute pop
+
+#define TARGET_FINISH __attribute__((target("arch=x86-64-v4,avx512bf16")))
+
 void bfloat16_pack_a_14(uint16_t *, const void *, int64_t, bool, vitrail_element, int, int64_t, int64_t);
 void bfloat16_pack_b(uint16_t *, const void *, int64_t, bool, vitrail_element, int, int64_t, int64_t);
 
-TARGET_AVX512 void bfloat16_store_sums(const bfloat16_tile *tile, const float *sums, int first, int rows) {
+/// `function` is a constant, negative for none.
+TARGET_FINISH __attribute__((always_inline)) static inline void finish_sums(
+    const bfloat16_tile *tile, const float *sums, int first, int rows, const int function) {
     const __mmask16 low = (__mmask16)(tile->columns >= 16 ? 0xffff : (1 << tile->columns) - 1);
     const __mmask16 high = (__mmask16)(tile->columns >= 32 ? 0xffff
                                        : tile->columns <= 16 ? 0 : (1 << (tile->columns - 16)) - 1);
@@ -20,16 +32,39 @@ TARGET_AVX512 void bfloat16_store_sums(const bfloat16_tile *tile, const float *s
         bias_high = _mm512_maskz_loadu_ps(high, tile->bias + 16);
     }
     for (int i = 0; i < rows; i++, sums += PANEL_COLUMNS) {
-        float *c = tile->c + (first + i) * tile->ldc;
         __m512 x = _mm512_mul_ps(_mm512_loadu_ps(sums), alpha);
         __m512 y = _mm512_mul_ps(_mm512_loadu_ps(sums + 16), alpha);
-        if (tile->accumulate) {
-            x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(low, c));
-            y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(high, c + 16));
+        if (tile->from) {
+            const float *from = tile->from + (first + i) * tile->from_stride;
+            x = _mm512_add_ps(x, _mm512_maskz_loadu_ps(low, from));
+            y = _mm512_add_ps(y, _mm512_maskz_loadu_ps(high, from + 16));
         }
-        _mm512_mask_storeu_ps(c, low, _mm512_add_ps(x, bias_low));
-        _mm512_mask_storeu_ps(c + 16, high, _mm512_add_ps(y, bias_high));
+        x = _mm512_add_ps(x, bias_low);
+        y = _mm512_add_ps(y, bias_high);
+        if (function >= 0) {
+            x = (__m512)activate16(function, (v16f)x, NULL);
+            y = (__m512)activate16(function, (v16f)y, NULL);
+        }
+        if (tile->narrow) {
+            uint16_t *c = (uint16_t *)tile->c + (first + i) * tile->ldc;
+            const __mmask32 both = (__mmask32)low | (__mmask32)high << 16;
+            _mm512_mask_storeu_epi16(c, both, (__m512i)_mm512_cvtne2ps_pbh(y, x));
+        } else {
+            float *c = tile->c + (first + i) * tile->ldc;
+            _mm512_mask_storeu_ps(c, low, x);
+            _mm512_mask_storeu_ps(c + 16, high, y);
+        }
     }
+}
+
+TARGET_FINISH void bfloat16_store_sums(const bfloat16_tile *tile, const float *sums, int first, int rows) {
+    if (!tile->activates) {
+        finish_sums(tile, sums, first, rows, -1);
+        return;
+    }
+#define FINISH(function) finish_sums(tile, sums, first, rows, function)
+    FOR_ACTIVATION(tile->activation, FINISH)
+#undef FINISH
 }
 
 enum { ROWS = 14 };

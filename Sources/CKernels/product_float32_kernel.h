@@ -49,7 +49,7 @@ TARGET __attribute__((always_inline)) static inline void NAME(tile)(
             for (int j = 0; j < VECTORS; j++) {
                 NAME(vector) *c = (NAME(vector) *)(tile->c + i * tile->ldc + j * LANES);
                 NAME(vector) value = sums[i][j] * alpha;
-                if (tile->accumulate) value += *c;
+                if (tile->from) value += *(const NAME(vector) *)(tile->from + i * tile->from_stride + j * LANES);
                 if (tile->bias) value += *(const NAME(vector) *)(tile->bias + j * LANES);
                 *c = value;
             }
@@ -64,9 +64,10 @@ TARGET __attribute__((always_inline)) static inline void NAME(tile)(
     }
     for (int i = 0; i < rows; i++) {
         float *c = tile->c + i * tile->ldc;
+        const float *from = tile->from ? tile->from + i * tile->from_stride : NULL;
         for (int j = 0; j < tile->columns; j++) {
             float value = values[i][j];
-            if (tile->accumulate) value += c[j];
+            if (from) value += from[j];
             if (tile->bias) value += tile->bias[j];
             c[j] = value;
         }

@@ -61,7 +61,8 @@ typedef struct {
     ptrdiff_t ldc;
     const float *bias;   // for these columns, or NULL
     float alpha;
-    bool accumulate;
+    const float *from;   // what is added, C itself to accumulate, or NULL
+    ptrdiff_t from_stride;
     int rows, columns;
 } float32_tile;
 

@@ -102,9 +102,9 @@ static void multiply_part(void *context, int part, int parts) {
                 .ldc = args->ldc,
                 .bias = args->bias && last_block ? args->bias + column : NULL,
                 .alpha = args->alpha,
-                .accumulate = args->accumulate || start > 0,
                 .columns = (int)least(kernels->columns, args->n - column),
             };
+            const bool accumulate = args->accumulate || start > 0;
             if (product->shared) {
                 work.b = product->shared + (tile * args->k + start) * kernels->columns;
             } else if (!args->transpose_b && product->b_source == SOURCE_FLOAT32 && work.columns == kernels->columns
@@ -119,6 +119,8 @@ static void multiply_part(void *context, int part, int parts) {
             for (int64_t row = first_row; row < last_row; row += kernels->rows) {
                 work.rows = (int)least(kernels->rows, last_row - row);
                 work.c = args->c + row * args->ldc + column;
+                work.from = accumulate ? work.c : args->addend ? args->addend + row * args->ld_addend + column : NULL;
+                work.from_stride = accumulate ? args->ldc : args->ld_addend;
                 if (product->pack_a) {
                     work.a = packed_a + (row - first_row) * depth;
                     work.a_stride = args->transpose_a ? kernels->rows : depth;

@@ -1,6 +1,7 @@
 // All loops, in the order of their needs.
 #include "vector.h"
 
+#include "activations.h"
 #include "elementwise_tasks.h"
 
 #include "convert_tasks.h"

@@ -1,6 +1,7 @@
 #ifndef VITRAIL_PRODUCTS_H
 #define VITRAIL_PRODUCTS_H
 
+#include "vitrail_kernels.h"
 #include "vitrail_pool.h"
 
 #ifdef __cplusplus
@@ -20,7 +21,7 @@ typedef enum vitrail_products_engine {
     VITRAIL_PRODUCTS_OPENBLAS = 2,   ///< OpenBLAS on one thread a tile, tiles spread over the pool
 } vitrail_products_engine;
 
-/// C[m, n] = (accumulate ? C : 0) + alpha * op(A)[m, k] * op(B)[k, n] + bias[n], everything row-major.
+/// C[m, n] = (accumulate ? C : 0) + alpha * op(A)[m, k] * op(B)[k, n] + bias[n] + addend[m, n], everything row-major.
 typedef struct vitrail_product_args {
     int64_t m, n, k;
     const void *a;            ///< [m, k] with rows `lda` elements apart, or [k, m] with `transpose_a`
@@ -36,7 +37,16 @@ typedef struct vitrail_product_args {
     /// (nearest even) and adds the products in float32.
     vitrail_element precision;
     vitrail_products_engine engine;  ///< for this product; automatic takes the process's
+    const float *addend;      ///< [m, n] with rows `ld_addend` elements apart, or NULL; not with `accumulate`
+    int64_t ld_addend;
+    /// Only where `vitrail_product_finishes`: C = activation(...), and C in bfloat16 (`c` is then uint16_t).
+    bool activates;
+    vitrail_activation_kind activation;
+    vitrail_element c_type;
 } vitrail_product_args;
+
+/// Whether a product of these arguments applies an activation, and rounds what it stores, while its sums are in registers.
+bool vitrail_product_finishes(const vitrail_product_args *args);
 
 /// Computes one product on the pool's threads (NULL: one thread). The result is a function of the arguments,
 /// the number of threads, the engine, and the instruction set, bit for bit.
