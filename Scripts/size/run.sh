@@ -1,5 +1,5 @@
 #!/bin/bash
-# Converts, filters and shards one corpus with vitrail and with the Python baseline, in turns; prints seconds and peak memory.
+# Converts, filters and shards one corpus with vitrail and with the Python baseline, in turns; prints seconds, processor time and peak memory.
 #   Scripts/size/make_corpus.py CORPUS --records 1000000 --pictures 200000
 #   Scripts/size/run.sh CORPUS OUT [baseline's python]
 set -e
@@ -10,7 +10,7 @@ mkdir -p "$out"
 timed() { # name, command…
     local name=$1
     shift
-    /usr/bin/time -f "$name %e s, %M KiB" "$@" > /dev/null
+    /usr/bin/time -f "$name %e s, processor %U + %S s, %M KiB" "$@" > /dev/null
 }
 echo "vitrail"
 timed convert "$vitrail" convert llava "$corpus/records.jsonl" --templates "$here/../../Datasets/templates" --task vqa-short --only vqa-short --output "$out/converted.jsonl"
@@ -19,5 +19,5 @@ timed shard "$vitrail" data shard "$out/clean.jsonl" --per-shard 10000 --output 
 wc -l < "$out/clean.jsonl"
 rm -f "$out"/shard-*.tar
 echo "python"
-/usr/bin/time -f "all %e s, %M KiB in its largest process" "$python" "$here/baseline.py" "$corpus/records.jsonl" "$out/python"
+/usr/bin/time -f "all %e s, processor %U + %S s, %M KiB in its largest process" "$python" "$here/baseline.py" "$corpus/records.jsonl" "$out/python"
 rm -rf "$out/python"

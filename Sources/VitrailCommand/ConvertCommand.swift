@@ -122,6 +122,7 @@ struct ConvertCommand: ParsableCommand {
         conversion.shard = try shard.map { try Conversion.Shard($0) }
         conversion.templates = try templates.choice()
         conversion.keepsTasks = tasks
+        conversion.resumeKey = RunKey.make(of: [input, annotations, templates.templates])
         if check {
             conversion.checkPicture = { bytes, name in _ = try ImageDecoder.decode(bytes, source: name) }
         }

@@ -107,6 +107,7 @@ struct DataFilterCommand: ParsableCommand {
         }
         var filter = DatasetFilter(rules)
         filter.shard = try shard.map { try Conversion.Shard($0) }
+        filter.resumeKey = RunKey.make(of: [options.data, refusalList, blocked, against])
         let dataset = try options.open()
         var progress = ProgressLine("records")
         let report = try filter.run(dataset, to: output, workers: options.workers) {
@@ -131,10 +132,17 @@ struct DataDedupeCommand: ParsableCommand {
             Equal texts about the same pictures always go. Texts are compared only between records with the same
             pictures, since one question may be asked of many; --ignore-pictures compares all.
 
+            Which of two alike records stays depends on all records before, so one run decides. What takes the time, to
+            sign records and look at pictures, is done in parts: --signatures names a folder that all machines see, and
+            --shard i/n signs a part into it. The run without --shard takes what is there and signs the rest, with the
+            same result; when it is killed, it goes on with what was signed.
+
             EXAMPLES
               vitrail data dedupe mix.jsonl --output unique.jsonl --near 0.8
               vitrail data dedupe photos.jsonl --output unique.jsonl --pictures 6 --remove-pictures
               vitrail data dedupe generated.jsonl --output new.jsonl --novelty 0.7
+              vitrail data dedupe mix.jsonl --near 0.8 --pictures 6 --signatures sig --shard 3/8   # on eight machines
+              vitrail data dedupe mix.jsonl --near 0.8 --pictures 6 --signatures sig --output unique.jsonl
             """)
 
     @OptionGroup var options: DataOptions
@@ -161,6 +169,13 @@ struct DataDedupeCommand: ParsableCommand {
     @Flag(help: "Compare texts whatever their pictures.")
     var ignorePictures = false
 
+    @Option(help: ArgumentHelp("Where signatures are kept, for --shard and for going on.", valueName: "folder"))
+    var signatures: String?
+
+    @Option(
+        help: ArgumentHelp("Only sign part i of n, so that several machines share the work.", valueName: "i/n"))
+    var shard: String?
+
     func run() throws {
         var deduplication = DatasetDeduplication()
         if let near, !(0.3...1).contains(near) {
@@ -177,8 +192,23 @@ struct DataDedupeCommand: ParsableCommand {
         deduplication.removesPictures = removePictures
         deduplication.novelty = novelty
         deduplication.ignoresPictures = ignorePictures
+        deduplication.signatures = signatures
         let dataset = try options.open()
         var progress = ProgressLine("records")
+        if let shard {
+            guard signatures != nil else {
+                throw UserError(
+                    "one run must decide which records stay; --shard signs a part for it",
+                    fix: "pass --signatures FOLDER too, and run without --shard in the end")
+            }
+            let (made, there) = try deduplication.sign(
+                dataset, shard: try Conversion.Shard(shard), workers: options.workers
+            ) { progress.show($0, of: dataset.count) }
+            if options.json {
+                return Console.out(JSON.object(["made": .int(made), "there": .int(there)]).serialized())
+            }
+            return Console.error("\(made) files of signatures made, \(there) were there")
+        }
         let report = try deduplication.run(dataset, to: output, workers: options.workers) {
             progress.show($0, of: dataset.count)
         }

@@ -100,12 +100,16 @@ struct DataStatsCommand: ParsableCommand {
             EXAMPLES
               vitrail data stats data/shapes/train
               vitrail data stats mix.json --model Models/pebble     lengths in the model's tokens too
+              vitrail data stats mix.json --plots plots/            each spread as an SVG file
             """)
 
     @OptionGroup var options: DataOptions
 
     @Option(help: ArgumentHelp("A model's or tokenizer's folder, to count tokens.", valueName: "folder"))
     var model: String?
+
+    @Option(help: ArgumentHelp("Write a plot of each spread into this folder, as SVG.", valueName: "folder"))
+    var plots: String?
 
     func run() throws {
         let dataset = try options.open()
@@ -115,6 +119,10 @@ struct DataStatsCommand: ParsableCommand {
             dataset, workers: options.workers,
             countTokens: tokenizer.map { tokenizer in { @Sendable text in tokenizer.encode(text).count } }
         ) { progress.show($0, of: dataset.count) }
+        if let plots {
+            let names = try statistics.writePlots(to: plots)
+            Console.error("\(names.count) plots: \(plots)")
+        }
         if options.json { return Console.out(statistics.json.serialized()) }
         var rows = [["", "mean", "median", "95 %", "most"]]
         for quantity in DatasetStatistics.Quantity.allCases {
@@ -124,10 +132,14 @@ struct DataStatsCommand: ParsableCommand {
         }
         Console.out(
             "\(Formatting.count(statistics.records)) records, \(Formatting.count(statistics.broken)) broken, "
-                + "\(Formatting.count(statistics.repeated)) repeated")
+                + "\(Formatting.count(statistics.repeated)) repeated; "
+                + "\(Formatting.count(statistics.pictures)) different pictures, "
+                + "\(Formatting.count(statistics.brokenPictures)) that can't be read")
         Console.table(rows, to: Console.out)
         list("answers", statistics.answers)
         list("questions", statistics.questions)
+        list("words", statistics.words)
+        if !statistics.sources.isEmpty { list("sources", statistics.sources) }
     }
 
     private func list(_ name: String, _ counted: [String: Int]) {

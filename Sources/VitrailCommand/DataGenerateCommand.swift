@@ -70,7 +70,8 @@ struct DataGenerateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Where answers are kept (default: <output>.journal.jsonl).", valueName: "file"))
     var journal: String?
 
-    @Option(help: ArgumentHelp("Requests under way at once.", valueName: "n"))
+    @Option(
+        help: ArgumentHelp("Requests under way at once; a model folder answers as many in a batch.", valueName: "n"))
     var concurrency = 4
 
     @Option(help: ArgumentHelp("Requests that may begin within a minute.", valueName: "n"))
@@ -114,7 +115,7 @@ struct DataGenerateCommand: ParsableCommand {
         plan.kinds = (kinds ?? "").split(separator: ",").map { String($0) }
         plan.round = max(concurrency * 4, 16)
         var policy = CompletionClient.Policy()
-        policy.concurrency = model == nil ? concurrency : 1
+        policy.concurrency = concurrency
         policy.requestsPerMinute = requestsPerMinute
         policy.retries = retries
         policy.maximumRequests = maxRequests
@@ -138,7 +139,7 @@ struct DataGenerateCommand: ParsableCommand {
     }
 
     private func writer() throws -> any CompletionWriter {
-        if let model { return try LocalWriter(model, backend: runtime.backend()) }
+        if let model { return try LocalWriter(model, backend: runtime.backend(), batch: concurrency) }
         guard let endpoint, let modelName else {
             throw UserError("the endpoint's model has no name", fix: "pass --model-name, as the server lists it")
         }

@@ -111,6 +111,7 @@ struct DataTemplateCommand: ParsableCommand {
         conversion.output = output
         conversion.evaluation = evaluation
         conversion.templates = try templates.choice()
+        conversion.resumeKey = RunKey.make(of: [data, path])
         conversion.shard = try shard.map { try Conversion.Shard($0) }
         var progress = ProgressLine("records")
         let report = try conversion.run { progress.show($0, of: $1) }

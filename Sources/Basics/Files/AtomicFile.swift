@@ -24,6 +24,37 @@ public struct AtomicFile: ~Copyable {
         descriptor = try Self.open(partial, for: path)
     }
 
+    /// Goes on with the hidden file that a killed run of the same work left, cut to what is known to be good of it.
+    ///
+    /// Its name is always the same, `.<name>.unfinished`; it stays behind when this process is killed.
+    /// - Parameter length: bytes to keep; 0 begins anew.
+    /// - Throws: ``FileError`` also when the file is shorter, ``UserError`` when another process writes it.
+    public init(_ path: String, from length: Int) throws {
+        let target = Files.exists(path) ? Files.resolved(path) : path
+        let partial = Self.unfinishedName(of: target)
+        if Files.isDirectory(path) { throw FileError("write", path, code: EISDIR) }
+        let descriptor = try FileDescriptor(partial, flags: O_WRONLY | O_CREAT, operation: "write")
+        guard descriptor.lock() else {
+            throw UserError(
+                "\(path) is being written by another process", fix: "wait until it ends, or choose another output file")
+        }
+        guard try descriptor.status().size >= length, ftruncate(descriptor.number, off_t(length)) == 0,
+            lseek(descriptor.number, 0, SEEK_END) == off_t(length)
+        else { throw FileError("go on with", partial, code: EIO) }
+        self.path = target
+        self.partial = partial
+        self.descriptor = descriptor
+    }
+
+    /// What ``init(_:from:)`` calls its hidden file.
+    public static func unfinishedName(of path: String) -> String {
+        let target = Files.exists(path) ? Files.resolved(path) : path
+        return Paths.join(Paths.parent(target), "." + Paths.name(target) + ".unfinished")
+    }
+
+    /// Waits until the disk holds what was written.
+    public func synchronize() throws(FileError) { try descriptor.synchronize() }
+
     private static func open(_ partial: String, for path: String) throws(FileError) -> FileDescriptor {
         if Files.isDirectory(path) { throw FileError("write", path, code: EISDIR) }
         do throws(FileError) {

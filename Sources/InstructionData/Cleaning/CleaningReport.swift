@@ -16,6 +16,17 @@ public struct CleaningReport: Sendable, Equatable {
     /// Records taken out.
     public var gone: Int { records - kept }
 
+    /// No counts.
+    public init() {}
+
+    /// Counts that ``json`` wrote.
+    init(_ json: JSON) {
+        records = json["records"]?.int ?? 0
+        kept = json["kept"]?.int ?? 0
+        exchanges = json["removed_exchanges"]?.int ?? 0
+        for (rule, count) in json["rules"]?.object ?? [:] { removed[rule] = count.int }
+    }
+
     /// The report as JSON, rules by frequency.
     public var json: JSON {
         var rules = JSONObject()
@@ -53,14 +64,32 @@ struct Removal: Sendable {
 final class CleaningOutput {
     let output: RecordOutput?
     private let side: LineFile?
+    private let sidePath: String?
     private let dataset: InstructionDataset
+    private let journal: RunJournal?
+    /// Records that a killed run has done.
+    let done: Int
     var report = CleaningReport()
 
-    /// - Parameter path: the data file to write; nil to count only.
-    init(_ path: String?, dataset: InstructionDataset) throws {
+    /// - Parameters:
+    ///   - path: the data file to write; nil to count only.
+    ///   - key: tells this run from all others, so that it goes on when it was killed.
+    init(_ path: String?, dataset: InstructionDataset, resumeKey key: String? = nil) throws {
         self.dataset = dataset
-        output = try path.map { try RecordOutput($0, folders: [dataset.imageFolder]) }
-        side = try path.map { try LineFile(Paths.join(Paths.parent($0), Paths.stem($0) + ".removed.jsonl")) }
+        let journal = try path.flatMap { path in try key.map { try RunJournal(beside: path, key: $0) } }
+        self.journal = journal
+        done = journal?.done ?? 0
+        if let journal { report = CleaningReport(journal.counts) }
+        func open(_ path: String) throws -> LineFile { try journal?.open(path) ?? LineFile(path) }
+        output = try path.map { try RecordOutput($0, folders: [dataset.imageFolder], file: open($0)) }
+        sidePath = path.map { Paths.join(Paths.parent($0), Paths.stem($0) + ".removed.jsonl") }
+        side = try sidePath.map { try open($0) }
+    }
+
+    /// Notes now and then how far the run is.
+    func note(done: Int) throws {
+        guard let journal, let output, let sidePath else { return }
+        try journal.note(done: done, [(output.path, output.file), (sidePath, side)], counts: report.json)
     }
 
     /// Adds the lines of records that are kept.
@@ -77,6 +106,7 @@ final class CleaningOutput {
     func commit() throws -> CleaningReport {
         try side?.commit()
         try output?.commit()
+        try journal?.finish()
         return report
     }
 }

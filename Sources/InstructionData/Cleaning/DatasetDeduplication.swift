@@ -17,6 +17,8 @@ public struct DatasetDeduplication: Sendable {
     public var ignoresPictures = false
     /// Permutations of the signatures.
     public var permutations = 128
+    /// A folder where signatures are kept, for a run that goes on or for several machines; nil: they are kept nowhere.
+    public var signatures: String?
 
     /// Only equal records go.
     public init() {}
@@ -26,10 +28,7 @@ public struct DatasetDeduplication: Sendable {
         var id = ""
         var fault: String?
         var images: [ImageReference] = []
-        var text: UInt64 = 0
-        var words = WordSequence(words: [])
-        var signature: [UInt32] = []
-        var question = WordSequence(words: [])
+        var signature = RecordSignature()
     }
 
     /// Runs over a data set; the result does not depend on the number of threads.
@@ -40,20 +39,28 @@ public struct DatasetDeduplication: Sendable {
         _ dataset: InstructionDataset, to output: String?, workers: Int = Parallel.processors,
         progress: ((Int) -> Void)? = nil
     ) throws -> CleaningReport {
+        let files = try signed(dataset, workers: workers)
         let writing = try CleaningOutput(output, dataset: dataset)
         var state = DeduplicationState(self, count: dataset.count)
-        let ledger = PictureLedger(.init(decodes: true, hashes: true), under: dataset.imageFolder)
-        let hasher = MinHash(permutations: permutations)
-        let rules = self
+        let signer = RecordSigner(self, dataset)
         try DatasetPass(dataset, workers: workers).run { positions, tape in
             positions.map { position in
-                let reading = rules.reading(dataset, position, tape, hasher)
-                // Pictures are looked at here, side by side, and told apart in order below.
-                if rules.pictureDistance != nil { for image in reading.images { _ = ledger[image] } }
+                var reading = Reading()
+                reading.position = position
+                do {
+                    let record = try signer.record(at: position, tape)
+                    (reading.id, reading.images) = (record.id, record.images)
+                    let known = files.isEmpty ? nil : files[position / SignatureFolder.size]
+                    reading.signature = known?[position % SignatureFolder.size] ?? signer.signature(of: record)
+                } catch {
+                    reading.fault = (error as? RecordError)?.reason ?? "\(error)"
+                }
                 return reading
             }
         } consume: { done, read in
-            if pictureDistance != nil { for reading in read { state.number(reading.images, ledger) } }
+            if pictureDistance != nil {
+                for reading in read { state.number(reading.images, reading.signature.pictures) }
+            }
             // What is kept from earlier pieces is compared side by side, this piece's records one after another.
             let before = novelty == nil ? [] : state.questions
             let (known, bound) = (before.count, novelty ?? 1)
@@ -61,7 +68,8 @@ public struct DatasetDeduplication: Sendable {
                 known == 0
                 ? []
                 : try Parallel.map(read, workers: workers) {
-                    DeduplicationState.firstSimilar(to: $0.question, in: before[...], bound)
+                    DeduplicationState.firstSimilar(
+                        to: WordSequence(words: $0.signature.question), in: before[...], bound)
                 }
             var kept = (lines: JSONText(), count: 0)
             for (index, reading) in read.enumerated() {
@@ -70,8 +78,7 @@ public struct DatasetDeduplication: Sendable {
                     removal = Removal(id: String(reading.position), rule: "broken", reason: fault)
                 } else {
                     removal = try state.removal(
-                        of: reading.id, images: reading.images, text: reading.text, words: reading.words,
-                        signature: reading.signature, question: reading.question,
+                        of: reading.id, images: reading.images, reading.signature,
                         similar: novelties.isEmpty ? nil : novelties[index], known: known, at: reading.position,
                         in: dataset)
                 }
@@ -88,7 +95,7 @@ public struct DatasetDeduplication: Sendable {
             try writing.keep(kept.lines, count: kept.count)
             progress?(done)
         }
-        writing.report.pictures = pictureDistance == nil ? 0 : ledger.count
+        writing.report.pictures = state.pictureCount
         return try writing.commit()
     }
 
@@ -104,32 +111,58 @@ public struct DatasetDeduplication: Sendable {
         output.write(try dataset.unresolvedRecord(at: position, repairs: &repairs), to: &lines)
     }
 
-    private func reading(
-        _ dataset: InstructionDataset, _ position: Int, _ tape: JSONTape, _ hasher: MinHash
-    ) -> Reading {
-        var reading = Reading()
-        reading.position = position
-        do {
-            var repairs: [Repair] = []
-            let record = try dataset.unresolvedRecord(
-                at: position, repairs: &repairs, on: tape, keepsMetadata: false)
-            reading.id = record.id
-            reading.images = record.images
-            var hash = FNV()
-            for turn in record.conversation.dialogue { hash.add(Self.plain(turn.content)) }
-            reading.text = hash.value
-            if threshold != nil {
-                reading.words = Self.words(of: record)
-                let shingles = reading.words.shingles(of: Self.shingle)
-                reading.signature = hasher.signature(of: shingles)
+    /// Makes the signatures of a part of a data set, which a run over the whole then finds in the folder.
+    ///
+    /// Files that are there and fit are left alone.
+    /// - Parameter shard: which part of the files; all of them when nil.
+    /// - Returns: files made, and files that were there.
+    public func sign(
+        _ dataset: InstructionDataset, shard: Conversion.Shard?, workers: Int = Parallel.processors,
+        progress: ((Int) -> Void)? = nil
+    ) throws -> (made: Int, there: Int) {
+        guard let signatures else { return (0, 0) }
+        let folder = SignatureFolder(path: signatures, rules: rulesHash)
+        let signer = RecordSigner(self, dataset)
+        var (made, there) = (0, 0)
+        for number in 0..<SignatureFolder.count(dataset)
+        where shard.map({ number % $0.count == $0.index }) ?? true {
+            let records = SignatureFolder.records(of: number, dataset)
+            if folder.read(number, dataset) != nil {
+                there += 1
+            } else {
+                var pass = DatasetPass(dataset, workers: workers)
+                (pass.start, pass.count) = (records.lowerBound, records.upperBound)
+                var found: [RecordSignature?] = []
+                try pass.run { positions, tape in
+                    positions.map { position in
+                        (try? signer.record(at: position, tape)).map { signer.signature(of: $0) }
+                    }
+                } consume: { done, signatures in
+                    found += signatures
+                    progress?(done)
+                }
+                try folder.write(found, number, dataset)
+                made += 1
             }
-            if novelty != nil {
-                reading.question = WordSequence(Self.plain(record.conversation.dialogue.first?.content ?? ""))
-            }
-        } catch {
-            reading.fault = (error as? RecordError)?.reason ?? "\(error)"
+            progress?(records.upperBound)
         }
-        return reading
+        return (made, there)
+    }
+
+    /// All files of signatures, those that lack made first.
+    private func signed(_ dataset: InstructionDataset, workers: Int) throws -> [SignatureFile?] {
+        guard let signatures else { return [] }
+        _ = try sign(dataset, shard: nil, workers: workers)
+        let folder = SignatureFolder(path: signatures, rules: rulesHash)
+        return (0..<SignatureFolder.count(dataset)).map { folder.read($0, dataset) }
+    }
+
+    /// What decides on the content of signatures, as a number.
+    private var rulesHash: UInt64 {
+        let bands = MinHash.bands(for: threshold ?? 1, permutations: permutations)
+        return RandomStream.mixed(
+            1, UInt64(permutations), threshold == nil ? 0 : 1, UInt64(bands.bands), UInt64(bands.rows),
+            novelty == nil ? 0 : 1, pictureDistance == nil ? 0 : 1, UInt64(Self.shingle))
     }
 
     /// Words in a run that is compared.
@@ -139,7 +172,7 @@ public struct DatasetDeduplication: Sendable {
         WordSequence(record.conversation.dialogue.map { plain($0.content) }.joined(separator: "\n"))
     }
 
-    private static func plain(_ text: String) -> String {
+    static func plain(_ text: String) -> String {
         text.replacing(utf8: Conversation.imageMarker, with: "").trimmed
     }
 }

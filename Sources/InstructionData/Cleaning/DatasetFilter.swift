@@ -7,6 +7,8 @@ public struct DatasetFilter: Sendable {
     public var rules: CleaningRules
     /// Only the records whose number is the part's modulo the number of parts.
     public var shard: Conversion.Shard?
+    /// Tells this run from all others, so that it goes on when it was killed; nil: it begins anew.
+    public var resumeKey: String?
 
     /// A filter.
     public init(_ rules: CleaningRules) { self.rules = rules }
@@ -29,11 +31,14 @@ public struct DatasetFilter: Sendable {
         _ dataset: InstructionDataset, to output: String?, workers: Int = Parallel.processors,
         progress: ((Int) -> Void)? = nil
     ) throws -> CleaningReport {
-        let writing = try CleaningOutput(output, dataset: dataset)
+        let writing = try CleaningOutput(output, dataset: dataset, resumeKey: resumeKey)
         let needsHash = rules.evaluation?.looksAtPictures == true
         let ledger = PictureLedger(.init(decodes: rules.decodesPictures, hashes: needsHash), under: dataset.imageFolder)
         let (blocked, lines) = (rules.blockedWords(), writing.output)
-        try DatasetPass(dataset, workers: workers, shard: shard).run { positions, tape in
+        var pass = DatasetPass(dataset, workers: workers, shard: shard)
+        pass.start = writing.done
+        if rules.looksAtPictures { try count(pass, upTo: writing.done, of: dataset, ledger) }
+        try pass.run { positions, tape in
             var piece = Piece()
             for position in positions {
                 try judge(position, of: dataset, tape, ledger, blocked, writing: lines, into: &piece)
@@ -44,10 +49,28 @@ public struct DatasetFilter: Sendable {
             writing.report.exchanges += piece.exchanges
             for (position, removal) in piece.removals { try writing.remove(removal, at: position) }
             try writing.keep(piece.lines, count: piece.kept)
+            try writing.note(done: done)
             progress?(done)
         }
         writing.report.pictures = ledger.count
         return try writing.commit()
+    }
+
+    /// Pictures of records that an earlier run has done are counted without a look.
+    private func count(
+        _ pass: DatasetPass, upTo done: Int, of dataset: InstructionDataset, _ ledger: PictureLedger
+    ) throws {
+        var earlier = pass
+        (earlier.start, earlier.count) = (0, min(done, dataset.count))
+        try earlier.run { positions, tape in
+            for position in positions {
+                var repairs: [Repair] = []
+                let record = try? dataset.unresolvedRecord(
+                    at: position, repairs: &repairs, on: tape, keepsMetadata: false)
+                for image in record?.images ?? [] { ledger.note(image) }
+            }
+        } consume: { _, _ in
+        }
     }
 
     private func judge(

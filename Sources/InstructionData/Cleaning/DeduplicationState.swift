@@ -3,10 +3,10 @@ import Basics
 /// What a deduplication remembers of the records it kept.
 struct DeduplicationState: Sendable {
     private let rules: DatasetDeduplication
-    private let bands: (bands: Int, rows: Int)
     private var exact: [UInt64: UInt32] = [:]
     private var table: BandTable
-    private var pictureNumbers: [ImageReference: Int] = [:]
+    /// Nil: the picture can't be read.
+    private var pictureNumbers: [ImageReference: Int?] = [:]
     private var pictureNames: [ImageReference] = []
     private var neighbours: HashNeighbours
     /// First questions of kept records, with their numbers.
@@ -15,16 +15,22 @@ struct DeduplicationState: Sendable {
     init(_ rules: DatasetDeduplication, count: Int) {
         self.rules = rules
         // Candidates are compared exactly afterwards: all that is left to chance is to miss one.
-        bands = MinHash.bands(for: rules.threshold ?? 1, permutations: rules.permutations)
+        let bands = MinHash.bands(for: rules.threshold ?? 1, permutations: rules.permutations)
         table = BandTable(capacity: rules.threshold == nil ? 0 : count * bands.bands)
         neighbours = HashNeighbours(radius: rules.pictureDistance ?? 0)
         exact.reserveCapacity(count)
     }
 
+    /// Pictures that were looked at.
+    var pictureCount: Int { pictureNumbers.count }
+
     /// Gives pictures that look alike one number.
-    mutating func number(_ images: [ImageReference], _ ledger: PictureLedger) {
-        for image in images where pictureNumbers[image] == nil {
-            guard let hash = ledger[image].hash else { continue }
+    mutating func number(_ images: [ImageReference], _ hashes: [UInt64?]) {
+        for (image, bits) in zip(images, hashes) where pictureNumbers[image] == nil {
+            guard let hash = bits.map({ PerceptualHash(bits: $0) }) else {
+                pictureNumbers.updateValue(nil, forKey: image)
+                continue
+            }
             if let known = neighbours.nearest(to: hash) {
                 pictureNumbers[image] = known
             } else {
@@ -35,48 +41,47 @@ struct DeduplicationState: Sendable {
         }
     }
 
+    private func pictureNumber(_ image: ImageReference) -> Int? { pictureNumbers[image] ?? nil }
+
     private func pictureKey(_ images: [ImageReference]) -> UInt64 {
         if rules.ignoresPictures { return 0 }
         var hash = FNV()
         for image in images {
-            if let number = pictureNumbers[image] { hash.add(UInt64(number)) } else { hash.add(image.description) }
+            if let number = pictureNumber(image) { hash.add(UInt64(number)) } else { hash.add(image.description) }
         }
         return hash.value
     }
 
     /// Why a record must go; remembers it when it may stay.
     mutating func removal(
-        of id: String, images: [ImageReference], text: UInt64, words: WordSequence, signature: [UInt32],
-        question: WordSequence, similar: Int?, known: Int, at position: Int, in dataset: InstructionDataset
+        of id: String, images: [ImageReference], _ signature: RecordSignature, similar: Int?, known: Int,
+        at position: Int, in dataset: InstructionDataset
     ) throws -> Removal? {
         if rules.removesPictures {
             for image in images {
-                guard let number = pictureNumbers[image], pictureNames[number] != image else { continue }
+                guard let number = pictureNumber(image), pictureNames[number] != image else { continue }
                 return Removal(
                     id: id, rule: "picture", reason: "picture \(image) looks like \(pictureNames[number])")
             }
         }
         let pictures = pictureKey(images)
-        let key = RandomStream.mixed(text, pictures)
+        let key = RandomStream.mixed(signature.text, pictures)
         if let first = exact[key] {
             return Removal(id: id, rule: "equal", reason: "the same texts and pictures", of: try name(first, dataset))
         }
         var bandKeys: [UInt64] = []
-        if let threshold = rules.threshold, words.count > 0 {
-            for band in 0..<bands.bands {
-                var hash = FNV()
-                hash.add(pictures)
-                hash.add(UInt64(band))
-                for value in signature[(band * bands.rows)..<((band + 1) * bands.rows)] { hash.add(UInt64(value)) }
-                bandKeys.append(hash.value)
+        if let threshold = rules.threshold {
+            for (band, value) in signature.bands.enumerated() {
+                bandKeys.append(RandomStream.mixed(pictures, UInt64(band), value))
             }
-            if let (first, share) = try nearDuplicate(words, pictures, bandKeys, threshold, dataset) {
+            if let (first, share) = try nearDuplicate(position, pictures, bandKeys, threshold, dataset) {
                 let percent = Int((share * 100).rounded())
                 return Removal(
                     id: id, rule: "near", reason: "\(percent) % of its word triples in common",
                     of: try name(first, dataset))
             }
         }
+        let question = WordSequence(words: signature.question)
         if let bound = rules.novelty, question.count > 0 {
             if let index = similar ?? Self.firstSimilar(to: question, in: questions[known...], bound) {
                 let score = SubsequenceMatcher(question).rougeL(with: questions[index].words)
@@ -101,16 +106,20 @@ struct DeduplicationState: Sendable {
 
     /// Candidates are read again and compared in full: no signature but the bands is kept.
     private func nearDuplicate(
-        _ words: WordSequence, _ pictures: UInt64, _ keys: [UInt64], _ threshold: Double,
+        _ position: Int, _ pictures: UInt64, _ keys: [UInt64], _ threshold: Double,
         _ dataset: InstructionDataset
     ) throws -> (UInt32, Double)? {
         var candidates: Set<UInt32> = []
         for key in keys { table.forEach(key) { if candidates.count < 64 { candidates.insert($0) } } }
         guard !candidates.isEmpty else { return nil }
-        let own = words.shingles(of: DatasetDeduplication.shingle)
-        for candidate in candidates.sorted() {
+        func record(_ position: Int) throws -> InstructionRecord {
             var repairs: [Repair] = []
-            let record = try dataset.unresolvedRecord(at: Int(candidate), repairs: &repairs)
+            return try dataset.unresolvedRecord(
+                at: position, repairs: &repairs, on: JSONTape(), keepsMetadata: false)
+        }
+        let own = DatasetDeduplication.words(of: try record(position)).shingles(of: DatasetDeduplication.shingle)
+        for candidate in candidates.sorted() {
+            let record = try record(Int(candidate))
             guard pictureKey(record.images) == pictures else { continue }
             let other = DatasetDeduplication.words(of: record).shingles(of: DatasetDeduplication.shingle)
             let share = WordSequence.jaccard(own, other)

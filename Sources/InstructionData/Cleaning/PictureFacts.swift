@@ -23,7 +23,7 @@ struct PictureFacts: Sendable {
             try store.withBytes(of: image) { bytes in
                 let header = try ImageHeader(bytes: bytes, source: image.description)
                 (width, height) = (header.size.width, header.size.height)
-                if wanted.hashes { digest = Self.digest(bytes) }
+                if wanted.hashes { digest = RandomStream.mixed(of: bytes) }
                 guard wanted.decodes || wanted.hashes else { return }
                 var options = DecodingOptions()
                 // All of a JPEG file is read either way; without a hash to take, few of its pixels are made.
@@ -35,25 +35,14 @@ struct PictureFacts: Sendable {
             fault = SampleSource.words(of: error).problem
         }
     }
-
-    /// 64 bits of the bytes, eight at a time.
-    private static func digest(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325 ^ UInt64(bytes.count)
-        var offset = 0
-        while offset + 8 <= bytes.count {
-            hash = RandomStream.mixed(hash, bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-            offset += 8
-        }
-        for byte in bytes[offset...] { hash = RandomStream.mixed(hash, UInt64(byte)) }
-        return hash
-    }
 }
 
 /// Facts of pictures by reference: each picture is looked at once, on whatever thread asks first.
 final class PictureLedger: Sendable {
     /// A part of the pictures, so that threads seldom wait for each other.
     private final class Part: Sendable {
-        let facts = Mutex<[ImageReference: PictureFacts]>([:])
+        /// Nil: named, and not looked at in this run.
+        let facts = Mutex<[ImageReference: PictureFacts?]>([:])
     }
 
     private let parts = (0..<64).map { _ in Part() }
@@ -66,14 +55,28 @@ final class PictureLedger: Sendable {
 
     /// What is known of a picture, found out now if need be.
     subscript(image: ImageReference) -> PictureFacts {
-        let part = parts[(image.hashValue >> 8) & 63]
-        if let known = part.facts.withLock({ $0[image] }) { return known }
+        let part = part(of: image)
+        if let known = part.facts.withLock({ $0[image] ?? nil }) { return known }
         // Two threads that ask for one picture at once find the same.
         let fact = PictureFacts(image.resolved(under: folder), in: store, wanted)
         part.facts.withLock { $0[image] = fact }
         return fact
     }
 
-    /// How many pictures were looked at.
+    private func part(of image: ImageReference) -> Part { parts[(image.hashValue >> 8) & 63] }
+
+    /// Counts a picture without a look.
+    func note(_ image: ImageReference) {
+        part(of: image).facts.withLock { facts in
+            if facts[image] == nil { facts.updateValue(nil, forKey: image) }
+        }
+    }
+
+    /// Calls a body with the facts of every picture that was looked at, in no order.
+    func forEach(_ body: (PictureFacts) -> Void) {
+        for part in parts { part.facts.withLock { facts in for fact in facts.values { if let fact { body(fact) } } } }
+    }
+
+    /// How many pictures were looked at, those of an earlier run included.
     var count: Int { parts.reduce(0) { $0 + $1.facts.withLock { $0.count } } }
 }

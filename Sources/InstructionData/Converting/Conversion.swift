@@ -18,6 +18,9 @@ public struct Conversion: Sendable {
     public var templates: TemplateChoice?
     /// Keeps each exchange's task and fields under `tasks`, for templates and generation to come.
     public var keepsTasks = false
+    /// Tells this run from all others, so that it goes on when it was killed; nil: it begins anew. Followed by the
+    /// converters of records that are LLaVA's or OpenAI's already, which are the large ones.
+    public var resumeKey: String?
     /// Only the records whose number in order is `index` modulo `count`.
     public var shard: Shard?
 
@@ -53,7 +56,7 @@ public struct Conversion: Sendable {
     public func run(progress: ((_ done: Int, _ total: Int?) -> Void)? = nil) throws -> ConversionReport {
         let converter = try ConverterRegistry.converter(named: kind).init()
         let writer = try ConversionWriter(self)
-        var number = 0
+        var number = writer.resumed.done
         let templates = try templates.map { choice throws(UserError) in try TemplateDraw(choice) }
         var request = request
         request.shard = shard
@@ -78,14 +81,15 @@ public struct Conversion: Sendable {
                 }
             },
             prepare: { writer.preparation(templates) },
-            writePrepared: {
-                number += $0.records
+            writePrepared: { lines, done, report in
+                number = done
                 progress?(number, total())
-                try writer.write($0)
+                try writer.write(lines, done: done, report)
             },
             note: { try writer.note($0) })
+        sink.resume(writer.resumed.done, writer.resumed.report)
         selectsPart = { [unowned sink] in sink.selectsPart }
-        total = { [unowned sink, shard] in sink.count.map { $0 / (shard?.count ?? 1) } }
+        total = { [unowned sink] in sink.count }
         try converter.convert(request, into: sink)
         let report = sink.report
         if report.records == 0 {

@@ -13,6 +13,18 @@ public struct ConversionReport: Sendable, Equatable {
     /// Repairs by kind.
     public var repairs: [String: Int] = [:]
 
+    /// No counts.
+    public init() {}
+
+    /// Counts that ``json`` wrote.
+    init(_ json: JSON) {
+        records = json["records"]?.int ?? 0
+        exchanges = json["exchanges"]?.int ?? 0
+        pictures = json["pictures"]?.int ?? 0
+        leftOut = json["left_out"]?.int ?? 0
+        for (name, count) in json["repairs"]?.object ?? [:] { repairs[name] = count.int }
+    }
+
     /// The summary as JSON, repairs sorted by name.
     public var json: JSON {
         var repairs = JSONObject()

@@ -17,14 +17,17 @@ public final class ConversionSink {
 
     private let lenient: Bool
     private let prepare: () -> Preparation?
-    private let writePrepared: (PreparedRecords) throws -> Void
+    private let writePrepared: (PreparedRecords, _ done: Int, ConversionReport) throws -> Void
+    /// Records that a killed run has done already.
+    private(set) var start = 0
     private let imageRootSet: (String) -> Void
     private let write: (ConvertedRecord) throws -> Void
     private let note: (ConversionNotice) throws -> Void
 
     init(
         lenient: Bool, imageRootSet: @escaping (String) -> Void, write: @escaping (ConvertedRecord) throws -> Void,
-        prepare: @escaping () -> Preparation?, writePrepared: @escaping (PreparedRecords) throws -> Void,
+        prepare: @escaping () -> Preparation?,
+        writePrepared: @escaping (PreparedRecords, _ done: Int, ConversionReport) throws -> Void,
         note: @escaping (ConversionNotice) throws -> Void
     ) {
         self.lenient = lenient
@@ -59,12 +62,16 @@ public final class ConversionSink {
         report.pictures += record.images.count
     }
 
+    /// Goes on behind records that a killed run has done.
+    func resume(_ done: Int, _ report: ConversionReport) { (start, self.report) = (done, report) }
+
     /// Hands on records that ``preparation`` made; their faults are told before.
-    func emit(_ prepared: PreparedRecords) throws {
-        try writePrepared(prepared)
+    /// - Parameter done: how many records of the source are behind them, used or not.
+    func emit(_ prepared: PreparedRecords, done: Int) throws {
         report.records += prepared.records
         report.exchanges += prepared.exchanges
         report.pictures += prepared.pictures
+        try writePrepared(prepared, done, report)
     }
 
     /// A record that can't be used: an error when strict, noted and left out when lenient.

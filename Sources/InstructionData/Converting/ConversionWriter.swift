@@ -6,9 +6,13 @@ final class ConversionWriter {
     private let copiesImages: Bool
     private let keepsTasks: Bool
     private let checkPicture: (@Sendable (UnsafeRawBufferPointer, String) throws -> Void)?
+    private let paths: (output: String?, evaluation: String?)
     private let output: LineFile?
     private let evaluation: LineFile?
     private var notices: LineFile?
+    private let journal: RunJournal?
+    /// What a killed run had done and counted.
+    let resumed: (done: Int, report: ConversionReport)
     private var placement: PicturePlacement
     private let store = ImageStore()
 
@@ -21,14 +25,23 @@ final class ConversionWriter {
         guard main != nil || !writes else {
             throw UserError("nothing to write", fix: "name an --output or an --evaluation, or pass --check")
         }
+        let journal =
+            conversion.copiesImages
+            ? nil : try main.flatMap { main in try conversion.resumeKey.map { try RunJournal(beside: main, key: $0) } }
+        self.journal = journal
+        resumed = journal.map { ($0.done, ConversionReport($0.counts)) } ?? (0, ConversionReport())
         func open(_ path: String?) throws -> LineFile? {
             guard writes, let path else { return nil }
-            return try LineFile(path)
+            return try journal?.open(path) ?? LineFile(path)
         }
+        paths = (conversion.output, conversion.evaluation)
         output = try open(conversion.output)
         evaluation = try open(conversion.evaluation)
         placement = PicturePlacement(output: main ?? "check.jsonl", copies: conversion.copiesImages)
+        if let journal, let path = noticesPath, journal.has(path) { notices = try journal.open(path) }
     }
+
+    private var noticesPath: String? { main.map { Paths.join(Paths.parent($0), Paths.stem($0) + ".repairs.jsonl") } }
 
     func setImageRoot(_ path: String) { placement.setRoot(path) }
 
@@ -70,10 +83,13 @@ final class ConversionWriter {
         }
     }
 
-    /// Adds the lines of prepared records.
-    func write(_ prepared: PreparedRecords) throws {
+    /// Adds the lines of prepared records, and notes now and then how far the run is.
+    func write(_ prepared: PreparedRecords, done: Int, _ report: ConversionReport) throws {
         try output?.append(prepared.data)
         try evaluation?.append(prepared.evaluation)
+        let files = [(paths.output, output), (paths.evaluation, evaluation), (noticesPath, notices)]
+        try journal?.note(
+            done: done, files.compactMap { path, file in path.map { ($0, file) } }, counts: report.json)
     }
 
     private func pictureFaults<Result>(_ body: () throws -> Result) throws -> Result {
@@ -84,8 +100,8 @@ final class ConversionWriter {
     }
 
     func note(_ notice: ConversionNotice) throws {
-        guard let main else { return }
-        let file = try notices ?? LineFile(Paths.join(Paths.parent(main), Paths.stem(main) + ".repairs.jsonl"))
+        guard let path = noticesPath else { return }
+        let file = try notices ?? journal?.open(path) ?? LineFile(path)
         notices = file
         try file.appendLine(notice.json.serialized())
     }
@@ -97,5 +113,6 @@ final class ConversionWriter {
         try notices?.commit()
         try evaluation?.commit()
         try output?.commit()
+        try journal?.finish()
     }
 }

@@ -1,8 +1,9 @@
-import Basics
+package import Basics
 
 /// Lines gathered into large writes of a file that appears complete or not at all.
 package final class LineFile {
     private var file: AtomicFile?
+    private var length = 0
     private var buffer: [UInt8] = []
 
     private static let bufferSize = 1 << 20
@@ -14,6 +15,22 @@ package final class LineFile {
         try Files.removeLeftovers(in: folder, of: Paths.name(path))
         file = try AtomicFile(path)
         buffer.reserveCapacity(Self.bufferSize + 4096)
+    }
+
+    /// Opens a file that a killed run began, behind the bytes that are known to be good; 0 begins anew.
+    init(_ path: String, from length: Int) throws {
+        try Files.createDirectory(Paths.parent(path))
+        file = try AtomicFile(path, from: length)
+        self.length = length
+        buffer.reserveCapacity(Self.bufferSize + 4096)
+    }
+
+    /// Brings everything to disk.
+    /// - Returns: the bytes that the file has now.
+    package func settle() throws -> Int {
+        try drain()
+        try file?.synchronize()
+        return length
     }
 
     /// Adds a text and a line end.
@@ -30,7 +47,7 @@ package final class LineFile {
     }
 
     /// Adds lines that end themselves; many of them go into the file as they are.
-    func append(_ lines: JSONText) throws {
+    package func append(_ lines: JSONText) throws {
         guard lines.bytes.count >= Self.bufferSize / 16 else {
             buffer.append(contentsOf: lines.bytes)
             if buffer.count >= Self.bufferSize { try drain() }
@@ -38,11 +55,13 @@ package final class LineFile {
         }
         try drain()
         try lines.bytes.withUnsafeBytes { try file?.write($0) }
+        length += lines.bytes.count
     }
 
     private func drain() throws {
         guard !buffer.isEmpty else { return }
         try buffer.withUnsafeBytes { try file?.write($0) }
+        length += buffer.count
         buffer.removeAll(keepingCapacity: true)
     }
 

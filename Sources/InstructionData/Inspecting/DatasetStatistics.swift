@@ -11,6 +11,8 @@ public struct DatasetStatistics: Sendable {
         case answerWords = "words an answer"
         case answerTokens = "tokens an answer"
         case recordTokens = "tokens of text a record"
+        case pictureWidth = "pixels a picture is wide"
+        case pictureHeight = "pixels a picture is high"
     }
 
     /// The data file.
@@ -27,7 +29,12 @@ public struct DatasetStatistics: Sendable {
     public private(set) var answers: [String: Int] = [:]
     /// How often each first line of a question occurs (the first million different ones).
     public private(set) var questions: [String: Int] = [:]
-
+    /// How often each word occurs in questions and answers, lower-cased (the first million different ones).
+    public private(set) var words: [String: Int] = [:]
+    /// Different pictures that records name.
+    public private(set) var pictures = 0
+    /// Pictures whose header can't be read.
+    public private(set) var brokenPictures = 0
     /// Records of each `source`, where records name one.
     public private(set) var sources: [String: Int] = [:]
 
@@ -38,6 +45,7 @@ public struct DatasetStatistics: Sendable {
         var values: [(Quantity, Int)] = []
         var answers: [String] = []
         var questions: [String] = []
+        var words: [String: Int] = [:]
         var hashes: [UInt64] = []
         var sources: [String] = []
         var broken = 0
@@ -53,45 +61,54 @@ public struct DatasetStatistics: Sendable {
     ) throws {
         path = dataset.path
         var hashes: Set<UInt64> = []
-        let chunk = 256
-        let round = chunk * max(1, workers) * 8
-        for start in stride(from: 0, to: dataset.count, by: round) {
-            let end = min(dataset.count, start + round)
-            let chunks = stride(from: start, to: end, by: chunk).map { $0..<min(end, $0 + chunk) }
-            for part in try Parallel.map(chunks, workers: workers, { Self.part(dataset, $0, countTokens) }) {
-                add(part, hashes: &hashes)
-            }
-            progress?(end)
+        // Only headers are read, so that sizes cost little.
+        let ledger = PictureLedger(.init(), under: dataset.imageFolder)
+        try DatasetPass(dataset, workers: workers).run { positions, tape in
+            Self.part(dataset, positions, tape, ledger, countTokens)
+        } consume: { done, part in
+            add(part, hashes: &hashes)
+            progress?(done)
+        }
+        ledger.forEach { fact in
+            pictures += 1
+            guard fact.width > 0 else { return brokenPictures += 1 }
+            counts[.pictureWidth, default: [:]][fact.width, default: 0] += 1
+            counts[.pictureHeight, default: [:]][fact.height, default: 0] += 1
         }
     }
 
     private static func part(
-        _ dataset: InstructionDataset, _ positions: Range<Int>, _ countTokens: (@Sendable (String) -> Int)?
+        _ dataset: InstructionDataset, _ positions: [Int], _ tape: JSONTape, _ ledger: PictureLedger,
+        _ countTokens: (@Sendable (String) -> Int)?
     ) -> Part {
         var part = Part()
         for position in positions {
-            guard let record = try? dataset.record(at: position) else {
+            var repairs: [Repair] = []
+            guard let record = try? dataset.unresolvedRecord(at: position, repairs: &repairs, on: tape) else {
                 part.broken += 1
                 continue
             }
+            for image in record.images { _ = ledger[image] }
             let dialogue = record.conversation.dialogue
             part.values.append((.exchanges, dialogue.count / 2))
             part.values.append((.pictures, record.images.count))
             var tokens = 0
             for turn in dialogue {
                 let text = turn.content.replacing(utf8: "<image>", with: "").trimmed
-                let words = text.utf8.split { $0 == 32 || (9...13).contains($0) }.count
+                let words = text.lowercased().split { $0.isWhitespace }
+                for word in words { part.words[String(word.trimmingPunctuation), default: 0] += 1 }
                 let own = countTokens?(text) ?? 0
                 tokens += own
                 if turn.role == .user {
-                    part.values.append((.questionWords, words))
+                    part.values.append((.questionWords, words.count))
                     part.questions.append(String(text.split(separator: "\n").first ?? ""))
                 } else {
-                    part.values.append((.answerWords, words))
+                    part.values.append((.answerWords, words.count))
                     if countTokens != nil { part.values.append((.answerTokens, own)) }
                     part.answers.append(text)
                 }
             }
+            part.words[""] = nil
             if countTokens != nil { part.values.append((.recordTokens, tokens)) }
             part.hashes.append(Self.hash(record))
             if let source = record.metadata["source"]?.string { part.sources.append(source) }
@@ -108,6 +125,9 @@ public struct DatasetStatistics: Sendable {
         }
         for question in part.questions where questions.count < Self.distinctLimit || questions[question] != nil {
             questions[question, default: 0] += 1
+        }
+        for (word, count) in part.words where words.count < Self.distinctLimit || words[word] != nil {
+            words[word, default: 0] += count
         }
         for source in part.sources where sources.count < Self.distinctLimit || sources[source] != nil {
             sources[source, default: 0] += 1
@@ -168,9 +188,35 @@ public struct DatasetStatistics: Sendable {
         let sources = JSONObject(Self.top(self.sources, 1000).map { ($0.text, .int($0.count)) })
         return [
             "data": .string(path), "sources": .object(sources), "records": .int(records), "broken": .int(broken),
-            "repeated": .int(repeated),
+            "repeated": .int(repeated), "pictures": .int(pictures), "broken_pictures": .int(brokenPictures),
             "spreads": .object(spreads), "different_answers": .int(answers.count),
-            "different_questions": .int(questions.count), "answers": texts(answers), "questions": texts(questions),
+            "different_questions": .int(questions.count), "different_words": .int(words.count),
+            "words": texts(words), "answers": texts(answers), "questions": texts(questions),
         ]
+    }
+}
+
+extension DatasetStatistics {
+    /// Writes each quantity's spread as a plot, `<quantity>.svg` with `-` for spaces.
+    /// - Returns: the files' names.
+    public func writePlots(to folder: String) throws -> [String] {
+        try Files.createDirectory(folder)
+        return try Quantity.allCases.compactMap { quantity in
+            guard let counts = counts[quantity] else { return nil }
+            let name = quantity.rawValue.replacing(utf8: " ", with: "-") + ".svg"
+            try Files.write(Histogram(title: quantity.rawValue, counts: counts).file, to: Paths.join(folder, name))
+            return name
+        }
+    }
+}
+
+extension Substring {
+    /// Without marks in front and behind.
+    fileprivate var trimmingPunctuation: Substring {
+        func isMark(_ character: Character) -> Bool { character.isPunctuation || character.isSymbol }
+        guard let first = firstIndex(where: { !isMark($0) }), let last = lastIndex(where: { !isMark($0) }) else {
+            return ""
+        }
+        return self[first...last]
     }
 }

@@ -8,12 +8,13 @@
 ///
 /// Invariant behind `@unchecked Sendable`: `state` is touched only while `mutex` is held, and both C objects keep
 /// their address from `init` to `deinit`.
-final class Monitor<State>: @unchecked Sendable {
+package final class Monitor<State>: @unchecked Sendable {
     private var state: State
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let changed: UnsafeMutablePointer<pthread_cond_t>
 
-    init(_ state: sending State) {
+    /// A monitor of a first state.
+    package init(_ state: sending State) {
         self.state = state
         mutex = .allocate(capacity: 1)
         changed = .allocate(capacity: 1)
@@ -29,7 +30,7 @@ final class Monitor<State>: @unchecked Sendable {
     }
 
     /// Changes the state and wakes every waiter.
-    func update<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
+    package func update<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
         pthread_mutex_lock(mutex)
         defer {
             pthread_cond_broadcast(changed)
@@ -39,7 +40,9 @@ final class Monitor<State>: @unchecked Sendable {
     }
 
     /// Waits until the condition holds, then changes the state under the same lock.
-    func wait<Result>(until ready: (State) -> Bool, then body: (inout State) throws -> Result) rethrows -> Result {
+    package func wait<Result>(until ready: (State) -> Bool, then body: (inout State) throws -> Result) rethrows
+        -> Result
+    {
         pthread_mutex_lock(mutex)
         defer {
             pthread_cond_broadcast(changed)

@@ -5,7 +5,15 @@ struct Histogram {
     let title: String
     let counts: [Int: Int]
 
-    /// The picture; empty when there is nothing to show.
+    /// The picture as a file of its own, with the page's looks.
+    var file: String {
+        let style =
+            "<style>rect{fill:#2563eb}line{stroke:#cbd5e1}text{font:11px system-ui,sans-serif;fill:#64748b}"
+            + ".title{font-weight:700;fill:#1e293b}</style>"
+        return svg.replacing(utf8: " role=\"img\">", with: " xmlns=\"http://www.w3.org/2000/svg\">" + style) + "\n"
+    }
+
+    /// The picture within a page; empty when there is nothing to show.
     var svg: String {
         guard let low = counts.keys.min(), let high = counts.keys.max() else { return "" }
         let bars = min(40, high - low + 1)

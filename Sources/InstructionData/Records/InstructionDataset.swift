@@ -126,6 +126,13 @@ public final class InstructionDataset: Sendable {
     /// Bytes of a record in the file, a cheap measure of its length.
     public func byteCount(at position: Int) -> Int { index[position].count }
 
+    /// A hash of the bytes of consecutive records.
+    func contentHash(_ records: Range<Int>) -> UInt64 {
+        guard let first = records.first, let last = records.last else { return 0 }
+        return RandomStream.mixed(
+            of: UnsafeRawBufferPointer(rebasing: file.bytes[index[first].lowerBound..<index[last].upperBound]))
+    }
+
     /// SHA-256 of the file's bytes and the reading options, for provenance.
     public func digest() -> String {
         var hash = SHA256()

@@ -22,4 +22,20 @@ enum RandomStream {
         }
         return state
     }
+
+    /// 64 bits of some bytes, eight at a time.
+    static func mixed(of bytes: UnsafeRawBufferPointer) -> UInt64 {
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325 ^ UInt64(bytes.count)
+        func add(_ word: UInt64) {
+            hash = (hash ^ word) &* 0xBF58_476D_1CE4_E5B9
+            hash ^= hash >> 29
+        }
+        var offset = 0
+        while offset + 8 <= bytes.count {
+            add(bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+            offset += 8
+        }
+        for byte in bytes[offset...] { add(UInt64(byte)) }
+        return mixed(hash)
+    }
 }

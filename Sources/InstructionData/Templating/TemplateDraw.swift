@@ -73,11 +73,12 @@ final class TemplateDraw: Sendable {
                     fix: "convert the data with a converter that gives it, or choose another --task")
             }
             var draw = Draw(task.templates.count, RandomGenerator(seed: seed, stream: "\(record.id)#\(index)"))
+            let asked = exchange
             var chosen: (name: String, rendered: PromptTemplate.Rendered)?
             for place in 0..<task.templates.count where chosen == nil {
                 let template = task.templates[draw[(place + number) % task.templates.count]]
                 let rendered = try template.render(seed: draw.generator.next()) {
-                    task.task.field($0, of: exchange, record.metadata)
+                    task.task.field($0, of: asked, record.metadata)
                 }
                 chosen = rendered.map { (template.name, $0) }
             }

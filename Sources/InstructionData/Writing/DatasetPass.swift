@@ -6,11 +6,13 @@ import Basics
 /// alone, never on the number of threads.
 struct DatasetPass {
     /// How many records there are.
-    let count: Int
+    var count: Int
     /// Threads.
     var workers = Parallel.processors
     /// Only the records whose number is the part's modulo the number of parts.
     var shard: Conversion.Shard?
+    /// Records that an earlier run has done; pieces begin behind them.
+    var start = 0
     /// Records of a piece.
     var piece = 256
 
@@ -29,15 +31,15 @@ struct DatasetPass {
         make: @escaping @Sendable (_ positions: [Int], _ tape: JSONTape) throws -> Result,
         consume: (_ done: Int, _ result: Result) throws -> Void
     ) throws {
-        let (count, piece, shard) = (count, piece, shard)
+        let (start, count, piece, shard) = (min(start, count), count, piece, shard)
         let pieces = try OrderedPrefetcher<Swift.Result<Result, any Error>>(
-            positions: 0..<((count + piece - 1) / piece), workers: workers, depth: max(1, workers) * 4
+            positions: 0..<((count - start + piece - 1) / piece), workers: workers, depth: max(1, workers) * 4
         ) { number in
-            let range = (number * piece)..<min(count, (number + 1) * piece)
+            let range = (start + number * piece)..<min(count, start + (number + 1) * piece)
             let positions = range.filter { position in shard.map { position % $0.count == $0.index } ?? true }
             return Swift.Result { try make(positions, JSONTape()) }
         }
-        var done = 0
+        var done = start
         while let result = pieces.next() {
             done = min(count, done + piece)
             try consume(done, result.get())

@@ -8,14 +8,19 @@ package final class RecordOutput: @unchecked Sendable {
 
     /// The file to be written.
     package let path: String
-    private let file: LineFile
+    let file: LineFile
     private let placement: PicturePlacement
     private let prefixes: [String]
 
     /// - Parameter folders: the picture folders of the data sets, by their number; none when no record has pictures.
-    package init(_ path: String, folders: [String]) throws {
+    package convenience init(_ path: String, folders: [String]) throws {
+        try self.init(path, folders: folders, file: LineFile(path))
+    }
+
+    /// - Parameter file: the file, opened.
+    init(_ path: String, folders: [String], file: LineFile) throws {
         self.path = path
-        file = try LineFile(path)
+        self.file = file
         let resolved = folders.map { Files.resolved($0) }
         let root = Self.commonAncestor(of: resolved)
         var placement = PicturePlacement(output: path, copies: false)

@@ -17,15 +17,17 @@ struct LLaVAConverter: DatasetConverter {
         sink.selectsPart = true
         sink.count = dataset.count
         let (converter, prepare) = (self, sink.preparation)
-        try DatasetPass(dataset, shard: request.shard).run { positions, tape in
+        var pass = DatasetPass(dataset, shard: request.shard)
+        pass.start = sink.start
+        try pass.run { positions, tape in
             var piece = Piece()
             for position in positions { converter.read(position, of: dataset, request, tape, prepare, into: &piece) }
             return piece
-        } consume: { _, piece in
+        } consume: { done, piece in
             for (position, outcome) in piece.outcomes {
                 try tell(outcome, of: dataset, at: position, to: sink)
             }
-            try sink.emit(piece.lines)
+            try sink.emit(piece.lines, done: done)
         }
     }
 
