@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What templates are worth: a data set with ten phrasings a task, and with one, asked in phrasings seen and never seen in training.
+# What templates are worth: a data set with ten phrasings a task, and with one (the question as the source has it), asked in phrasings
+# seen and never seen in training.
 #   Scripts/compare-templates.sh easy-vqa easy-vqa.tar OUTPUT [vitrail train's options, such as --set stages.instruct.epochs=4]
 #   Scripts/compare-templates.sh cifar10 cifar10-jpeg.tar OUTPUT
 # The phrasings that are kept out take part in nothing before the last lines: neither in training nor in choosing a checkpoint.
@@ -10,17 +11,17 @@ shift 3
 cd "$(dirname "$0")/.."
 vitrail=${VITRAIL:-$(swift build -c release --show-bin-path)/vitrail}
 case $name in
-    easy-vqa) kind=easy-vqa unseen=vqa-short/form,yes-no/witness one=vqa-short/llava,yes-no/llava ;;
-    cifar10) kind=image-folder unseen=classification/sort one=classification/what-is ;;
+    easy-vqa) kind=easy-vqa unseen=vqa-short/form,yes-no/witness ;;
+    cifar10) kind=image-folder unseen=classification/sort ;;
     *) echo "$usage" >&2 && exit 2 ;;
 esac
 templates=(--templates Datasets/templates --template-seed 17)
 mkdir -p "$output"
 "$vitrail" convert $kind "$archive" --split train "${templates[@]}" --except "$unseen" --output "$output/many.jsonl"
-"$vitrail" convert $kind "$archive" --split train "${templates[@]}" --only "$one" --output "$output/one.jsonl"
+"$vitrail" convert $kind "$archive" --split train --output "$output/one.jsonl"
 "$vitrail" convert $kind "$archive" --split test "${templates[@]}" --except "$unseen" --evaluation "$output/many.questions.jsonl"
 "$vitrail" convert $kind "$archive" --split test "${templates[@]}" --only "$unseen" --evaluation "$output/unseen.questions.jsonl"
-"$vitrail" convert $kind "$archive" --split test "${templates[@]}" --only "$one" --evaluation "$output/one.questions.jsonl"
+"$vitrail" convert $kind "$archive" --split test --evaluation "$output/one.questions.jsonl"
 for data in many one; do
     sed -e "s|data/$name/train.jsonl|$output/$data.jsonl|" -e "s|data/$name/test.questions.jsonl|$output/$data.questions.jsonl|" \
         -e "s|^model: |model: $PWD/|" -e "s|max_tokens: 768|max_tokens: 1024|" "Datasets/$name/recipe.yaml" > "$output/$data.yaml"

@@ -298,6 +298,9 @@ import Tokenization
             ("easy-vqa", "data/train/questions.json", "[[\"q\", \"a\", -1]]"),
             ("easy-vqa", "data/train/questions.json", "[]"),
             ("image-folder", "p/a.txt", "x"), ("image-folder", "p/a.png", "x"), ("unknown", "a", "x"),
+            ("webdataset", "a.tar", ""), ("webdataset", "a.tar", "no archive"), ("webdataset", "a.txt", "x"),
+            ("webdataset", "a.tar.gz", "no gzip"), ("webdataset", "a-*.tar", "x"),
+            ("webdataset", "b.tar", "000001.json\0"),
         ])
     func malformedSourceIsAnErrorWithAFixAndNothingIsWritten(kind: String, name: String, text: String) throws {
         let scratch = try Scratch()

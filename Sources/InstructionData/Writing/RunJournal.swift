@@ -14,6 +14,8 @@ package final class RunJournal {
     /// What it had counted.
     package private(set) var counts: JSON = [:]
     private var lengths: JSONObject = [:]
+    /// Whether a note of this run lies there.
+    private var hasNoted = false
 
     private let interval: Duration
 
@@ -53,8 +55,15 @@ package final class RunJournal {
         ]
         try Files.write(note.serialized(), to: path)
         lastSaved = .now
+        hasNoted = true
     }
 
+    // A run that ends with an error takes its unfinished files away, and so its notes; one that is killed does not get here.
+    deinit { if hasNoted { try? Files.remove(path) } }
+
     /// Removes the journal, when the files have their names.
-    package func finish() throws { try Files.remove(path) }
+    package func finish() throws {
+        try Files.remove(path)
+        hasNoted = false
+    }
 }
