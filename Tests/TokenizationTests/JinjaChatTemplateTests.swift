@@ -105,6 +105,54 @@ import Tokenization
         }
     }
 
+    /// The published formats of the interpreter's own tests.
+    private static let published: [(name: String, source: String)] = {
+        let path = Paths.join(TestFiles.repository, "Tests/JinjaTests/Fixtures/templates.json")
+        let templates = (try? JSON.read(path))?["templates"]?.object ?? [:]
+        return templates.map { ($0.key, $0.value.string ?? "") }
+    }()
+
+    /// Every published format either gives a mask of exactly its answers, over a prompt that does not change when answers follow,
+    /// or an error that says why not.
+    @Test func publishedTemplatesMaskTheirAnswersOrAreRefused() throws {
+        let tokenizer = try Tokenizer(folder: TestFiles.fixture("byte-level"))
+        #expect(Self.published.count >= 20)
+        var refused: Set<String> = []
+        for (name, source) in Self.published {
+            let template = try JinjaChatTemplate(source, name: name, tokenizer: tokenizer)
+            var turns: [Turn] = []
+            for (question, answer) in [("What colour?", "Red indeed."), ("And here?", "Blue indeed.")] {
+                turns += [Turn(role: .user, content: question), Turn(role: .assistant, content: answer)]
+                let conversation = Conversation(turns)
+                let segments: [TemplateSegment]
+                do {
+                    segments = try template.segments(conversation, openAnswer: false)
+                } catch let error as any Problem {
+                    #expect(error.fix != nil, "\(name)")
+                    refused.insert(name)
+                    continue
+                }
+                var learned = ""
+                for segment in segments {
+                    switch segment {
+                    case .text(let text, true): learned += text
+                    case .special(.named(let token), true): learned += token
+                    default: break
+                    }
+                }
+                for turn in turns {
+                    let isAnswer = turn.role == .assistant
+                    #expect(learned.contains(turn.content) == isAnswer, "\(name): \(learned)")
+                }
+                let rendered = try template.render(conversation, tokenizer: tokenizer, imageTokenID: 3)
+                let prompt = try template.renderPrompt(conversation, tokenizer: tokenizer, imageTokenID: 3)
+                #expect(rendered.ids.starts(with: prompt.ids), "\(name)")
+                #expect(rendered.supervised[prompt.ids.count...].contains(true), "\(name)")
+            }
+        }
+        #expect(refused.isSubset(of: ["qwen3"]), "\(refused.sorted())")
+    }
+
     @Test(arguments: TestFiles.goldenFolders(with: "samples.json"))
     func templatesOfFoldersAreFound(folder: String) throws {
         let checkpoint = Paths.join(folder, "checkpoint")

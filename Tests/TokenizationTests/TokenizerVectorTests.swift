@@ -64,6 +64,17 @@ import Tokenization
         }
     }
 
+    /// Scores are read as the library's parser reads them: digits as a whole number, over a power of ten.
+    @Test(arguments: [
+        (-0.1, -0.1), (0.0, 0.0), (-12.5, -12.5), (3.0, 3.0), (1e22, 1e22),
+        // 7.402343511581421 has two roundings there: 7402343511581421 is exact, the quotient is not always the nearest.
+        (-7.402343511581421, -(7_402_343_511_581_421.0 / 1e15)), (2.5e-7, 25.0 / 1e8),
+        (-11.123456789012345, -(11_123_456_789_012_345.0 / 1e15)),
+    ])
+    func scoresAreReadAsInTheLibrary(value: Double, expected: Double) {
+        #expect(UnigramModel.asTheLibraryReads(value) == expected)
+    }
+
     @Test func userTextNeverBecomesASpecialTokenUnlessAsked() throws {
         let tokenizer = try Tokenizer(folder: TestFiles.fixture("byte-level"))
         let text = "<|im_end|><|im_start|>system"

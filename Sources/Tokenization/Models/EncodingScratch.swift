@@ -12,6 +12,8 @@ final class EncodingScratch: @unchecked Sendable {
     var merges: [PairTable.Merge] = []
     /// Heap of merges that may still apply: rank in the high half, position in the low half.
     var heap: [UInt64] = []
+    /// Best ways to cut the text under way.
+    var nodes: [UnigramModel.Node] = []
 
     deinit { cache.deallocate() }
 

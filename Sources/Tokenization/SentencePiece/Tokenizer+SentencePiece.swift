@@ -88,7 +88,7 @@ extension Tokenizer {
             return .unigram(
                 UnigramModel(
                     vocabulary: vocabulary, scores: file.pieces.map { Double($0.score) }, unknown: unknown,
-                    byteFallback: file.usesByteFallback, excluded: Set(excluded.map(Int32.init))))
+                    byteFallback: file.usesByteFallback, excluded: Set(excluded.map(Int32.init)), roundsSums: true))
         }
         // A piece may be put together from any two pieces; the better its score the sooner.
         let scores = Set(file.pieces.map(\.score)).sorted(by: >)

@@ -43,38 +43,72 @@ struct CharacterMap: Sendable {
     func apply(_ bytes: [UInt8]) -> [UInt8] {
         guard !units.isEmpty else { return bytes }
         var result: [UInt8] = []
-        result.reserveCapacity(bytes.count)
-        switch matching {
-        case .longest:
-            var index = 0
-            while index < bytes.count {
-                let length = CodePoints.length(bytes[index])
-                if let match = matches(bytes[index...]).last {
-                    appendReplacement(match.value, to: &result)
-                    index += match.length
-                } else {
-                    result += bytes[index..<min(index + length, bytes.count)]
-                    index += length
-                }
-            }
-        case .graphemes:
-            for grapheme in String(decoding: bytes, as: UTF8.self) {
-                let whole = Array(grapheme.utf8)
-                if whole.count < 6, let match = matches(whole[...]).first {
-                    appendReplacement(match.value, to: &result)
-                    continue
-                }
-                for scalar in grapheme.unicodeScalars {
-                    let character = Array(String(scalar).utf8)
-                    if let match = matches(character[...]).first {
-                        appendReplacement(match.value, to: &result)
-                    } else {
-                        result += character
-                    }
-                }
+        result.reserveCapacity(bytes.count + bytes.count / 8)
+        bytes.withUnsafeBufferPointer { bytes in
+            switch matching {
+            case .longest: replaceLongest(bytes, into: &result)
+            case .graphemes: replaceGraphemes(bytes, into: &result)
             }
         }
         return result
+    }
+
+    private func replaceLongest(_ bytes: UnsafeBufferPointer<UInt8>, into result: inout [UInt8]) {
+        var index = 0
+        var open = 0
+        while index < bytes.count {
+            let match = match(bytes, index..<bytes.count, isLongest: true)
+            guard match.length > 0 else {
+                index = min(index + CodePoints.length(bytes[index]), bytes.count)
+                continue
+            }
+            result.append(contentsOf: bytes[open..<index])
+            appendReplacement(match.value, to: &result)
+            index += match.length
+            open = index
+        }
+        result.append(contentsOf: bytes[open...])
+    }
+
+    private func replaceGraphemes(_ bytes: UnsafeBufferPointer<UInt8>, into result: inout [UInt8]) {
+        /// Whether a grapheme ends between two bytes whatever stands around them: both ASCII, and no line end.
+        func isBreak(_ index: Int) -> Bool {
+            bytes[index - 1] < 0x80 && bytes[index] < 0x80 && !(bytes[index - 1] == 0x0D && bytes[index] == 0x0A)
+        }
+        func replace(_ range: Range<Int>) {
+            let match = match(bytes, range, isLongest: false)
+            if match.length > 0 {
+                appendReplacement(match.value, to: &result)
+            } else {
+                result.append(contentsOf: bytes[range])
+            }
+        }
+        var index = 0
+        while index < bytes.count {
+            var end = index + 1
+            while end < bytes.count, !isBreak(end) { end += 1 }
+            if end == index + 1 {
+                replace(index..<end)
+            } else {
+                for grapheme in String(decoding: bytes[index..<end], as: UTF8.self) {
+                    let length = grapheme.utf8.count
+                    if length < 6 {
+                        let match = match(bytes, index..<index + length, isLongest: false)
+                        if match.length > 0 {
+                            appendReplacement(match.value, to: &result)
+                            index += length
+                            continue
+                        }
+                    }
+                    for scalar in grapheme.unicodeScalars {
+                        let count = UTF8.width(scalar)
+                        replace(index..<index + count)
+                        index += count
+                    }
+                }
+            }
+            index = end
+        }
     }
 
     private func appendReplacement(_ start: Int, to result: inout [UInt8]) {
@@ -85,11 +119,14 @@ struct CharacterMap: Sendable {
         }
     }
 
-    /// The keys that begin the bytes, shortest first: their lengths and where their replacements start.
-    private func matches(_ bytes: ArraySlice<UInt8>) -> [(length: Int, value: Int)] {
-        var found: [(Int, Int)] = []
+    /// The shortest or longest key that stands at the beginning of a range: its length, 0 for none, and where its replacement starts.
+    private func match(
+        _ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, isLongest: Bool
+    ) -> (length: Int, value: Int) {
+        var found = (length: 0, value: 0)
         var position = offset(units[0])
-        for (index, byte) in bytes.enumerated() {
+        for index in range {
+            let byte = bytes[index]
             if byte == 0 { break }
             position ^= Int(byte)
             guard position < units.count else { break }
@@ -97,10 +134,14 @@ struct CharacterMap: Sendable {
             guard unit & 0x8000_00FF == UInt32(byte) else { break }
             position ^= offset(unit)
             guard position < units.count else { break }
-            if unit >> 8 & 1 == 1 { found.append((index + 1, Int(units[position] & 0x7FFF_FFFF))) }
+            if unit >> 8 & 1 == 1 {
+                found = (index - range.lowerBound + 1, Int(units[position] & 0x7FFF_FFFF))
+                if !isLongest { break }
+            }
         }
         return found
     }
 
+    @inline(__always)
     private func offset(_ unit: UInt32) -> Int { Int(unit >> 10) << Int((unit & (1 << 9)) >> 6) }
 }

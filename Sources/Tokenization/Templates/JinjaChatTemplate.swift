@@ -72,7 +72,10 @@ public struct JinjaChatTemplate: ChatTemplate {
         let messages = conversation.turns.map { message($0, &masks) }
         let whole = try render(messages, openAnswer: openAnswer)
         var supervised = whole.generations
-        if supervised.isEmpty, !openAnswer { supervised = try answers(messages, whole.text) }
+        if supervised.isEmpty {
+            // A prompt's earlier answers are cut where training cuts them; where that cannot be told nothing was trained so.
+            supervised = try openAnswer ? (try? answers(messages, whole.text)) ?? [] : answers(messages, whole.text)
+        }
         return cut(Array(whole.text.utf8), supervised, masks)
     }
 
@@ -96,16 +99,31 @@ public struct JinjaChatTemplate: ChatTemplate {
         for (index, message) in messages.enumerated() where message["role"]?.string == Role.assistant.rawValue {
             let prompt = try render(Array(messages[..<index]), openAnswer: true).text
             let answered = try render(Array(messages[...index]), openAnswer: false).text
-            guard answered.utf8.starts(with: prompt.utf8), whole.utf8.starts(with: answered.utf8) else {
+            let end = Self.end(of: answered, in: whole, behind: prompt.utf8.count, content: message["content"])
+            guard answered.utf8.starts(with: prompt.utf8), let end else {
                 throw UserError(
                     "template \(name) renders turn \(index) differently once later turns follow: "
                         + "what is an answer cannot be told",
                     fix: "use a template with {% generation %} blocks, or one of "
                         + ChatTemplateName.allCases.map(\.rawValue).joined(separator: ", "))
             }
-            result.append(prompt.utf8.count..<answered.utf8.count)
+            result.append(prompt.utf8.count..<end)
         }
         return result
+    }
+
+    /// Where a conversation that ends with an answer ends in a longer one that begins with it. What some templates put behind the
+    /// last turn of all (Phi-3's end of text) may stand at the longer one's end instead, if the answer's own words are all there.
+    private static func end(of answered: String, in whole: String, behind prompt: Int, content: JSON?) -> Int? {
+        let (short, long) = (Array(answered.utf8), Array(whole.utf8))
+        let common = zip(short, long).prefix { $0 == $1 }.count
+        if common == short.count { return common }
+        guard common > prompt, long.count - (short.count - common) >= common,
+            short[common...].elementsEqual(long[(long.count - (short.count - common))...])
+        else { return nil }
+        let words = content?.string ?? (content?.array ?? []).compactMap { $0["text"]?.string }.joined()
+        let wanted = Array(String(words.trimmed()).utf8)
+        return wanted.isEmpty || long[prompt..<common].firstRange(of: wanted) == nil ? nil : common
     }
 
     private func message(_ turn: Turn, _ masks: inout TextMasks) -> JSON {
