@@ -55,7 +55,9 @@ struct InspectCommand: ParsableCommand {
             }
             return try model(file)
         }
-        if file.hasSuffix(".safetensors") { return try tensors(file) }
+        let weights: Set = ["safetensors", "bin", "pt", "pth", "ckpt", "gguf"]
+        if weights.contains(Paths.fileExtension(file)) { return try tensors(file) }
+        if Paths.name(file) == "config.json" { return try model(Paths.parent(file)) }
         if file.hasSuffix(".jsonl") || file.hasSuffix(".json") { return try dataset(file) }
         return try picture(file)
     }
@@ -68,7 +70,9 @@ struct InspectCommand: ParsableCommand {
         }
         var facts = [(name: "folder", value: folder), ("family", model.family)]
         facts += model.parts.map { ($0.name, "\($0.shape); \(Formatting.count($0.parameters)) parameters") }
-        facts.append(("weights", "\(model.elements.joined(separator: ", ")), \(Formatting.bytes(model.byteCount))"))
+        if model.byteCount > 0 {
+            facts.append(("weights", "\(model.elements.joined(separator: ", ")), \(Formatting.bytes(model.byteCount))"))
+        }
         if let picture = model.picture, let tokens = model.imageTokens {
             facts.append(
                 ("picture", "\(picture) pixels\(model.isTiled ? " a tile" : ""), \(Formatting.count(tokens)) tokens"))
