@@ -20,12 +20,12 @@ public final class Initializer {
 
     /// Normally distributed weights with mean 0.
     public func normal(_ shape: Shape, deviation: Float, decays: Bool = true) -> Parameter {
-        make(shape, decays: decays) { Float($0.normal()) * deviation }
+        make(shape, decays: decays, numbers: 2) { Float($0.normal()) * deviation }
     }
 
     /// Evenly distributed weights in ±bound.
     public func uniform(_ shape: Shape, bound: Float, decays: Bool = true) -> Parameter {
-        make(shape, decays: decays) { (Float($0.uniform()) * 2 - 1) * bound }
+        make(shape, decays: decays, numbers: 1) { (Float($0.uniform()) * 2 - 1) * bound }
     }
 
     /// One value everywhere: biases (0) and norm weights (1), which do not decay.
@@ -38,9 +38,26 @@ public final class Initializer {
     /// A seed for something else that needs one, in order with the rest.
     public func seed() -> UInt64 { generator.next() }
 
-    private func make(_ shape: Shape, decays: Bool, _ draw: (inout RandomGenerator) -> Float) -> Parameter {
+    /// Draws in pieces on all threads. Each piece goes on from where the one before would have left the generator, so the values are
+    /// those of one row.
+    ///
+    /// - Parameter numbers: how many numbers of the generator a value takes.
+    private func make(
+        _ shape: Shape, decays: Bool, numbers: Int, _ draw: @Sendable (inout RandomGenerator) -> Float
+    ) -> Parameter {
         guard fills else { return Parameter(backend.empty(shape), decays: decays) }
-        let values = (0..<shape.count).map { _ in draw(&generator) }
-        return Parameter(Tensor(values, shape: shape, on: backend), decays: decays)
+        let piece = 16_384
+        var starts: [RandomGenerator] = []
+        for start in stride(from: 0, to: shape.count, by: piece) {
+            starts.append(generator)
+            generator.skip(numbers * min(piece, shape.count - start))
+        }
+        // A thread costs as much as some thousand values.
+        let workers = shape.count < 2 * piece ? 1 : backend.threads
+        let pieces = try? Parallel.map(Array(starts.enumerated()), workers: workers) { index, generator in
+            var generator = generator
+            return (0..<min(piece, shape.count - index * piece)).map { _ in draw(&generator) }
+        }
+        return Parameter(Tensor(Array((pieces ?? []).joined()), shape: shape, on: backend), decays: decays)
     }
 }

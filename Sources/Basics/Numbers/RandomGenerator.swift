@@ -72,6 +72,11 @@ public struct RandomGenerator: RandomNumberGenerator, Sendable, Equatable {
         Double(next() >> 11) * 0x1p-53
     }
 
+    /// Goes on as if so many numbers had been drawn.
+    public mutating func skip(_ count: Int) {
+        for _ in 0..<count { _ = next() }
+    }
+
     /// A normal deviate of mean 0 and variance 1 (Box and Muller 1958; the second of each pair is dropped, so that
     /// the state stays four words).
     public mutating func normal() -> Double {

@@ -22,8 +22,7 @@ public struct GrowthChart {
             series.append(
                 .init(name: precision, points: own.map { (Double($0.size), value($0.stepSeconds, $0)) }, color: color))
             let floor = axis == .threads ? ideal(own) : own.map { (Double($0.size), value($0.floorSeconds, $0)) }
-            var second = LineChart.Series(
-                name: axis == .threads ? "in proportion" : "products alone", points: floor, color: color)
+            var second = LineChart.Series(name: "", points: floor, color: color)
             second.isDashed = true
             series.append(second)
         }
@@ -49,8 +48,9 @@ public struct GrowthChart {
 
     private var title: String {
         switch axis {
-        case .batch, .threads: "Training, tokens a second"
-        case .sequence, .width: "Training, milliseconds a step"
+        case .batch: "Training, tokens a second; dashed: products alone"
+        case .threads: "Training, tokens a second; dashed: in proportion"
+        case .sequence, .width: "Training, milliseconds a step; dashed: products alone"
         }
     }
 

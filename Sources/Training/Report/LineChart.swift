@@ -64,12 +64,11 @@ struct LineChart {
             "<svg viewBox=\"0 0 \(Int(width)) \(Int(height))\" role=\"img\" aria-label=\"\(HTML.escaped(title))\">",
             "<text x=\"\(left)\" y=\"16\" class=\"title\">\(HTML.escaped(title))</text>",
         ]
-        for tick in 0...4 {
-            let value = low + (high - low) * Double(tick) / 4
-            let place = y(value)
+        for value in levels(low, high) {
+            let place = short(y(value))
             parts.append(
                 "<line x1=\"\(left)\" x2=\"\(width - right)\" y1=\"\(place)\" y2=\"\(place)\" class=\"grid\"/>"
-                    + "<text x=\"\(left - 6)\" y=\"\(place + 4)\" class=\"tick\" text-anchor=\"end\">\(label(value))</text>"
+                    + "<text x=\"\(left - 6)\" y=\"\(short(y(value) + 4))\" class=\"tick\" text-anchor=\"end\">\(label(value))</text>"
             )
         }
         let ticks =
@@ -85,20 +84,36 @@ struct LineChart {
                 "<text x=\"\(width - right)\" y=\"\(height - 4)\" class=\"tick\" text-anchor=\"end\">\(HTML.escaped(across))</text>"
             )
         }
-        for (index, curve) in series.enumerated() {
+        let named = series.count { !$0.name.isEmpty }
+        var index = 0
+        for curve in series {
             let path = thinned(curve.points).filter { $0.y.isFinite && (!isLogarithmic || $0.y > 0) }.map {
                 "\(short(x($0.x))),\(short(y(scale($0.y))))"
             }
             parts.append(
                 "<polyline points=\"\(path.joined(separator: " "))\" stroke=\"\(curve.color)\" class=\"curve\"\(curve.isDashed ? " stroke-dasharray=\"4 3\"" : "")/>"
             )
-            let place = width - right - 120 * Double(series.count - index)
+            if curve.name.isEmpty { continue }
+            let place = width - right - 120 * Double(named - index)
+            index += 1
             parts.append(
                 "<text x=\"\(place)\" y=\"16\" fill=\"\(curve.color)\" class=\"legend\">\(HTML.escaped(curve.name))</text>"
             )
         }
         parts.append("</svg>")
         return parts.joined(separator: "\n")
+    }
+
+    /// Where lines lie across: round numbers between two powers, or equal shares.
+    private func levels(_ low: Double, _ high: Double) -> [Double] {
+        guard isLogarithmic, isLogarithmicAcross else { return (0...4).map { low + (high - low) * Double($0) / 4 } }
+        func round(_ steps: [Double]) -> [Double] {
+            (Int(low.rounded(.down))...Int(high.rounded(.up))).flatMap { power in
+                steps.map { log10($0) + Double(power) }
+            }.filter { (low...high).contains($0) }
+        }
+        let fine = round([1, 2, 5])
+        return fine.count > 8 ? round([1]) : fine
     }
 
     private func scale(_ value: Double) -> Double { isLogarithmic ? log10(value) : value }
