@@ -31,6 +31,8 @@ struct AnswerJob {
         var done = 0
         var failed = 0
         var skipped = 0
+        /// Of those that an earlier call has dealt with, how many have no answer.
+        var failedBefore = 0
         var tokens = 0
         var seconds = 0.0
     }
@@ -38,10 +40,11 @@ struct AnswerJob {
     /// Runs the job; stops between batches when asked to.
     func run(_ items: [AnswerItem]) throws -> Outcome {
         var outcome = Outcome()
-        let finished = try output.map { try Self.finishedIDs($0) } ?? []
+        let (finished, failed) = try output.map { try Self.finishedIDs($0) } ?? ([], [])
         let file = try output.map { try AppendFile($0) }
         let waiting = items.enumerated().filter { !finished.contains($0.element.id) }
         outcome.skipped = items.count - waiting.count
+        outcome.failedBefore = items.count { failed.contains($0.id) }
         let answerer = try Answerer(
             bundle, options.settings, template: options.template, stopStrings: options.stopStrings)
         let start = ContinuousClock.now
@@ -108,12 +111,16 @@ struct AnswerJob {
         try file?.flush()
     }
 
-    /// Ids that an earlier call has answered.
-    private static func finishedIDs(_ path: String) throws -> Set<String> {
-        guard Files.exists(path) else { return [] }
+    /// Ids that an earlier call has dealt with, and those of them that have no answer.
+    private static func finishedIDs(_ path: String) throws -> (all: Set<String>, failed: Set<String>) {
+        guard Files.exists(path) else { return ([], []) }
         let lines = try Files.readText(path, limit: .max).split(separator: "\n")
         // A line torn by a kill is no JSON; AppendFile trims it and the item is answered again.
-        return Set(lines.compactMap { (try? JSON.parse(String($0), source: path))?["id"]?.string })
+        let records = lines.compactMap { try? JSON.parse(String($0), source: path) }
+        return (
+            Set(records.compactMap { $0["id"]?.string }),
+            Set(records.filter { $0["error"] != nil }.compactMap { $0["id"]?.string })
+        )
     }
 }
 

@@ -79,11 +79,15 @@ enum InferenceRun {
             if outcome.skipped > 0 { text += "; \(Formatting.count(outcome.skipped)) were there already" }
             if outcome.failed > 0 { text += "; \(outcome.failed) failed" }
             Console.error(text)
+            if outcome.failedBefore > 0 {
+                Console.error(
+                    "\(outcome.failedBefore) of those there have an \"error\" instead; delete their lines to try them again")
+            }
         }
         if Interruption.isRequested {
             Console.error("Stopped; the same command goes on from here.")
             throw ExitCode(ExitStatus.interrupted)
         }
-        if outcome.failed > 0 { throw ExitCode(ExitStatus.failed) }
+        if outcome.failed + outcome.failedBefore > 0 { throw ExitCode(ExitStatus.failed) }
     }
 }

@@ -91,9 +91,9 @@ struct EvaluateCommand: ParsableCommand {
         let outcome = try AnswerJob(bundle: bundle, options: options, output: file, field: "prediction", json: false)
             .run(items)
         if Interruption.isRequested { throw ExitCode(ExitStatus.interrupted) }
-        guard outcome.failed == 0 else {
+        guard outcome.failed + outcome.failedBefore == 0 else {
             throw UserError(
-                "\(outcome.failed) questions could not be answered, so a score would be of other questions",
+                "\(outcome.failed + outcome.failedBefore) questions could not be answered, so a score would be of other questions",
                 fix: "correct the pictures named above, or leave those questions out")
         }
         let known = Set(items.map(\.id))

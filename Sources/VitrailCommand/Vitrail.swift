@@ -57,13 +57,31 @@ enum Main {
     /// A mistyped command gets the nearest one instead of "unexpected arguments".
     private static func checkCommandName() {
         guard let name = CommandLine.arguments.dropFirst().first, !name.hasPrefix("-"), name != "help" else { return }
-        let known = Vitrail.configuration.subcommands.compactMap { $0.configuration.commandName }
-        guard !known.contains(name) else { return }
+        let commands = Vitrail.configuration.subcommands
+        if let command = commands.first(where: { $0.configuration.commandName == name }) {
+            return checkSubcommandName(of: command)
+        }
+        let known = commands.compactMap { $0.configuration.commandName }
         let nearest = Suggestion.nearest(to: name, among: known)
         Console.report(
             UserError(
                 "unknown command \"\(name)\"",
                 fix: nearest.map { "write \"vitrail \($0)\"" } ?? "one of \(known.joined(separator: ", "))"))
+        leave(ExitStatus.wrongUse)
+    }
+
+    /// The same for the second word of commands that have commands of their own.
+    private static func checkSubcommandName(of command: any ParsableCommand.Type) {
+        let known = command.configuration.subcommands.compactMap { $0.configuration.commandName }
+        let first = command.configuration.commandName ?? ""
+        guard let name = CommandLine.arguments.dropFirst(2).first, !known.isEmpty, !name.hasPrefix("-"), name != "help",
+            !known.contains(name)
+        else { return }
+        let nearest = Suggestion.nearest(to: name, among: known)
+        Console.report(
+            UserError(
+                "unknown command \"\(first) \(name)\"",
+                fix: nearest.map { "write \"vitrail \(first) \($0)\"" } ?? "one of \(known.joined(separator: ", "))"))
         leave(ExitStatus.wrongUse)
     }
 

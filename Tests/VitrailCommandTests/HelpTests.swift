@@ -32,6 +32,11 @@ struct HelpTests {
     /// Calls that are wrong in themselves: exit code 2 and a word of help.
     @Test(arguments: [
         (["trian", "a.yaml"], "train"),
+        (["bench", "stpe"], "vitrail bench step"),
+        (["bench", "growth", "--along", "depth"], "batch, sequence, width or threads"),
+        (["bench", "quality", "m"], "--questions"),
+        (["bench", "tower", "--memory-limit", "0"], "GiB"),
+        (["synthesize", "x", "--threads", "0"], "1 to 1024"),
         (["train"], "Missing expected argument"),
         (["caption", "a.png"], "--model"),
         (["caption", "--model", "m", "--tmperature", "1", "a.png"], "tmperature"),

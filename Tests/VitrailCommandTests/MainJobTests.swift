@@ -120,6 +120,15 @@ struct MainJobTests {
         #expect(result.error.contains("zz broken ü.png"), "said: \(result.error)")
         #expect(result.lines.filter { !$0.contains("\"error\"") }.count == 12)
         #expect(result.code == 1)
+        // With a journal it is tried once, and told of again.
+        let call = [
+            "caption", "--model", VitrailProcess.repository.path + "/Models/pebble", "shapes/test/images",
+            "--max-new-tokens", "2", "--output", "captions.jsonl",
+        ]
+        #expect(try vitrail.run(call).code == 1)
+        let again = try vitrail.run(call)
+        #expect(again.code == 1 && again.error.contains("1 of those there have an \"error\""), "said: \(again.error)")
+        #expect(try vitrail.text("captions.jsonl").split(separator: "\n").count == 13)
     }
 
     /// CSV in Excel's manner (byte order mark, quotes, semicolons are not guessed) with a column that is not there.
