@@ -48,9 +48,9 @@ public struct GrowthChart {
 
     private var title: String {
         switch axis {
-        case .batch: "Tokens a second (dashed: products alone)"
+        case .batch: "Tokens a second (dashed: products)"
         case .threads: "Tokens a second (dashed: in proportion)"
-        case .sequence, .width: "Milliseconds a step (dashed: products alone)"
+        case .sequence, .width: "Milliseconds a step (dashed: products)"
         }
     }
 
