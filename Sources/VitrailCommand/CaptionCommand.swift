@@ -81,7 +81,8 @@ enum InferenceRun {
             Console.error(text)
             if outcome.failedBefore > 0 {
                 Console.error(
-                    "\(outcome.failedBefore) of those there have an \"error\" instead; delete their lines to try them again")
+                    "\(outcome.failedBefore) of those there have an \"error\" instead; delete their lines to try them again"
+                )
             }
         }
         if Interruption.isRequested {
