@@ -225,6 +225,22 @@ def nanovlm_tiles(size, tile, most, upscales):
     return torch.cat([whole] + tiles).numpy(), rows, columns
 
 
+def eighths():
+    """JPEG files of the kinds that Vitrail's own encoder does not write, for decoding at an eighth of their size."""
+    image = Image.fromarray(picture(131, 77))
+    kinds = {
+        "restarts": {"subsampling": 2, "restart_marker_blocks": 3},
+        "restarts1": {"subsampling": 2, "restart_marker_blocks": 1, "optimize": True},
+        "grey": {"grey": True},
+        "halved": {"subsampling": 1},
+    }
+    for name, options in kinds.items():
+        data = io.BytesIO()
+        source = image.convert("L") if options.pop("grey", False) else image
+        source.save(data, "JPEG", quality=40, **options)
+        yield f"eighth-{name}.jpg", data.getvalue()
+
+
 def lines(items):
     return "[\n" + ",\n".join(json.dumps(item) for item in items) + "\n]\n"
 
@@ -236,6 +252,8 @@ def main():
     for name, data in pictures().items():
         (folder / "pictures" / name).write_bytes(data)
         entries.append({"file": name} | expected(name, data))
+    for name, data in eighths():
+        (folder / "pictures" / name).write_bytes(data)
     (folder / "pictures.json").write_text(lines(entries))
     (folder / "resizes.json").write_text(lines(resizes()))
     (folder / "processors.json").write_text(lines(processors()))

@@ -1,10 +1,12 @@
 // JPEG decoding with libjpeg-turbo: accurate integer inverse DCT and interpolated chroma, as Pillow does it.
 #include "decoder_internal.h"
+#include "jpeg_eighth.h"
 
 #include <setjmp.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <jpeglib.h>
 #include <jerror.h>
@@ -19,6 +21,8 @@ typedef struct {
     uint32_t maximum_scans;
     bool started, failed;
     uint8_t *cmyk_row;       // width x 4 bytes, for four-component files
+    uint8_t *eighth;         // the whole picture at an eighth of its size, where that was decoded without libjpeg
+    uint32_t next_row;       // of `eighth`
 } jpeg_state;
 
 static void on_error(j_common_ptr info) {
@@ -84,6 +88,7 @@ static void close_state(void *opaque) {
     if (!state) return;
     jpeg_destroy_decompress(&state->info);
     free(state->cmyk_row);
+    free(state->eighth);
     free(state);
 }
 
@@ -96,6 +101,18 @@ static void cmyk_to_rgb(const uint8_t *in, uint8_t *out, uint32_t width) {
             out[3 * x + c] = (uint8_t)(key - ((product + (product >> 8)) >> 8));
         }
     }
+}
+
+/// Decodes the picture without libjpeg where it is small enough and of the usual kind. What is damaged or unusual goes to libjpeg,
+/// from the start.
+static void decode_eighth(jpeg_state *state) {
+    struct jpeg_decompress_struct *info = &state->info;
+    if (info->scale_denom != 8 || !vitrail_jpeg_eighth_knows(info)) return;
+    state->eighth = malloc((size_t)info->output_width * info->output_height * 3);
+    if (!state->eighth) return;
+    if (vitrail_jpeg_eighth(info, info->src->next_input_byte, info->src->bytes_in_buffer, state->eighth)) return;
+    free(state->eighth);
+    state->eighth = NULL;
 }
 
 static vitrail_decode_status read_picture_rows(
@@ -113,7 +130,15 @@ static vitrail_decode_status read_picture_rows(
     }
     if (!state->started) {
         state->started = true;
-        jpeg_start_decompress(info);
+        decode_eighth(state);
+        if (!state->eighth) jpeg_start_decompress(info);
+    }
+    if (state->eighth) {
+        const size_t width = (size_t)info->output_width * 3;
+        for (uint32_t row = 0; row < rows && state->next_row < info->output_height; row++, state->next_row++) {
+            memcpy(out + row * stride, state->eighth + state->next_row * width, width);
+        }
+        return VITRAIL_DECODE_OK;
     }
     JDIMENSION last = info->output_scanline + rows;
     while (info->output_scanline < last) {
