@@ -19,6 +19,7 @@ final class FeatureCache {
     private(set) var hits = 0
     private(set) var misses = 0
     private var isFull = false
+    private let configuration: ModelConfiguration
 
     /// Opens the folder of a tower's features.
     ///
@@ -30,6 +31,7 @@ final class FeatureCache {
         self.byteLimit = byteLimit
         self.workers = workers
         backend = model.backend
+        configuration = model.configuration
         try Files.createDirectory(folder)
         try Files.removeLeftovers(in: folder)
         byteCount = 0
@@ -63,6 +65,7 @@ final class FeatureCache {
     /// Names and, where they are on disk, states of a group's pictures.
     private func read(_ group: PictureGroup, size: Int) -> [(name: String, states: StoredFeatures?)] {
         let folder = folder
+        let shape = shape(height: group.height, width: group.width)
         let result = try? Parallel.map(Array(0..<group.count), workers: workers) { index in
             var hash = SHA256()
             withUnsafeBytes(of: (UInt64(group.height).littleEndian, UInt64(group.width).littleEndian)) {
@@ -70,10 +73,20 @@ final class FeatureCache {
             }
             group.pixels[index * size..<(index + 1) * size].withUnsafeBytes { hash.update($0) }
             let name = SHA256.hex(hash.finish()) + ".features"
-            // A file that cannot be read is a picture that is computed again.
-            return (name: name, states: try? StoredFeatures(file: Paths.join(folder, name)))
+            // A file that cannot be read, or holds features of another shape, is a picture that is computed and written again.
+            let states = try? StoredFeatures(file: Paths.join(folder, name))
+            let fits = states.map { ($0.values.count / $0.columns, $0.columns) == shape } ?? false
+            return (name: name, states: fits ? states : nil)
         }
         return result ?? (0..<group.count).map { _ in (name: "", states: nil) }
+    }
+
+    /// Rows and columns of the tower's states of one picture.
+    private func shape(height: Int, width: Int) -> (rows: Int, columns: Int) {
+        guard let vision = configuration.vision else { return (0, 0) }
+        let patches = (height / vision.patchSize) * (width / vision.patchSize)
+        let hasClassToken = vision.hasClassToken && !configuration.features.dropsClassToken
+        return (patches + (hasClassToken ? 1 : 0), vision.hiddenSize)
     }
 
     /// Writes what there is room for. A full disk ends the writing, not the run.

@@ -22,11 +22,11 @@ struct StoredFeatures: Sendable {
         guard bytes.count >= 24, bytes.prefix(8).elementsEqual(Self.magic) else {
             throw UserError("\(path): no features")
         }
-        let count = Int(UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)) & 0xFFFF_FFFF)
-        let columns = Int(UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 16, as: UInt64.self)) & 0xFFFF_FFFF)
-        guard bytes.count == 24 + 4 * count, columns > 0, count > 0, count % columns == 0 else {
-            throw UserError("\(path): features of another length")
-        }
+        let count = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self))
+        let width = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 16, as: UInt64.self))
+        guard count == UInt64(bytes.count - 24) / 4, bytes.count % 4 == 0, count > 0, width > 0, count % width == 0,
+            let columns = Int(exactly: width), let count = Int(exactly: count)
+        else { throw UserError("\(path): features of another length") }
         self.columns = columns
         values = [Float](unsafeUninitializedCapacity: count) { target, initialized in
             UnsafeMutableRawBufferPointer(target).copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[24...]))
