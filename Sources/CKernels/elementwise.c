@@ -32,8 +32,10 @@ void vitrail_multiply(
 }
 
 void vitrail_activation(
-    vitrail_pool *pool, vitrail_activation_kind function, const float *x, float *destination, ptrdiff_t count) {
-    elementwise_args args = {.a = x, .destination = destination, .count = count, .function = (int)function};
+    vitrail_pool *pool, vitrail_activation_kind function, const float *x, float *destination, bool in_bfloat16,
+    ptrdiff_t count) {
+    elementwise_args args = {
+        .a = x, .destination = destination, .count = count, .function = (int)function, .is_narrow = in_bfloat16};
     run(pool, vitrail_kernels()->activation, &args, HEAVY_GRAIN);
 }
 
@@ -81,8 +83,9 @@ void vitrail_sum_rows(
 }
 
 void vitrail_gated_activation(
-    vitrail_pool *pool, vitrail_activation_kind function, vitrail_matrix x, vitrail_matrix destination) {
-    rows_args args = {.x = x, .destination = destination, .function = (int)function};
+    vitrail_pool *pool, vitrail_activation_kind function, vitrail_matrix x, vitrail_matrix destination,
+    bool in_bfloat16) {
+    rows_args args = {.x = x, .destination = destination, .function = (int)function, .is_narrow = in_bfloat16};
     if (destination.rows == 0 || destination.columns == 0) return;
     vitrail_pool_run(
         pool, vitrail_kernels()->gated_activation, &args,

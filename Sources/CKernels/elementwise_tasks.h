@@ -90,7 +90,8 @@ static void activation_task(void *context, int part, int parts) {
     ptrdiff_t begin, end;
     vitrail_share(a->count, 16, part, parts, &begin, &end);
 #define ACTIVATION_LOOP(function)                                                                                      \
-    EACH16(i, n, begin, end) store_n(a->destination + i, activate16(function, load_n(a->a + i, n), NULL), n)
+    EACH16(i, n, begin, end)                                                                                           \
+    store_either(a->destination, a->is_narrow, i, activate16(function, load_n(a->a + i, n), NULL), n)
     FOR_ACTIVATION(a->function, ACTIVATION_LOOP)
 }
 
@@ -116,9 +117,11 @@ static void gated_activation_task(void *context, int part, int parts) {
 #define GATED_LOOP(function)                                                                                           \
     for (ptrdiff_t r = begin; r < end; r++) {                                                                          \
         const float *gate = a->x.data + r * a->x.stride, *up = gate + columns;                                         \
-        float *destination = a->destination.data + r * a->destination.stride;                                          \
+        const ptrdiff_t start = r * a->destination.stride;                                                             \
         EACH16(c, n, 0, columns)                                                                                       \
-        store_n(destination + c, activate16(function, load_n(gate + c, n), NULL) * load_n(up + c, n), n);              \
+        store_either(                                                                                                  \
+            a->destination.data, a->is_narrow, start + c,                                                              \
+            activate16(function, load_n(gate + c, n), NULL) * load_n(up + c, n), n);                                   \
     }
     FOR_ACTIVATION(a->function, GATED_LOOP)
 }

@@ -13,7 +13,7 @@ typedef struct elementwise_args {
     float factor;
     uint64_t seed;
     int function;
-    bool accumulate;
+    bool accumulate, is_narrow;  // the destination is bfloat16
 } elementwise_args;
 
 /// Row by row over matrices.
@@ -22,7 +22,7 @@ typedef struct rows_args {
     const float *vector;
     float *partials;  // [parts, columns], or NULL
     int function;
-    bool accumulate;
+    bool accumulate, is_narrow;  // the destination is bfloat16
 } rows_args;
 
 typedef struct convert_args {
@@ -37,7 +37,7 @@ typedef struct norm_args {
     float *statistics;
     float epsilon;
     float *weight_partials, *bias_partials;  // [parts, columns], or NULL
-    bool accumulate;
+    bool accumulate, is_narrow;  // the destination is bfloat16
 } norm_args;
 
 typedef struct index_args {

@@ -6,7 +6,7 @@ static void layer_norm_task(void *context, int part, int parts) {
     vitrail_share(a->x.rows, 1, part, parts, &begin, &end);
     for (ptrdiff_t r = begin; r < end; r++) {
         const float *x = a->x.data + r * a->x.stride;
-        float *destination = a->destination.data + r * a->destination.stride;
+        const ptrdiff_t start = r * a->destination.stride;
         v16f sum = 0.0f, squares = 0.0f;
         EACH16(c, n, 0, columns) sum += load_n(x + c, n);
         float mean = sum16(sum) / (float)columns;
@@ -17,7 +17,8 @@ static void layer_norm_task(void *context, int part, int parts) {
         float inverse = 1.0f / __builtin_elementwise_sqrt(sum16(squares) / (float)columns + a->epsilon);
         EACH16(c, n, 0, columns) {
             v16f y = (load_n(x + c, n) - mean) * inverse;
-            store_n(destination + c, y * load_n(a->weight + c, n) + load_n(a->bias + c, n), n);
+            y = y * load_n(a->weight + c, n) + load_n(a->bias + c, n);
+            store_either(a->destination.data, a->is_narrow, start + c, y, n);
         }
         a->statistics[2 * r] = mean;
         a->statistics[2 * r + 1] = inverse;
@@ -64,7 +65,7 @@ static void rms_norm_task(void *context, int part, int parts) {
     vitrail_share(a->x.rows, 1, part, parts, &begin, &end);
     for (ptrdiff_t r = begin; r < end; r++) {
         const float *x = a->x.data + r * a->x.stride;
-        float *destination = a->destination.data + r * a->destination.stride;
+        const ptrdiff_t start = r * a->destination.stride;
         v16f squares = 0.0f;
         EACH16(c, n, 0, columns) {
             v16f v = load_n(x + c, n);
@@ -72,7 +73,8 @@ static void rms_norm_task(void *context, int part, int parts) {
         }
         float inverse = 1.0f / __builtin_elementwise_sqrt(sum16(squares) / (float)columns + a->epsilon);
         EACH16(c, n, 0, columns)
-        store_n(destination + c, load_n(x + c, n) * inverse * load_n(a->weight + c, n), n);
+        store_either(
+            a->destination.data, a->is_narrow, start + c, load_n(x + c, n) * inverse * load_n(a->weight + c, n), n);
         a->statistics[r] = inverse;
     }
 }

@@ -19,6 +19,10 @@ static vitrail_products_engine engine_of(const vitrail_product_args *args) {
     return args->engine == VITRAIL_PRODUCTS_AUTOMATIC ? vitrail_products_engine_in_use() : args->engine;
 }
 
+bool vitrail_products_in_bfloat16(void) {
+    return vitrail_products_engine_in_use() == VITRAIL_PRODUCTS_NATIVE && bfloat16_kernels_in_use();
+}
+
 bool vitrail_product_finishes(const vitrail_product_args *args) {
     return args->precision == VITRAIL_BFLOAT16 && args->k > 0 && engine_of(args) == VITRAIL_PRODUCTS_NATIVE
            && bfloat16_kernels_in_use() && product_bfloat16_visits(args, bfloat16_kernels_in_use()) == 1;
@@ -26,8 +30,15 @@ bool vitrail_product_finishes(const vitrail_product_args *args) {
 
 bool vitrail_product(vitrail_pool *pool, const vitrail_product_args *args) {
     if (args->m <= 0 || args->n <= 0) return true;
-    if (args->k > 0 && !args->addend && engine_of(args) == VITRAIL_PRODUCTS_OPENBLAS) {
-        return product_openblas(pool, args);
+    if (args->k > 0 && engine_of(args) == VITRAIL_PRODUCTS_OPENBLAS) {
+        if (!args->addend) return product_openblas(pool, args);
+        for (int64_t row = 0; row < args->m; row++) {
+            memcpy(args->c + row * args->ldc, args->addend + row * args->ld_addend, (size_t)args->n * sizeof(float));
+        }
+        vitrail_product_args onto = *args;
+        onto.addend = NULL;
+        onto.accumulate = true;
+        return product_openblas(pool, &onto);
     }
     if (args->k > 0 && args->precision == VITRAIL_BFLOAT16) {
         const bfloat16_kernels *kernels = bfloat16_kernels_in_use();

@@ -1,6 +1,7 @@
 // Vectors of 16 floats, lowered to whatever registers the including file's target has.
 // Included by the variant_*.c files only, inside their `target` region.
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <string.h>
@@ -40,6 +41,32 @@ INLINE void store_n(float *p, v16f v, ptrdiff_t n) {
     float lanes[16];
     store16(lanes, v);
     for (ptrdiff_t i = 0; i < n; i++) p[i] = lanes[i];
+}
+
+typedef uint32_t v16u __attribute__((ext_vector_type(16)));
+typedef uint16_t v16h __attribute__((ext_vector_type(16)));
+
+/// The first n lanes as bfloat16, nearest even; NaN stays NaN (quiet).
+INLINE void store_brain_n(uint16_t *p, v16f v, ptrdiff_t n) {
+    v16u bits;
+    memcpy(&bits, &v, sizeof bits);
+    v16u rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16;
+    rounded = (bits & 0x7FFFFFFF) > 0x7F800000 ? (bits >> 16 | 0x40) : rounded;
+    v16h narrow = __builtin_convertvector(rounded, v16h);
+    if (__builtin_expect(n >= 16, 1)) {
+        memcpy(p, &narrow, sizeof narrow);
+        return;
+    }
+    for (ptrdiff_t i = 0; i < n; i++) p[i] = narrow[i];
+}
+
+/// Stores to element `index` of floats, or of bfloat16 where `is_narrow`.
+INLINE void store_either(float *p, bool is_narrow, ptrdiff_t index, v16f v, ptrdiff_t n) {
+    if (is_narrow) {
+        store_brain_n((uint16_t *)p + index, v, n);
+    } else {
+        store_n(p + index, v, n);
+    }
 }
 
 INLINE float sum16(v16f v) {

@@ -36,7 +36,9 @@ extension CPUBackend {
 
     /// One pass with polynomials for exp, tanh and Φ that are within 3e-7 of the exact value.
     public func activation(_ function: Activation, _ x: Tensor, into destination: Tensor) {
-        vitrail_activation(pool, function.kernelKind, x.floatPointer, destination.floatPointer, x.count)
+        vitrail_activation(
+            pool, function.kernelKind, x.floatPointer, destination.matrix.target.data, destination.dtype == .bfloat16,
+            x.count)
     }
 
     /// One pass that computes the slope anew, so that nothing but x is kept.
@@ -50,7 +52,8 @@ extension CPUBackend {
 
     /// One pass: the activated gate is never written.
     public func gatedActivation(_ function: Activation, _ x: Matrix, into destination: Matrix) {
-        vitrail_gated_activation(pool, function.kernelKind, x.window, destination.window)
+        vitrail_gated_activation(
+            pool, function.kernelKind, x.window, destination.target, destination.dtype == .bfloat16)
     }
 
     /// One pass for both halves.

@@ -10,8 +10,8 @@ extension CPUBackend {
         _ x: Matrix, weight: Tensor, bias: Tensor, epsilon: Float, into destination: Matrix, statistics: Tensor
     ) {
         vitrail_layer_norm(
-            pool, x.window, weight.floatPointer, bias.floatPointer, epsilon, destination.window,
-            statistics.floatPointer)
+            pool, x.window, weight.floatPointer, bias.floatPointer, epsilon, destination.target,
+            destination.dtype == .bfloat16, statistics.floatPointer)
     }
 
     /// One pass over memory; weight and bias gradients are summed per thread and added in order.
@@ -28,7 +28,8 @@ extension CPUBackend {
     /// A row stays in the first-level cache while its length and the result are computed.
     public func rmsNorm(_ x: Matrix, weight: Tensor, epsilon: Float, into destination: Matrix, statistics: Tensor) {
         vitrail_rms_norm(
-            pool, x.window, weight.floatPointer, epsilon, destination.window, statistics.floatPointer)
+            pool, x.window, weight.floatPointer, epsilon, destination.target, destination.dtype == .bfloat16,
+            statistics.floatPointer)
     }
 
     /// One pass over memory; the weight gradient is summed per thread and added in order.

@@ -17,13 +17,73 @@ extension CPUBackend {
         let areFew = c.rows <= Self.fewRows && c.rows > 0 && !transposeA && transposeB && alpha == 1
         if areFew && a.dtype == .float32 && streamed(a, b, bias: bias, into: c, accumulate: accumulate) { return }
         let (left, right) = (readable(a), readable(b))
+        var arguments = productArguments(left, transposeA, right, transposeB, alpha, bias, c)
+        arguments.accumulate = accumulate
+        guard vitrail_product(pool, &arguments) else { failForMemory(c) }
+    }
+
+    /// bfloat16 where the processor multiplies it and products round to it.
+    public var factorType: DType { products == .bfloat16 && vitrail_products_in_bfloat16() ? .bfloat16 : .float32 }
+
+    /// What follows the product is done while its sums are in registers, where the product comes by its results once; one pass
+    /// each otherwise.
+    public func linearMap(
+        _ x: Matrix, weight: Matrix, bias: Tensor?, addend: Matrix?, activation: Activation?, into y: Matrix
+    ) {
+        if y.rows > Self.fewRows || y.dtype != .float32 {
+            let (left, right) = (readable(x), readable(weight))
+            var arguments = productArguments(left, false, right, true, 1, bias, y)
+            if let addend {
+                arguments.addend = UnsafePointer(addend.floatPointer)
+                arguments.ld_addend = Int64(addend.rowStride)
+            }
+            let isPlain = activation == nil && y.dtype == .float32
+            if isPlain || vitrail_product_finishes(&arguments) {
+                if let activation {
+                    arguments.activates = true
+                    arguments.activation = activation.kernelKind
+                }
+                arguments.c_type = y.dtype == .bfloat16 ? VITRAIL_BFLOAT16 : VITRAIL_FLOAT32
+                guard vitrail_product(pool, &arguments) else { failForMemory(y) }
+                return
+            }
+        }
+        let wide = y.dtype == .float32 && y.rowStride == y.columns ? y : empty([y.rows, y.columns]).matrix
+        product(
+            x, transposeA: false, weight, transposeB: true, alpha: 1, bias: bias, into: wide, accumulate: false)
+        if let addend {
+            vitrail_gather_rows(
+                pool, addend.pointer, addend.dtype.kernelType, addend.dtype.byteCount(of: addend.rowStride), nil,
+                wide.window, true)
+        }
+        let count = wide.rows * wide.columns
+        if let activation {
+            vitrail_activation(
+                pool, activation.kernelKind, wide.floatPointer, wide.floatPointer, false, count)
+        }
+        guard wide.tensor.storage !== y.tensor.storage else { return }
+        if y.dtype == .bfloat16 && y.rowStride == y.columns {
+            vitrail_convert(pool, wide.pointer, VITRAIL_DTYPE_FLOAT32, y.pointer, VITRAIL_DTYPE_BFLOAT16, count)
+        } else {
+            for row in 0..<y.rows {
+                vitrail_convert(
+                    pool, wide.rows(row..<row + 1).pointer, VITRAIL_DTYPE_FLOAT32, y.rows(row..<row + 1).pointer,
+                    y.dtype.kernelType, y.columns)
+            }
+        }
+    }
+
+    private func productArguments(
+        _ left: Matrix, _ transposeA: Bool, _ right: Matrix, _ transposeB: Bool, _ alpha: Float, _ bias: Tensor?,
+        _ c: Matrix
+    ) -> vitrail_product_args {
         var arguments = vitrail_product_args()
         arguments.m = Int64(c.rows)
         arguments.n = Int64(c.columns)
         arguments.k = Int64(transposeA ? left.rows : left.columns)
         arguments.a = UnsafeRawPointer(left.pointer)
         arguments.b = UnsafeRawPointer(right.pointer)
-        arguments.c = c.floatPointer
+        arguments.c = c.target.data
         arguments.lda = Int64(left.rowStride)
         arguments.ldb = Int64(right.rowStride)
         arguments.ldc = Int64(c.rowStride)
@@ -31,11 +91,10 @@ extension CPUBackend {
         arguments.alpha = alpha
         arguments.transpose_a = transposeA
         arguments.transpose_b = transposeB
-        arguments.accumulate = accumulate
         arguments.a_type = left.dtype == .bfloat16 ? VITRAIL_BFLOAT16 : VITRAIL_FLOAT32
         arguments.b_type = right.dtype == .bfloat16 ? VITRAIL_BFLOAT16 : VITRAIL_FLOAT32
         arguments.precision = products == .bfloat16 ? VITRAIL_BFLOAT16 : VITRAIL_FLOAT32
-        guard vitrail_product(pool, &arguments) else { failForMemory(c) }
+        return arguments
     }
 
     /// Multiplies few rows where a format can be streamed in this precision; false where it cannot.

@@ -53,6 +53,15 @@ extension Matrix {
     var window: vitrail_matrix { vitrail_matrix(data: floatPointer, rows: rows, columns: columns, stride: rowStride) }
 }
 
+extension Matrix {
+    /// The window of a destination that may be bfloat16: its elements are then half as wide as the type says.
+    var target: vitrail_matrix {
+        precondition(dtype == .float32 || dtype == .bfloat16, "results are float32 or bfloat16, not \(dtype)")
+        return vitrail_matrix(
+            data: pointer.assumingMemoryBound(to: Float.self), rows: rows, columns: columns, stride: rowStride)
+    }
+}
+
 extension DType {
     /// The kernels' number for it.
     var kernelType: vitrail_dtype { vitrail_dtype(UInt32(rawValue)) }

@@ -69,8 +69,19 @@ public final class Attention: Module {
     /// - Parameters:
     ///   - x: `[tokens, hidden]`.
     ///   - layer: this layer's index, for its place in the cache.
+    ///   - residual: what the result is added to, `[tokens, hidden]`.
     /// - Returns: `[tokens, hidden]`.
-    public func callAsFunction(_ x: Tensor, _ context: AttentionContext, layer: Int) -> Tensor {
+    public func callAsFunction(
+        _ x: Tensor, _ context: AttentionContext, layer: Int, addedTo residual: Tensor
+    ) -> Tensor {
+        output.added(to: residual, mixed(x, context, layer: layer))
+    }
+
+    /// Whether only products read the input.
+    var takesFactors: Bool { query.takesFactors && key.takesFactors && value.takesFactors }
+
+    /// Values weighted by attention, before the output map.
+    private func mixed(_ x: Tensor, _ context: AttentionContext, layer: Int) -> Tensor {
         var qkv = projected(x)
         if let rotary, let positions = context.positions {
             rotary(&qkv, columns: heads.queryColumns + heads.keyValueColumns, positions: positions)
@@ -79,11 +90,11 @@ public final class Attention: Module {
         segments.window = window
         guard let cache = context.cache else {
             if let prefix = context.prefix?.keysAndValues(layer: layer) {
-                return output(attention(qkv, prefix: prefix, heads: heads, segments: segments))
+                return attention(qkv, prefix: prefix, heads: heads, segments: segments)
             }
-            return output(attention(qkv, heads: heads, segments: segments))
+            return attention(qkv, heads: heads, segments: segments)
         }
-        return output(cache.attend(qkv, heads: heads, segments: segments, layer: layer))
+        return cache.attend(qkv, heads: heads, segments: segments, layer: layer)
     }
 
     /// Queries, keys and values side by side, `[tokens, queryColumns + 2 · keyValueColumns]`.

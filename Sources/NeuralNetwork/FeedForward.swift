@@ -1,7 +1,7 @@
 public import TensorCore
 
 /// Two linear maps with an activation between: the vision tower's feed-forward, and the `mlp2x_gelu` projector.
-public final class MLP: Layer {
+public final class MLP: ResidualLayer {
     let first: Linear
     let second: Linear
     let activation: Activation
@@ -31,12 +31,20 @@ public final class MLP: Layer {
 
     /// Applies the layer to the last axis.
     public func callAsFunction(_ x: Tensor) -> Tensor {
-        second(TensorCore.activation(activation, first(x)))
+        second(inner(x))
     }
+
+    /// residual + the layer's result.
+    public func added(to residual: Tensor, _ x: Tensor) -> Tensor { second.added(to: residual, inner(x)) }
+
+    /// Whether only products read the layer's input.
+    public var takesFactors: Bool { first.takesFactors }
+
+    private func inner(_ x: Tensor) -> Tensor { first.activated(activation, x, asFactor: second.takesFactors) }
 }
 
 /// down(activation(gate(x)) ⊙ up(x)), the decoder's feed-forward (Shazeer 2020).
-public final class GatedMLP: Layer {
+public final class GatedMLP: ResidualLayer {
     let gate: Linear
     let up: Linear
     let down: Linear
@@ -63,6 +71,16 @@ public final class GatedMLP: Layer {
 
     /// Applies the layer to the last axis.
     public func callAsFunction(_ x: Tensor) -> Tensor {
-        down(gatedActivation(activation, Linear.together([gate, up], x)))
+        down(inner(x))
+    }
+
+    /// residual + the layer's result.
+    public func added(to residual: Tensor, _ x: Tensor) -> Tensor { down.added(to: residual, inner(x)) }
+
+    /// Whether only products read the layer's input.
+    public var takesFactors: Bool { gate.takesFactors && up.takesFactors }
+
+    private func inner(_ x: Tensor) -> Tensor {
+        gatedActivation(activation, Linear.together([gate, up], x), asFactor: down.takesFactors)
     }
 }

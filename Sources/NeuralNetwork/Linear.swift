@@ -47,6 +47,21 @@ public final class Linear: Layer, TuningSite {
     /// Applies the layer to the last axis.
     public func callAsFunction(_ x: Tensor) -> Tensor { Self.together([self], x) }
 
+    /// Whether the map's input is read by products only.
+    var takesFactors: Bool { adapter == nil && weight.source == nil }
+
+    /// residual + the map's result, in one kernel where nothing is attached to the map.
+    func added(to residual: Tensor, _ x: Tensor) -> Tensor {
+        guard adapter == nil, weight.source == nil else { return residual + self(x) }
+        return linear(x, weight: weight.tensor, bias: bias?.tensor, addedTo: residual)
+    }
+
+    /// function(the map's result), in one kernel where nothing is attached to the map and nobody wants gradients.
+    func activated(_ function: Activation, _ x: Tensor, asFactor: Bool) -> Tensor {
+        guard adapter == nil, weight.source == nil else { return activation(function, self(x), asFactor: asFactor) }
+        return activatedLinear(function, x, weight: weight.tensor, bias: bias?.tensor, asFactor: asFactor)
+    }
+
     /// Several maps of one input, results side by side; one product when adapters only add to it.
     public static func together(_ maps: [Linear], _ x: Tensor) -> Tensor {
         if maps.allSatisfy({ $0.adapter == nil || $0.adapter is any AdditiveLinearAdapter }) {

@@ -20,6 +20,11 @@ public final class LayerNorm: Layer {
     public func callAsFunction(_ x: Tensor) -> Tensor {
         layerNorm(x, weight: weight.tensor, bias: bias.tensor, epsilon: epsilon)
     }
+
+    /// The result for products alone.
+    public func factor(_ x: Tensor) -> Tensor {
+        layerNorm(x, weight: weight.tensor, bias: bias.tensor, epsilon: epsilon, asFactor: true)
+    }
 }
 
 /// Root-mean-square normalisation (Zhang & Sennrich 2019), the decoder's norm.
@@ -45,6 +50,11 @@ public final class RMSNorm: Layer {
 
     /// Applies the layer to the last axis.
     public func callAsFunction(_ x: Tensor) -> Tensor {
-        rmsNorm(x, weight: ones.map { weight.tensor + $0 } ?? weight.tensor, epsilon: epsilon)
+        rmsNorm(x, weight: factors, epsilon: epsilon)
     }
+
+    /// The result for products alone.
+    public func factor(_ x: Tensor) -> Tensor { rmsNorm(x, weight: factors, epsilon: epsilon, asFactor: true) }
+
+    private var factors: Tensor { ones.map { weight.tensor + $0 } ?? weight.tensor }
 }

@@ -13,6 +13,21 @@ public protocol Module: ParameterNode {}
 public protocol Layer: Module {
     /// Applies the layer to the last axis.
     func callAsFunction(_ x: Tensor) -> Tensor
+    /// The result in the form in which products read it best; nothing else may read it.
+    func factor(_ x: Tensor) -> Tensor
+}
+
+extension Layer {
+    /// The result as it is.
+    public func factor(_ x: Tensor) -> Tensor { self(x) }
+}
+
+/// A layer whose result is added to the residual stream.
+public protocol ResidualLayer: Layer {
+    /// residual + the layer's result.
+    func added(to residual: Tensor, _ x: Tensor) -> Tensor
+    /// Whether only products read the layer's input.
+    var takesFactors: Bool { get }
 }
 
 /// Parameters by path, in the order in which the modules list them: `layers.0.attention.query.weight`.

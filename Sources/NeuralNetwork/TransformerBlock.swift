@@ -9,7 +9,7 @@ public protocol DecoderBlock: Module {
 }
 
 /// A pre-norm transformer block: `<LayerNorm, MLP>` in the vision tower and GPT-2, `<RMSNorm, GatedMLP>` in other decoders.
-public final class TransformerBlock<Norm: Layer, FeedForward: Layer>: DecoderBlock {
+public final class TransformerBlock<Norm: Layer, FeedForward: ResidualLayer>: DecoderBlock {
     let norm1: Norm
     let attention: Attention
     let norm2: Norm
@@ -32,7 +32,8 @@ public final class TransformerBlock<Norm: Layer, FeedForward: Layer>: DecoderBlo
     ///   - x: `[tokens, hidden]`.
     ///   - layer: this block's index.
     public func callAsFunction(_ x: Tensor, _ context: AttentionContext, layer: Int) -> Tensor {
-        let h = x + attention(norm1(x), context, layer: layer)
-        return h + feedForward(norm2(h))
+        let h = attention(
+            attention.takesFactors ? norm1.factor(x) : norm1(x), context, layer: layer, addedTo: x)
+        return feedForward.added(to: h, feedForward.takesFactors ? norm2.factor(h) : norm2(h))
     }
 }

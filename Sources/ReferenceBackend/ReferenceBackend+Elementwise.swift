@@ -93,7 +93,7 @@ extension ReferenceBackend {
 
 extension Activation {
     /// φ(x).
-    fileprivate func value(_ x: Double) -> Double {
+    func value(_ x: Double) -> Double {
         switch self {
         case .gelu: 0.5 * x * erfc(-x / 2.0.squareRoot())
         case .geluTanh: 0.5 * x * (1 + Foundation.tanh(Self.inner(x)))

@@ -16,6 +16,22 @@ extension ReferenceBackend {
         }
     }
 
+    /// y[r, n] = φ(Σ_k x[r, k] w[n, k] + bias[n] + addend[r, n]).
+    public func linearMap(
+        _ x: Matrix, weight: Matrix, bias: Tensor?, addend: Matrix?, activation: Activation?, into y: Matrix
+    ) {
+        let (rows, weights) = (operand(x, transposed: false), operand(weight, transposed: false))
+        for r in 0..<y.rows {
+            for n in 0..<y.columns {
+                let value = dot(rows[r], weights[n]) + (bias?.element(n) ?? 0) + (addend?[r, n] ?? 0)
+                y.set(r, n, activation.map { $0.value(value) } ?? value)
+            }
+        }
+    }
+
+    /// float32: its products round nothing.
+    public var factorType: DType { .float32 }
+
     /// The rows of a matrix, or of its transpose.
     private func operand(_ matrix: Matrix, transposed: Bool) -> [[Double]] {
         let rows = (0..<matrix.rows).map(matrix.row)

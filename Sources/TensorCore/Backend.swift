@@ -63,6 +63,14 @@ public protocol Backend: AnyObject {
         _ a: Matrix, transposeA: Bool, _ b: Matrix, transposeB: Bool, alpha: Float, bias: Tensor?, into c: Matrix,
         accumulate: Bool)
 
+    /// y = function(x · weightᵀ + bias + addend), a linear map with what follows it, so that its result is written once. `weight` is
+    /// `[outputs, inputs]` in any weight dtype; y is float32 or of `factorType`.
+    func linearMap(
+        _ x: Matrix, weight: Matrix, bias: Tensor?, addend: Matrix?, activation: Activation?, into y: Matrix)
+    /// How results are best stored that nothing but products reads: bfloat16 where those round their factors to it anyway. Norms
+    /// and activation functions write it too.
+    var factorType: DType { get }
+
     // MARK: Norms
 
     /// destination = (x − mean) / √(variance + ε) · weight + bias, per row; `statistics` `[rows, 2]` keeps mean and 1/√(…).

@@ -101,6 +101,13 @@ package final class CountingBackend: Backend {
             a, transposeA: transposeA, b, transposeB: transposeB, alpha: alpha, bias: bias, into: c,
             accumulate: accumulate)
     }
+    package var factorType: DType { base.factorType }
+    package func linearMap(
+        _ x: Matrix, weight: Matrix, bias: Tensor?, addend: Matrix?, activation: Activation?, into y: Matrix
+    ) {
+        count()
+        base.linearMap(x, weight: weight, bias: bias, addend: addend, activation: activation, into: y)
+    }
     package func layerNorm(
         _ x: Matrix, weight: Tensor, bias: Tensor, epsilon: Float, into destination: Matrix, statistics: Tensor
     ) {

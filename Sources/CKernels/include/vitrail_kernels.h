@@ -82,16 +82,19 @@ void vitrail_scale_columns(
 /// destination[c] = Σ_r a[r, c] · b[r, c] (+ destination); without b (NULL), Σ_r a[r, c].
 void vitrail_sum_rows(
     vitrail_pool *pool, vitrail_matrix a, const vitrail_matrix *b, float *destination, bool accumulate);
-/// destination = function(x); may be the same memory.
+/// destination = function(x); may be the same memory. With `in_bfloat16`, here and below, the destination's elements (and its
+/// stride) are those of bfloat16, to which results are rounded.
 void vitrail_activation(
-    vitrail_pool *pool, vitrail_activation_kind function, const float *x, float *destination, ptrdiff_t count);
+    vitrail_pool *pool, vitrail_activation_kind function, const float *x, float *destination, bool in_bfloat16,
+    ptrdiff_t count);
 /// destination = gradient ⊙ function′(x) (+ destination); may be the same memory as gradient or x.
 void vitrail_activation_gradient(
     vitrail_pool *pool, vitrail_activation_kind function, const float *x, const float *gradient, float *destination,
     ptrdiff_t count, bool accumulate);
 /// destination[r, f] = function(x[r, f]) · x[r, F + f], with F = destination.columns = x.columns / 2.
 void vitrail_gated_activation(
-    vitrail_pool *pool, vitrail_activation_kind function, vitrail_matrix x, vitrail_matrix destination);
+    vitrail_pool *pool, vitrail_activation_kind function, vitrail_matrix x, vitrail_matrix destination,
+    bool in_bfloat16);
 /// Gradient of `vitrail_gated_activation` for both halves: destination [rows, 2F], gradient [rows, F]; destination may be x.
 void vitrail_gated_activation_gradient(
     vitrail_pool *pool, vitrail_activation_kind function, vitrail_matrix x, vitrail_matrix gradient,
@@ -107,7 +110,7 @@ void vitrail_dropout(
 /// destination = (x − mean) / √(variance + ε) · weight + bias; statistics [rows, 2] = mean, 1/√(…).
 void vitrail_layer_norm(
     vitrail_pool *pool, vitrail_matrix x, const float *weight, const float *bias, float epsilon,
-    vitrail_matrix destination, float *statistics);
+    vitrail_matrix destination, bool in_bfloat16, float *statistics);
 /// Gradients of `vitrail_layer_norm`; `into` may be the same memory as `gradient`.
 void vitrail_layer_norm_gradient(
     vitrail_pool *pool, vitrail_matrix x, const float *weight, const float *statistics, vitrail_matrix gradient,
@@ -116,7 +119,7 @@ void vitrail_layer_norm_gradient(
 /// destination = x / √(mean(x²) + ε) · weight; statistics [rows] = 1/√(…).
 void vitrail_rms_norm(
     vitrail_pool *pool, vitrail_matrix x, const float *weight, float epsilon, vitrail_matrix destination,
-    float *statistics);
+    bool in_bfloat16, float *statistics);
 /// Gradients of `vitrail_rms_norm`; `into` may be the same memory as `gradient`.
 void vitrail_rms_norm_gradient(
     vitrail_pool *pool, vitrail_matrix x, const float *weight, const float *statistics, vitrail_matrix gradient,

@@ -53,6 +53,9 @@ bool vitrail_product_finishes(const vitrail_product_args *args);
 /// Returns false when scratch memory is short; C is then undefined.
 bool vitrail_product(vitrail_pool *pool, const vitrail_product_args *args);
 
+/// Whether products in bfloat16 precision read bfloat16 faster than float32: this processor has instructions for it.
+bool vitrail_products_in_bfloat16(void);
+
 /// Chooses the engine of the process; must not be called while products run.
 void vitrail_products_set_engine(vitrail_products_engine engine);
 

@@ -46,16 +46,19 @@ public func scaledColumns(_ x: Tensor, by vector: Tensor) -> Tensor {
 }
 
 /// function(x), element by element; gradient: dy ⊙ function′(x).
-public func activation(_ function: Activation, _ x: Tensor) -> Tensor {
+///
+/// - Parameter asFactor: whether only products read the result, which may then be of the back end's `factorType`.
+public func activation(_ function: Activation, _ x: Tensor, asFactor: Bool = false) -> Tensor {
     let backend = x.backend
-    let y = backend.empty(x.shape)
+    let dtype = backend.resultType(of: x.shape, asFactor: asFactor)
+    let y = backend.empty(x.shape, dtype)
     backend.activation(function, x, into: y)
     return y.recorded(from: [x.node]) { gradient in
         x.node?.accumulate {
             backend.activationGradient(function, x, gradient: gradient, into: $0, accumulate: $1)
         }
     }.remade {
-        let again = backend.empty(x.shape)
+        let again = backend.empty(x.shape, dtype)
         backend.activation(function, x, into: again)
         return again
     }
@@ -64,11 +67,14 @@ public func activation(_ function: Activation, _ x: Tensor) -> Tensor {
 /// function(gate) ⊙ up for gate and up side by side, `[…, 2F]` → `[…, F]` (SwiGLU, Shazeer 2020).
 ///
 /// Gradients: dgate = dy ⊙ up ⊙ function′(gate), dup = dy ⊙ function(gate).
-public func gatedActivation(_ function: Activation, _ x: Tensor) -> Tensor {
+///
+/// - Parameter asFactor: whether only products read the result, which may then be of the back end's `factorType`.
+public func gatedActivation(_ function: Activation, _ x: Tensor, asFactor: Bool = false) -> Tensor {
     precondition(x.shape.columns % 2 == 0, "gated activation: \(x.shape) has no two halves")
     let backend = x.backend
     let shape = Shape(x.shape.dimensions.dropLast() + [x.shape.columns / 2])
-    let y = backend.empty(shape)
+    let dtype = backend.resultType(of: shape, asFactor: asFactor)
+    let y = backend.empty(shape, dtype)
     backend.gatedActivation(function, x.matrix, into: y.matrix)
     return y.recorded(from: [x.node]) { gradient in
         x.node?.accumulate {
@@ -76,7 +82,7 @@ public func gatedActivation(_ function: Activation, _ x: Tensor) -> Tensor {
                 function, x.matrix, gradient: gradient.matrix, into: $0.matrix, accumulate: $1)
         }
     }.remade {
-        let again = backend.empty(shape)
+        let again = backend.empty(shape, dtype)
         backend.gatedActivation(function, x.matrix, into: again.matrix)
         return again
     }

@@ -1,12 +1,17 @@
 /// (x − mean) / √(variance + ε) · weight + bias over the last axis (Ba et al. 2016).
 ///
 /// With x̂ the normalised row and g = dy ⊙ weight: dx = (g − mean(g) − x̂ mean(g x̂)) / √(variance + ε), dweight = Σ dy x̂, dbias = Σ dy.
-public func layerNorm(_ x: Tensor, weight: Tensor, bias: Tensor, epsilon: Float) -> Tensor {
+///
+/// - Parameter asFactor: whether only products read the result, which may then be of the back end's `factorType`.
+public func layerNorm(
+    _ x: Tensor, weight: Tensor, bias: Tensor, epsilon: Float, asFactor: Bool = false
+) -> Tensor {
     precondition(
         weight.count == x.shape.columns && bias.count == x.shape.columns,
         "layer norm: weight \(weight.shape), bias \(bias.shape) for \(x.shape)")
     let backend = x.backend
-    let y = backend.empty(x.shape)
+    let dtype = backend.resultType(of: x.shape, asFactor: asFactor)
+    let y = backend.empty(x.shape, dtype)
     let statistics = backend.empty([x.shape.rows, 2])
     backend.layerNorm(x.matrix, weight: weight, bias: bias, epsilon: epsilon, into: y.matrix, statistics: statistics)
     return y.recorded(from: [x.node, weight.node, bias.node]) { gradient in
@@ -16,7 +21,7 @@ public func layerNorm(_ x: Tensor, weight: Tensor, bias: Tensor, epsilon: Float)
                 into: xGradient.map { ($0.0.matrix, $0.1) }, weightGradient: weightGradient, biasGradient: biasGradient)
         }
     }.remade {
-        let again = backend.empty(x.shape)
+        let again = backend.empty(x.shape, dtype)
         backend.layerNorm(
             x.matrix, weight: weight, bias: bias, epsilon: epsilon, into: again.matrix,
             statistics: backend.empty(statistics.shape))
@@ -27,10 +32,13 @@ public func layerNorm(_ x: Tensor, weight: Tensor, bias: Tensor, epsilon: Float)
 /// x / √(mean(x²) + ε) · weight over the last axis (Zhang & Sennrich 2019).
 ///
 /// With x̂ = x r, r = 1/√(…) and g = dy ⊙ weight: dx = r (g − x̂ mean(g x̂)), dweight = Σ dy x̂.
-public func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float) -> Tensor {
+///
+/// - Parameter asFactor: whether only products read the result, which may then be of the back end's `factorType`.
+public func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float, asFactor: Bool = false) -> Tensor {
     precondition(weight.count == x.shape.columns, "RMS norm: weight \(weight.shape) for \(x.shape)")
     let backend = x.backend
-    let y = backend.empty(x.shape)
+    let dtype = backend.resultType(of: x.shape, asFactor: asFactor)
+    let y = backend.empty(x.shape, dtype)
     let statistics = backend.empty([x.shape.rows])
     backend.rmsNorm(x.matrix, weight: weight, epsilon: epsilon, into: y.matrix, statistics: statistics)
     return y.recorded(from: [x.node, weight.node]) { gradient in
@@ -40,7 +48,7 @@ public func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float) -> Tensor {
                 into: xGradient.map { ($0.0.matrix, $0.1) }, weightGradient: weightGradient)
         }
     }.remade {
-        let again = backend.empty(x.shape)
+        let again = backend.empty(x.shape, dtype)
         backend.rmsNorm(
             x.matrix, weight: weight, epsilon: epsilon, into: again.matrix,
             statistics: backend.empty(statistics.shape))

@@ -77,6 +77,24 @@ public final class MeasuringBackend: Backend {
         }
     }
 
+    /// The measured back end's.
+    public var factorType: DType { base.factorType }
+
+    /// Forwards, and notes the product's form.
+    public func linearMap(
+        _ x: Matrix, weight: Matrix, bias: Tensor?, addend: Matrix?, activation: Activation?, into y: Matrix
+    ) {
+        if isMeasuring {
+            let form = ProductForm(
+                rows: y.rows, columns: y.columns, terms: x.columns, transposeA: false, transposeB: true,
+                accumulates: false, left: x.dtype, right: weight.dtype)
+            products[form, default: 0] += 1
+        }
+        timed(.products) {
+            base.linearMap(x, weight: weight, bias: bias, addend: addend, activation: activation, into: y)
+        }
+    }
+
     /// Forwards, and notes the product's form.
     public func product(
         _ a: Matrix, transposeA: Bool, _ b: Matrix, transposeB: Bool, alpha: Float, bias: Tensor?, into c: Matrix,

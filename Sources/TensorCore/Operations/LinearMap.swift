@@ -1,0 +1,61 @@
+/// x Wᵀ + b + residual: a map back into the residual stream, with the sum.
+///
+/// Gradients are those of `linear`; the residual receives the result's own, without a copy.
+/// - Parameters:
+///   - x: `[…, inputs]`.
+///   - weight: `[outputs, inputs]`, in any weight dtype.
+///   - bias: `[outputs]`.
+///   - residual: `[…, outputs]`.
+public func linear(_ x: Tensor, weight: Tensor, bias: Tensor?, addedTo residual: Tensor) -> Tensor {
+    precondition(
+        x.shape.columns == weight.shape.columns && residual.shape.columns == weight.shape.rows
+            && residual.shape.rows == x.shape.rows && bias.map { $0.count == weight.shape.rows } ?? true,
+        "linear: input \(x.shape), weight \(weight.shape) and residual \(residual.shape) do not fit")
+    let backend = x.backend
+    let y = backend.empty(residual.shape)
+    backend.linearMap(
+        x.matrix, weight: weight.matrix, bias: bias, addend: residual.matrix, activation: nil, into: y.matrix)
+    let (source, weightNode, biasNode, residualNode) = (x.node, weight.node, bias?.node, residual.node)
+    let input = weightNode == nil ? nil : KeptValue(x)
+    let factor = weight.detached
+    return y.recorded(from: [source, weightNode, biasNode, residualNode]) { gradient in
+        let dy = gradient.matrix
+        weightNode?.accumulate { destination, accumulates in
+            backend.product(
+                dy, transposeA: true, input!.tensor.matrix, transposeB: false, alpha: 1, bias: nil,
+                into: destination.matrix, accumulate: accumulates)
+        }
+        biasNode?.accumulate { backend.sumRows(dy, nil, into: $0, accumulate: $1) }
+        source?.accumulate { destination, accumulates in
+            backend.product(
+                dy, transposeA: false, factor.matrix, transposeB: false, alpha: 1, bias: nil,
+                into: destination.matrix, accumulate: accumulates)
+        }
+        residualNode?.accept(gradient)
+    }
+}
+
+/// function(x Wᵀ + b).
+///
+/// Where nobody wants gradients it is one kernel, and the value before the function is never written. Otherwise it is both
+/// operations, with their gradients.
+/// - Parameter asFactor: whether only products read the result, which may then be of the back end's `factorType`.
+public func activatedLinear(
+    _ function: Activation, _ x: Tensor, weight: Tensor, bias: Tensor?, asFactor: Bool = false
+) -> Tensor {
+    guard x.node == nil, weight.node == nil, bias?.node == nil else {
+        return activation(function, linear(x, weight: weight, bias: bias), asFactor: asFactor)
+    }
+    precondition(x.shape.columns == weight.shape.columns, "linear: input \(x.shape) does not fit \(weight.shape)")
+    let backend = x.backend
+    let shape = Shape(x.shape.dimensions.dropLast() + [weight.shape.rows])
+    let y = backend.empty(shape, backend.resultType(of: shape, asFactor: asFactor))
+    backend.linearMap(
+        x.matrix, weight: weight.matrix, bias: bias, addend: nil, activation: function, into: y.matrix)
+    return y
+}
+
+extension Backend {
+    /// What a result is stored in: a few rows stay float32, since products stream weights past them.
+    func resultType(of shape: Shape, asFactor: Bool) -> DType { asFactor && shape.rows > 16 ? factorType : .float32 }
+}
