@@ -227,7 +227,7 @@ def nano(clone):
 SIZES = [(SIDE, SIDE), (70, 40), (33, 90), (20, 21)]
 
 
-def data(folder, pictures, tiled):
+def data(folder, pictures, tiled, several=False):
     rng = np.random.default_rng(3)
     lines = []
     for index in range(4):
@@ -239,6 +239,9 @@ def data(folder, pictures, tiled):
             width, height = SIZES[index] if tiled else (SIDE, SIDE)
             Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(folder / f"{index}.png")
             record["image"] = f"{index}.png"
+            if several and index == 3:  # a second picture, the first record's
+                record["image"] = ["3.png", "1.png"]
+                record["conversations"][0]["value"] = "<image>\n" + record["conversations"][0]["value"]
         lines.append(json.dumps(record))
     (folder / "data.jsonl").write_text("\n".join(lines) + "\n")
 
@@ -286,6 +289,22 @@ def nano_pixels(picture, config):
     return torch.cat([small, tiles])
 
 
+def check_nano_ids(tiles, pictures, config, ids, folder):
+    """get_image_string of nanoVLM's data/processors.py: its tokens must stand in ours."""
+    text, image = "", "<|image|>" * config.mp_image_token_length
+    for index, (cut, path) in enumerate(zip(tiles, pictures)):
+        text += f"<image: {index}>" if len(tiles) > 1 else ""
+        text += "<|global_image|>" + image
+        if len(cut) > 1:
+            width, height = Image.open(path).size
+            wide = min(config.max_img_size, -(-max(width, height) // config.vit_img_size) * config.vit_img_size) // config.vit_img_size
+            rows, columns = ((len(cut) - 1) // wide, wide) if width >= height else (wide, (len(cut) - 1) // wide)
+            text += "".join(f"<row_{r + 1}_col_{c + 1}>" + image for r in range(rows) for c in range(columns))
+    known = tokenizers.Tokenizer.from_file(str(folder / "out" / "tokenizer.json"))
+    expected = known.encode(text, add_special_tokens=False).ids
+    assert any(ids[n:n + len(expected)] == expected for n in range(len(ids))), "the ids of pictures differ from nanoVLM's"
+
+
 def losses(name, model, score, folder):
     """−log p of the same tokens by the peer."""
     ids = torch.tensor([score["ids"]])
@@ -293,7 +312,10 @@ def losses(name, model, score, folder):
     with torch.no_grad():
         if name == "nanoVLM":
             model.tokenizer.image_token_id = json.loads((folder / "out" / "tokenizer.json").read_text())["added_tokens"][-18]["id"]
-            hidden, _ = model(ids, nano_pixels(picture, model.cfg))
+            pictures = [picture] + ([folder / "1.png"] if score["id"] == "3" else [])
+            tiles = [nano_pixels(path, model.cfg) for path in pictures]
+            check_nano_ids(tiles, pictures, model.cfg, score["ids"], folder)
+            hidden, _ = model(ids, torch.cat(tiles))
             logits = model.decoder.head(hidden)
         else:
             inputs = dict(input_ids=ids, attention_mask=torch.ones_like(ids))
@@ -324,10 +346,11 @@ def check_generation(vitrail, model, folder):
 def attempt(options, name, folder):
     vitrail = options.vitrail
     joined, pictures = name in TOWERS, name in TOWERS or ":" in name or "LLaVA" in name or name == "nanoVLM"
-    data(folder, pictures, tiled=name.startswith(("LlavaNext", "Idefics3", "SmolVLM", "nanoVLM")) or "anyres" in name)
+    data(folder, pictures, tiled=name.startswith(("LlavaNext", "Idefics3", "SmolVLM", "nanoVLM")) or "anyres" in name,
+         several=name == "nanoVLM")
     parts = "[vision, projector, language]" if pictures else "[language]"
     model, steps = folder / "model", 1
-    template = "paligemma" if name.startswith("PaliGemma") else "vicuna_v1"
+    template = "paligemma" if name.startswith("PaliGemma") else "folder" if name == "nanoVLM" else "vicuna_v1"
     if joined:
         save(name, TOWERS[name](), folder / "tower")
         save("", FAMILIES["LlamaForCausalLM"](), folder / "decoder")

@@ -91,6 +91,26 @@ import Tokenization
         #expect(template.stopIDs(tokenizer) == [2])
     }
 
+    /// The line end beside a marker is LLaVA's notation: what stands between picture and text is the template's, or nothing.
+    @Test func markersLeaveNoLineEnds() throws {
+        let tokenizer = try Tokenizer(folder: TestFiles.fixture("byte-fallback"))
+        let parts =
+            "{% for m in messages %}{{ m['role'] }}:{% for c in m['content'] %}{% if c['type'] == 'image' %}<image>\n"
+            + "{% else %}{{ c['text'] }}{% endif %}{% endfor %};{% endfor %}"
+        func text(_ template: JinjaChatTemplate, _ content: String) throws -> String {
+            try template.renderText(
+                Conversation([Turn(role: .user, content: content)]), tokenizer: tokenizer, openAnswer: true)
+        }
+        let listed = try JinjaChatTemplate(parts, tokenizer: tokenizer)
+        #expect(try text(listed, "<image>\nWhat?") == "user:<image>\nWhat?;")
+        #expect(try text(listed, "<image>\n<image>\nWhat\n\nnow?") == "user:<image>\n<image>\nWhat\n\nnow?;")
+        #expect(try text(listed, "What?\n<image>") == "user:What?<image>\n;")
+        let plain = "{% for m in messages %}{{ m['content'] }};{% endfor %}"
+        #expect(try text(JinjaChatTemplate(plain, tokenizer: tokenizer), "<image>\nWhat?") == "<image>\nWhat?;")
+        let joining = try JinjaChatTemplate(plain, tokenizer: tokenizer, joinsPictures: true)
+        #expect(try text(joining, "<image>\n<image>\nWhat?") == "<image><image>What?;")
+    }
+
     @Test func templatesThatRewriteEarlierTurnsAreRefused() throws {
         let tokenizer = try Tokenizer(folder: TestFiles.fixture("byte-level"))
         // As templates that drop the reasoning of earlier answers.

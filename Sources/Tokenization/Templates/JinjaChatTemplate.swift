@@ -19,6 +19,8 @@ public struct JinjaChatTemplate: ChatTemplate {
     private let takesParts: Bool
     /// Whether a system turn's content is such a list too.
     private let systemTakesParts: Bool
+    /// Whether nothing stands between pictures and text but what the template writes.
+    private let joinsPictures: Bool
 
     /// Reads a template.
     ///
@@ -26,16 +28,19 @@ public struct JinjaChatTemplate: ChatTemplate {
     ///   - source: the template's text.
     ///   - tokenizer: the model's tokenizer, whose special tokens the text is cut at.
     ///   - imageToken: what the template writes for a picture, for example `<image>` or `<|image|>`.
+    ///   - joinsPictures: whether the line end beside an `<image>` marker is left out of texts, as in nanoVLM's prompts; always so
+    ///     where turns are lists of parts.
     /// - Throws: `JinjaError` with the line.
     public init(
         _ source: String, name: String = "chat_template", tokenizer: Tokenizer,
-        imageToken: String = Conversation.imageMarker
+        imageToken: String = Conversation.imageMarker, joinsPictures: Bool = false
     ) throws {
         self.name = name
         self.tokenizer = tokenizer
         self.imageToken = imageToken
         template = try Template(source, name: name)
         takesParts = source.contains("'image'") || source.contains("\"image\"")
+        self.joinsPictures = joinsPictures || takesParts
         stopTokens = []
         systemTakesParts = takesParts && Self.losesSystemText(template)
     }
@@ -128,7 +133,7 @@ public struct JinjaChatTemplate: ChatTemplate {
 
     private func message(_ turn: Turn, _ masks: inout TextMasks) -> JSON {
         var content: JSON
-        let segments = TemplateSegment.split(turn.content)
+        let segments = pieces(of: turn)
         if takesParts {
             content = .array(
                 segments.map { segment in
@@ -146,6 +151,19 @@ public struct JinjaChatTemplate: ChatTemplate {
             content = .string(masks.hide(turn.content, tokenizer.addedTokens))
         }
         return ["role": .string(turn.role.rawValue), "content": content]
+    }
+
+    /// A turn's texts and pictures. Where the template (or nanoVLM's code) decides what stands between a picture and text, the line
+    /// end that LLaVA's notation has beside a marker is none of the text.
+    private func pieces(of turn: Turn) -> [TemplateSegment] {
+        let segments = TemplateSegment.split(turn.content)
+        guard joinsPictures else { return segments }
+        return segments.enumerated().compactMap { index, segment in
+            guard case .text(var text, let supervised) = segment else { return segment }
+            if index > 0, text.hasPrefix("\n") { text.removeFirst() }
+            if index + 1 < segments.count, text.hasSuffix("\n") { text.removeLast() }
+            return text.isEmpty ? nil : .text(text, supervised: supervised)
+        }
     }
 
     /// Cuts rendered text at special tokens, pictures, and where the mask changes.
@@ -261,9 +279,11 @@ extension Tokenizer {
     /// - Parameter imageToken: what the template writes for a picture.
     /// - Throws: `JinjaError` when the template cannot be read.
     public func chatTemplate(
-        named name: String = "default", imageToken: String = Conversation.imageMarker
+        named name: String = "default", imageToken: String = Conversation.imageMarker, joinsPictures: Bool = false
     ) throws -> JinjaChatTemplate? {
         guard let source = configuration.chatTemplates[name] else { return nil }
-        return try JinjaChatTemplate(source, name: "chat template \"\(name)\"", tokenizer: self, imageToken: imageToken)
+        return try JinjaChatTemplate(
+            source, name: "chat template \"\(name)\"", tokenizer: self, imageToken: imageToken,
+            joinsPictures: joinsPictures)
     }
 }

@@ -69,7 +69,12 @@ public final class ModelBundle {
     public func template(named name: String?) throws -> any ChatTemplate {
         let name = name ?? templateName
         let imageToken = tokenizer.token(imageTokenID) ?? Conversation.imageMarker
-        if name == Self.folderTemplateName, let own = try tokenizer.chatTemplate(imageToken: imageToken) { return own }
+        let joins = model.configuration.layout == .nanoVLM
+        if name == Self.folderTemplateName,
+            let own = try tokenizer.chatTemplate(imageToken: imageToken, joinsPictures: joins)
+        {
+            return own
+        }
         guard let known = ChatTemplateName(rawValue: name) else {
             let names = ChatTemplateName.allCases.map(\.rawValue) + (hasFolderTemplate ? [Self.folderTemplateName] : [])
             throw UserError(
