@@ -16,6 +16,7 @@ struct ExportCommand: ParsableCommand {
               vitrail export runs/pebble pebble-tuned
               vitrail export runs/pebble/final small --dtype bfloat16 --shard-size 2GB
               vitrail export runs/pebble/final tiny --quantize q4
+              vitrail export runs/lora my-adapter --unmerged
               vitrail export models/llava-v1.5-7b llava-hf --tower models/clip-vit-large-patch14-336
               vitrail export models/qwen bigger --add-token '<box>' --add-token '</box>' --vocabulary-multiple 64
 
@@ -51,7 +52,13 @@ struct ExportCommand: ParsableCommand {
     @Flag(help: "Replace the folder if it is there.")
     var force = false
 
+    @Flag(help: "Write the adapters that the run trained, as PEFT folders, instead of a model with them folded in.")
+    var unmerged = false
+
     func validate() throws {
+        if unmerged, dtype != nil || quantize != nil || tower != nil || !tokens.isEmpty {
+            throw ValidationError("--unmerged writes adapters as they are, without any other option.")
+        }
         if dtype != nil && quantize != nil { throw ValidationError("--dtype and --quantize exclude each other.") }
     }
 
@@ -62,6 +69,7 @@ struct ExportCommand: ParsableCommand {
         guard force || !Files.exists(output) else {
             throw UserError("\(output) is there already", fix: "pass --force to replace it, or name another folder")
         }
+        if unmerged { return try exportAdapters(run) }
         guard vocabularyMultiple > 0 else {
             throw ValidationError("--vocabulary-multiple \(vocabularyMultiple) is no multiple. Write 64, for example.")
         }
@@ -76,6 +84,30 @@ struct ExportCommand: ParsableCommand {
         try Files.write(try card(run, bundle), to: directory.file("README.md"))
         try directory.commit()
         Console.error("Model: \(output)")
+    }
+
+    /// The adapters of a run: one stage's in the folder itself, those of several each in a folder of the stage's name.
+    private func exportAdapters(_ run: RunFolder) throws {
+        let place = Paths.join(source, "adapters")
+        let stages =
+            Files.isDirectory(place) ? try Files.list(place).filter { Files.isDirectory(Paths.join(place, $0)) } : []
+        guard !stages.isEmpty else {
+            throw UserError(
+                "\(source) holds no adapters",
+                fix: "leave --unmerged out, or name a run with tune: in one of its stages")
+        }
+        try Files.createDirectory(Paths.parent(output))
+        let directory = try AtomicDirectory(output)
+        for stage in stages {
+            let target = stages.count == 1 ? directory.path : Paths.join(directory.path, stage)
+            try Files.createDirectory(target)
+            for name in try Files.list(Paths.join(place, stage)) {
+                let bytes = try Files.read(Paths.join(place, stage, name), limit: .max)
+                try Files.write(bytes, to: Paths.join(target, name))
+            }
+        }
+        try directory.commit()
+        Console.error("Adapter: \(output)")
     }
 
     private func shardLimit() throws -> Int {
