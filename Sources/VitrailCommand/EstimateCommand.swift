@@ -8,21 +8,27 @@ import VisionLanguage
 struct EstimateCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "estimate",
-        abstract: "Measure what a recipe's stage takes with each tuning method: weights, memory by part, time a step.",
+        abstract:
+            "Say what a recipe's stages will take, or one of them with each tuning method: weights, memory by part, time.",
         discussion: """
             EXAMPLES
+              vitrail estimate Models/pebble/recipe.yaml                    every stage as it is written
               vitrail estimate Models/pebble/recipe.yaml --methods all
               vitrail estimate recipe.yaml --methods recipe,lora,qlora,full+lomo --memory 2 --json
 
-            Each method runs a few steps on the stage's own data, in a process of its own; nothing is kept. "all" is the most
-            that a run takes: weights, gradients, optimizer, activations, pictures kept in memory, and the rest of the process.
+            Each stage or method runs a few steps on the stage's own data, in a process of its own; nothing is kept. "all" is the most
+            that a run takes: weights, gradients, optimizer, activations, pictures kept in memory, and the rest of the process. "time" is that of
+            all steps of the stage; evaluations come on top.
             """)
 
     @Argument(help: "The recipe, a YAML file.", completion: .file(extensions: ["yaml", "yml"]))
     var recipe: String
 
-    @Option(help: ArgumentHelp("Methods, separated by commas, or all.", valueName: "names"))
-    var methods = "all"
+    @Option(
+        help: ArgumentHelp(
+            "Methods for one stage, separated by commas, or all (default: every stage as the recipe has it).",
+            valueName: "names"))
+    var methods = "recipe"
 
     @Option(help: ArgumentHelp("Part or pattern that the methods tune.", valueName: "part"))
     var part = "language"
@@ -59,10 +65,19 @@ struct EstimateCommand: ParsableCommand {
             methods.split(separator: ",").map { String($0.drop { $0 == " " }) })
         if alone { return try names.forEach { Console.out(try measured(recipe, $0).json.serialized()) } }
         var estimates: [MethodEstimate] = []
-        for name in names {
-            if !json { Console.status("  measuring \(name)") }
-            estimates.append(try elsewhere(name))
-            if json { Console.out(estimates.last!.json.serialized()) }
+        let stages = stage == nil && names == ["recipe"] ? recipe.stages.map { Optional($0.name) } : [stage]
+        for stage in stages {
+            for name in names {
+                if !json { Console.status("  measuring \(stages.count > 1 ? stage ?? name : name)") }
+                var estimate = try elsewhere(name, stage: stage)
+                if json {
+                    var line = estimate.json.object ?? [:]
+                    if let stage { line["stage"] = .string(stage) }
+                    Console.out(JSON.object(line).serialized())
+                }
+                if name == "recipe", let stage { estimate.name = stage }
+                estimates.append(estimate)
+            }
         }
         let fitting = memory.flatMap { limit in
             estimates.filter { $0.obstacle == nil && Double($0.bytes) <= limit * 1_073_741_824 }
@@ -92,12 +107,14 @@ struct EstimateCommand: ParsableCommand {
     }
 
     /// Measures in a process of its own, whose peak is that of this method.
-    private func elsewhere(_ name: String) throws -> MethodEstimate {
+    private func elsewhere(_ name: String, stage: String?) throws -> MethodEstimate {
         var words = ["estimate", recipe, "--methods", name, "--part", part, "--steps", String(steps), "--alone"]
         if let stage { words += ["--stage", stage] }
         words += overrides.flatMap { ["--set", $0] }
         if let threads = runtime.threads { words += ["--threads", String(threads)] }
         if let precision = runtime.precision { words += ["--precision", precision.rawValue] }
+        if let limit = runtime.memoryLimit { words += ["--memory-limit", String(limit)] }
+        words += ["--affinity", runtime.affinity.rawValue]
         let (output, status) = try ChildProcess.output(words)
         if status.isInterrupted { throw ExitCode(ExitStatus.interrupted) }
         guard status.code == 0, let line = output.split(separator: "\n").last,
@@ -114,7 +131,7 @@ struct EstimateCommand: ParsableCommand {
         var rows = [
             [
                 "method", "trained", "share", "weights", "gradients", "optimizer", "activations", "pictures", "process",
-                "all", "ms a step",
+                "all", "ms a step", "steps", "time",
             ]
         ]
         for estimate in estimates where estimate.obstacle == nil {
@@ -124,7 +141,10 @@ struct EstimateCommand: ParsableCommand {
                     + [
                         estimate.weightBytes, estimate.gradientBytes, estimate.optimizerBytes, estimate.activationBytes,
                         estimate.pictureBytes, estimate.processBytes, estimate.bytes,
-                    ].map { Formatting.bytes($0) } + [Formatting.decimal(estimate.stepSeconds * 1e3, 1)])
+                    ].map { Formatting.bytes($0) } + [
+                        Formatting.decimal(estimate.stepSeconds * 1e3, 1), Formatting.count(estimate.totalSteps),
+                        Formatting.duration(estimate.runSeconds),
+                    ])
         }
         Console.table(rows, to: Console.out)
         for estimate in estimates {

@@ -27,6 +27,8 @@ public struct MethodEstimate: Sendable {
     public var processorSeconds = 0.0
     /// Tokens of a step.
     public var tokens = 0
+    /// Steps of the whole stage.
+    public var totalSteps = 0
     /// Why it does not fit; then nothing was measured.
     public var obstacle: String?
 
@@ -38,6 +40,9 @@ public struct MethodEstimate: Sendable {
         weightBytes + gradientBytes + optimizerBytes + activationBytes + pictureBytes + processBytes
     }
 
+    /// Seconds of all steps of the stage; evaluations and checkpoints come on top.
+    public var runSeconds: Double { stepSeconds * Double(totalSteps) }
+
     /// One line of results.
     public var json: JSON {
         if let obstacle { return ["method": .string(name), "obstacle": .string(obstacle)] }
@@ -47,6 +52,7 @@ public struct MethodEstimate: Sendable {
             "optimizer_bytes": .int(optimizerBytes), "activation_bytes": .int(activationBytes),
             "picture_bytes": .int(pictureBytes), "process_bytes": .int(processBytes), "bytes": .int(bytes),
             "step_s": .number(stepSeconds), "processor_s": .number(processorSeconds), "tokens": .int(tokens),
+            "steps": .int(totalSteps), "run_s": .number(runSeconds),
         ]
     }
 
@@ -65,6 +71,7 @@ public struct MethodEstimate: Sendable {
         stepSeconds = json["step_s"]?.double ?? 0
         processorSeconds = json["processor_s"]?.double ?? 0
         tokens = number("tokens")
+        totalSteps = number("steps")
         obstacle = json["obstacle"]?.string
     }
 }

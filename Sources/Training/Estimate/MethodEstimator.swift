@@ -136,6 +136,7 @@ public struct MethodEstimator {
         // The fullest moment is early in the backward pass, when gradients have begun to take the place of activations.
         estimate.activationBytes = max(0, peak - resting - estimate.gradientBytes)
         func median(_ values: [Double]) -> Double { values.isEmpty ? 0 : values.sorted()[values.count / 2] }
+        estimate.totalSteps = task.totalSteps
         estimate.stepSeconds = median(seconds)
         estimate.processorSeconds = median(processor)
 
