@@ -11,8 +11,8 @@ shift 3
 cd "$(dirname "$0")/.."
 vitrail=${VITRAIL:-$(swift build -c release --show-bin-path)/vitrail}
 case $name in
-    easy-vqa) kind=easy-vqa unseen=vqa-short/form,yes-no/witness ;;
-    cifar10) kind=image-folder unseen=classification/sort ;;
+    easy-vqa) kind=easy-vqa unseen=vqa-short/form,yes-no/witness tokens=4 ;;
+    cifar10) kind=image-folder unseen=classification/sort tokens=8 ;;
     *) echo "$usage" >&2 && exit 2 ;;
 esac
 templates=(--templates Datasets/templates --template-seed 17)
@@ -28,6 +28,6 @@ for data in many one; do
     "$vitrail" train "$output/$data.yaml" --output "$output/$data" --resume "$@"
     for asked in many unseen one; do
         echo "$name, trained on $data, asked in $asked:"
-        "$vitrail" evaluate "$output/$data/final" --data "$output/$asked.questions.jsonl" --metrics exact --max-new-tokens 4 --json
+        "$vitrail" evaluate "$output/$data/final" --data "$output/$asked.questions.jsonl" --metrics exact --max-new-tokens $tokens --json
     done
 done
