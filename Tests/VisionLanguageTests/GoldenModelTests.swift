@@ -4,6 +4,7 @@ import NeuralNetwork
 import TensorCore
 import TestSupport
 import Testing
+import Tokenization
 import VisionLanguage
 
 private let goldenModels = Fixtures.golden(holding: "samples.json", "training.json", "io.safetensors")
@@ -145,6 +146,25 @@ struct GoldenModelTests {
     @Test(arguments: goldenModels)
     func greedyCaptions(folder: String) throws {
         try expectCaptions(GoldenModel(folder, on: backend), "before")
+    }
+
+    /// The template of a model's folder gives the prompt that the peer's processor makes.
+    @Test(arguments: goldenModels)
+    func folderTemplatesGiveThePrompt(folder: String) throws {
+        let checkpoint = Paths.join(folder, "checkpoint")
+        let json = try JSON.read(Paths.join(folder, "captions.json"))
+        guard Files.exists(Paths.join(checkpoint, "chat_template.jinja")), let prompt = json["prompt"]?.string else {
+            return
+        }
+        let bundle = try ModelBundle.open(checkpoint, on: backend)
+        let ids = try #require(json["input_ids"]?.array).map { Int32($0.int ?? 0) }
+        let ending = " ASSISTANT:"
+        guard prompt.hasSuffix(ending), let body = prompt.split(separator: "\n", maxSplits: 1).last else { return }
+        let conversation = Conversation([Turn(role: .user, content: "<image>\n\(body.dropLast(ending.count))")])
+        let rendered = try bundle.template(named: nil).renderPrompt(
+            conversation, tokenizer: bundle.tokenizer, imageTokenCounts: [bundle.imageTokenCount],
+            imageTokenID: bundle.imageTokenID)
+        #expect(rendered.ids == ids)
     }
 
     private func expectCaptions(_ golden: GoldenModel, _ stage: String) throws {

@@ -19,6 +19,8 @@ public struct JinjaChatTemplate: ChatTemplate {
     private let takesParts: Bool
     /// Whether a system turn's content is such a list too.
     private let systemTakesParts: Bool
+    /// Whether the tokenizer's own first token is put in front where the text lacks it.
+    private let addsStart: Bool
     /// Whether nothing stands between pictures and text but what the template writes.
     private let joinsPictures: Bool
 
@@ -30,11 +32,14 @@ public struct JinjaChatTemplate: ChatTemplate {
     ///   - imageToken: what the template writes for a picture, for example `<image>` or `<|image|>`.
     ///   - joinsPictures: whether the line end beside an `<image>` marker is left out of texts, as in nanoVLM's prompts; always so
     ///     where turns are lists of parts.
+    ///   - addsStart: whether the tokenizer's own first token stands in front, where the text does not begin with it: processors of
+    ///     pictures and text do that, tokenizers alone do not.
     /// - Throws: `JinjaError` with the line.
     public init(
         _ source: String, name: String = "chat_template", tokenizer: Tokenizer,
-        imageToken: String = Conversation.imageMarker, joinsPictures: Bool = false
+        imageToken: String = Conversation.imageMarker, joinsPictures: Bool = false, addsStart: Bool = false
     ) throws {
+        self.addsStart = addsStart
         self.name = name
         self.tokenizer = tokenizer
         self.imageToken = imageToken
@@ -81,7 +86,10 @@ public struct JinjaChatTemplate: ChatTemplate {
             // A prompt's earlier answers are cut where training cuts them; where that cannot be told nothing was trained so.
             supervised = try openAnswer ? (try? answers(messages, whole.text)) ?? [] : answers(messages, whole.text)
         }
-        return cut(Array(whole.text.utf8), supervised, masks)
+        let found = cut(Array(whole.text.utf8), supervised, masks)
+        let beginning = tokenizer.configuration.bosToken ?? ""
+        let isThere = !beginning.isEmpty && whole.text.hasPrefix(beginning)
+        return addsStart && !isThere ? [.start] + found : found
     }
 
     private func render(_ messages: [JSON], openAnswer: Bool) throws -> Template.Rendering {
@@ -279,11 +287,12 @@ extension Tokenizer {
     /// - Parameter imageToken: what the template writes for a picture.
     /// - Throws: `JinjaError` when the template cannot be read.
     public func chatTemplate(
-        named name: String = "default", imageToken: String = Conversation.imageMarker, joinsPictures: Bool = false
+        named name: String = "default", imageToken: String = Conversation.imageMarker, joinsPictures: Bool = false,
+        addsStart: Bool = false
     ) throws -> JinjaChatTemplate? {
         guard let source = configuration.chatTemplates[name] else { return nil }
         return try JinjaChatTemplate(
             source, name: "chat template \"\(name)\"", tokenizer: self, imageToken: imageToken,
-            joinsPictures: joinsPictures)
+            joinsPictures: joinsPictures, addsStart: addsStart)
     }
 }

@@ -69,9 +69,11 @@ public final class ModelBundle {
     public func template(named name: String?) throws -> any ChatTemplate {
         let name = name ?? templateName
         let imageToken = tokenizer.token(imageTokenID) ?? Conversation.imageMarker
+        // nanoVLM joins pictures and text itself, and takes its tokenizer's template without a processor.
         let joins = model.configuration.layout == .nanoVLM
+        let starts = model.configuration.vision != nil && !joins
         if name == Self.folderTemplateName,
-            let own = try tokenizer.chatTemplate(imageToken: imageToken, joinsPictures: joins)
+            let own = try tokenizer.chatTemplate(imageToken: imageToken, joinsPictures: joins, addsStart: starts)
         {
             return own
         }
