@@ -17,8 +17,12 @@ public final class AttachedMethod {
     var foldObstacle: String?
     /// Called when all methods are attached and it is settled what is trained: the time to quantise the rest.
     var settle: (() -> Void)?
+    /// Whether weights that the method replaces are kept, to come back when it is taken away.
+    var keepsBase = false
     /// Tensors besides parameters that a resumed run must find again: codes of a quantised base.
     var kept: [(name: String, tensor: Tensor)] = []
+    /// Weights of the base that are kept as codes, and the bytes that those take with their scales.
+    var coded: (weights: Int, bytes: Int) = (0, 0)
     /// Called before every training step, with its number.
     var willStep: ((Int) -> Void)?
     /// Takes the method away.

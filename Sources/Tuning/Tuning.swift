@@ -11,6 +11,7 @@ public final class Tuning {
     public let context: TuningContext
     /// SHA-256 of the base model's weights before anything was trained.
     public let baseDigest: String
+    private var replaced: [(parameter: Parameter, value: Tensor)] = []
 
     /// Attaches methods to a model and settles which parameters are trained: those of the methods, and nothing else.
     ///
@@ -46,10 +47,22 @@ public final class Tuning {
     }
 
     /// Quantises what methods want quantised. Call when it is settled what is trained, since that is never quantised.
-    public func settle() { for method in methods { method.settle?() } }
+    ///
+    /// - Parameter keepsBase: whether the weights come back as they were when the methods are taken away.
+    public func settle(keepsBase: Bool = false) {
+        for method in methods {
+            method.keepsBase = keepsBase
+            method.settle?()
+        }
+    }
 
     /// Tensors besides parameters that a resumed run must find again.
     public var kept: [(name: String, tensor: Tensor)] { methods.flatMap(\.kept) }
+
+    /// Weights of the base that are kept as codes, and the bytes that those take with their scales.
+    public var coded: (weights: Int, bytes: Int) {
+        methods.reduce((0, 0)) { ($0.0 + $1.coded.weights, $0.1 + $1.coded.bytes) }
+    }
 
     /// Parameters that are not the model's own, by path.
     public var added: ParameterTree {
@@ -130,8 +143,19 @@ public final class Tuning {
         }
     }
 
-    /// Takes every method away, leaving the base as it is.
-    public func detach() { methods.reversed().forEach { $0.remove() } }
+    /// Takes every method away, leaving the base as it is; weights come back where they were kept.
+    public func detach() {
+        methods.reversed().forEach { $0.remove() }
+        for (parameter, value) in replaced { value.backend.copy(value, into: parameter.value) }
+        replaced = []
+    }
+
+    /// Keeps a copy of weights that an adapter is about to replace.
+    func keepBase(of parameter: Parameter) {
+        let copy = parameter.value.backend.empty(parameter.shape, parameter.value.dtype)
+        copy.backend.copy(parameter.value, into: copy)
+        replaced.append((parameter, copy))
+    }
 }
 
 /// What identifies a base model: its weights, not its folder's name.

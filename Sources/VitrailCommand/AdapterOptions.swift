@@ -9,28 +9,81 @@ import VisionLanguage
 struct AdapterOptions: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "Adapter on top of the model: a folder with adapter_config.json, written here or by PEFT.",
-            valueName: "folder"),
+            """
+            Adapter on top of the model: a folder with adapter_config.json, written here or by PEFT. As name=folder, several \
+            times, for questions that choose one by "adapter": name.
+            """, valueName: "folder"),
         completion: .directory)
-    var adapter: String?
+    var adapter: [String] = []
 
     /// Whether the model runs with an adapter.
-    func hasAdapter(_ model: String) -> Bool { Self.folder(for: model, adapter) != nil }
+    func hasAdapter(_ model: String) -> Bool { !adapter.isEmpty || Self.ownFolder(of: model) != nil }
 
-    private static func folder(for model: String, _ adapter: String?) -> String? {
+    /// The adapter in a model's folder.
+    private static func ownFolder(of model: String) -> String? {
         let own = Paths.join(model, "adapter")
-        return adapter ?? (Files.isDirectory(own) ? own : nil)
+        return Files.isDirectory(own) ? own : nil
+    }
+
+    /// The adapter of all questions that choose none, and the named ones.
+    private func folders(for model: String) throws -> (common: String?, named: [(name: String, folder: String)]) {
+        var (common, named): (String?, [(name: String, folder: String)]) = (Self.ownFolder(of: model), [])
+        var isGiven = false
+        for text in adapter {
+            // A folder may hold an equals sign in its name.
+            if !Files.isDirectory(text), let equals = text.firstIndex(of: "=") {
+                let name = String(text[..<equals])
+                guard !name.isEmpty, !named.contains(where: { $0.name == name }) else {
+                    throw UserError(
+                        "--adapter \(text): " + (name.isEmpty ? "no name" : "a second adapter is called \(name)"),
+                        fix: "write name=folder with a name of its own for each")
+                }
+                named.append((name, String(text[text.index(after: equals)...])))
+                continue
+            }
+            guard !isGiven else {
+                throw UserError(
+                    "--adapter \(text): a second adapter for all questions",
+                    fix:
+                        "give each a name, --adapter a=\(common ?? "") --adapter b=\(text), and questions an \"adapter\""
+                )
+            }
+            (common, isGiven) = (text, true)
+        }
+        return (common, named)
+    }
+
+    /// For commands without questions that could choose one.
+    func refuseNames() throws {
+        guard let text = adapter.first(where: { !Files.isDirectory($0) && $0.contains("=") }) else { return }
+        let folder = text.split(separator: "=", maxSplits: 1).last.map(String.init) ?? ""
+        throw UserError("--adapter \(text): no question chooses one here", fix: "write --adapter \(folder)")
     }
 
     /// Opens a model with the adapter asked for, or with the one that lies in its folder.
     func open(_ model: String, on backend: any Backend) throws -> ModelBundle {
-        try Self.open(model, adapter: adapter, on: backend)
+        try refuseNames()
+        return try Self.open(model, adapter: try folders(for: model).common, on: backend)
+    }
+
+    /// Puts the adapter of all questions on a model, and gets the named ones ready.
+    ///
+    /// - Returns: what changes between them; nil when there is only the common one, or none.
+    func attach(to bundle: ModelBundle, of model: String) throws -> AdapterSwitch? {
+        let (common, named) = try folders(for: model)
+        guard !named.isEmpty else {
+            if let common {
+                _ = try AdapterFile(common).attach(to: bundle.model.parameters, table: bundle.keyTable)
+            }
+            return nil
+        }
+        return try AdapterSwitch(bundle, common: common, named: named)
     }
 
     /// Opens a model with an adapter, by default the one that lies in its folder.
     static func open(_ model: String, adapter: String? = nil, on backend: any Backend) throws -> ModelBundle {
         let bundle = try ModelBundle.open(model, on: backend)
-        guard let folder = folder(for: model, adapter) else { return bundle }
+        guard let folder = adapter ?? ownFolder(of: model) else { return bundle }
         _ = try AdapterFile(folder).attach(to: bundle.model.parameters, table: bundle.keyTable)
         return bundle
     }

@@ -12,7 +12,10 @@ struct AnswerCommand: ParsableCommand {
               vitrail answer --model runs/pebble/final --image a.png --question "What color is the circle?"
               vitrail answer --model runs/pebble/final --input questions.jsonl --output answers.jsonl
 
-            A line of --input is {"id": …, "image": path or list of paths, "question": text, "answers": [optional]}.
+              vitrail answer --model m --adapter color=runs/a/adapters/tune --adapter shape=runs/b/adapters/tune --input q.jsonl
+
+            A line of --input is {"id": …, "image": path or list of paths, "question": text, "answers": [optional]}; with several
+            adapters "adapter": name chooses one of them, and none the model as it is.
             """)
 
     @Option(help: ArgumentHelp("Model folder.", valueName: "folder"), completion: .directory)
@@ -88,6 +91,6 @@ enum QuestionFile {
         return AnswerItem(
             id: id, images: names.map { ImageReference($0).resolved(under: base) }, question: question,
             references: answers?.string.map { [$0] } ?? answers?.array?.compactMap(\.string) ?? [],
-            kind: json["kind"]?.string)
+            kind: json["kind"]?.string, adapter: json["adapter"]?.string)
     }
 }

@@ -11,6 +11,8 @@ struct AnswerItem: Sendable {
     var question: String
     var references: [String] = []
     var kind: String?
+    /// The adapter that it chooses; nil for the common one.
+    var adapter: String?
 }
 
 /// Answers items in batches; each line is on disk as soon as its batch is done, and a second call goes on after the last.
@@ -23,6 +25,8 @@ struct AnswerJob {
     let field: String
     /// Print JSON instead of text.
     let json: Bool
+    /// What changes between adapters; nil where there is one at most.
+    var adapters: AdapterSwitch?
     /// Threads that decode pictures ahead, while others wait for memory: small models spend most of the time there.
     var workers: Int { bundle.model.backend.threads }
 
@@ -41,12 +45,13 @@ struct AnswerJob {
     func run(_ items: [AnswerItem]) throws -> Outcome {
         var outcome = Outcome()
         let (finished, failed) = try output.map { try Self.finishedIDs($0) } ?? ([], [])
+        for name in Set(items.compactMap(\.adapter)).sorted() { try check(name) }
         let file = try output.map { try AppendFile($0) }
         let waiting = items.enumerated().filter { !finished.contains($0.element.id) }
         outcome.skipped = items.count - waiting.count
         outcome.failedBefore = items.count { failed.contains($0.id) }
-        let answerer = try Answerer(
-            bundle, options.settings, template: options.template, stopStrings: options.stopStrings)
+        // One an adapter: what an answerer keeps of prompts was computed under it.
+        var answerers: [String: Answerer] = [:]
         let start = ContinuousClock.now
         var progress = ProgressLine(field == "caption" ? "captions" : "answers")
         var loaded = try loader.load(waiting.prefix(options.batch))
@@ -57,7 +62,7 @@ struct AnswerJob {
             // The next batch's pictures are decoded on other threads while this one is generated.
             let loader = loader
             let ahead = next.isEmpty ? nil : Background { try loader.load(next) }
-            try answer(batch, with: answerer, to: file, &outcome)
+            try answer(batch, with: &answerers, to: file, &outcome)
             outcome.seconds = (ContinuousClock.now - start).seconds
             if output != nil { progress.show(outcome.done + outcome.failed, of: waiting.count) }
             loaded = try ahead?.wait() ?? []
@@ -69,13 +74,12 @@ struct AnswerJob {
     private var loader: PictureLoader { PictureLoader(processor: bundle.processor, workers: workers) }
 
     private func answer(
-        _ batch: [LoadedItem], with answerer: Answerer, to file: AppendFile?, _ outcome: inout Outcome
+        _ batch: [LoadedItem], with answerers: inout [String: Answerer], to file: AppendFile?, _ outcome: inout Outcome
     ) throws {
         let good = batch.filter { $0.failure == nil }
         let streams = file == nil && good.count == 1 && batch.count == 1 && Console.outputIsTerminal && !json
-        let answers = try answerer.answer(
-            good.map { Question($0.item.question, pictures: $0.pictures, stream: UInt64($0.index)) },
-            onText: streams ? { _, piece in Console.stream(piece) } : nil)
+        let answers = try self.answers(
+            to: good, with: &answerers, onText: streams ? { _, piece in Console.stream(piece) } : nil)
         if streams { Console.stream("\n") }
         var next = 0
         for loaded in batch {
@@ -109,6 +113,38 @@ struct AnswerJob {
             if file == nil && json { Console.out(line) }
         }
         try file?.flush()
+    }
+
+    /// Questions of one adapter are answered together, in the order in which the batch first names it.
+    private func answers(
+        to items: [LoadedItem], with answerers: inout [String: Answerer], onText: ((Int, String) -> Void)?
+    ) throws -> [Answer] {
+        var names: [String?] = []
+        for item in items where !names.contains(item.item.adapter) { names.append(item.item.adapter) }
+        var answers = [Answer?](repeating: nil, count: items.count)
+        for name in names {
+            try adapters?.use(name)
+            let answerer =
+                try answerers[name ?? ""]
+                ?? Answerer(bundle, options.settings, template: options.template, stopStrings: options.stopStrings)
+            answerers[name ?? ""] = answerer
+            let places = items.indices.filter { items[$0].item.adapter == name }
+            let own = try answerer.answer(
+                places.map { place in
+                    let item = items[place]
+                    return Question(item.item.question, pictures: item.pictures, stream: UInt64(item.index))
+                }, onText: onText)
+            for (place, answer) in zip(places, own) { answers[place] = answer }
+        }
+        return answers.compactMap { $0 }
+    }
+
+    private func check(_ name: String) throws {
+        if let adapters { return try adapters.check(name) }
+        guard name != AdapterSwitch.none else { return }
+        throw UserError(
+            "a question chooses the adapter \"\(name)\", and none has a name",
+            fix: "name it: --adapter \(name)=folder")
     }
 
     /// Ids that an earlier call has dealt with, and those of them that have no answer.

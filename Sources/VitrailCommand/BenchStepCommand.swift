@@ -97,6 +97,10 @@ struct BenchStepCommand: ParsableCommand {
             "tokens_per_second": .number(Double(result.tokens) / result.stepSeconds),
             "peak_rss_gb": .number(Double(peak) / 1e9), "loss": .number(result.loss),
         ]
+        if result.coded.weights > 0 {
+            object["coded_weights"] = .int(result.coded.weights)
+            object["coded_bytes"] = .int(result.coded.bytes)
+        }
         guard let profile else { return object }
         object["floor_s"] = .number(profile.floor.seconds)
         object["over_floor"] = .number(result.stepSeconds / profile.floor.seconds)
@@ -113,6 +117,7 @@ struct BenchStepCommand: ParsableCommand {
             "\(preset.rawValue), \(method ?? stage.rawValue) step, \(backend.products.rawValue), \(backend.threads) threads: "
                 + "\(Formatting.decimal(result.stepSeconds * 1e3, 1)) ms, \(Formatting.count(rate)) tokens/s, "
                 + "peak memory \(Formatting.bytes(peak))")
+        if let line = Formatting.coded(result.coded) { Console.out(line) }
         guard let profile else { return }
         Console.out(
             "floor: all products alone \(Formatting.decimal(profile.floor.seconds * 1e3, 1)) ms at "

@@ -63,14 +63,15 @@ enum InferenceRun {
         _ generation: GenerationOptions, _ adapters: AdapterOptions, _ quantization: QuantizeOptions,
         _ runtime: RuntimeOptions, noun: String
     ) throws {
-        let bundle = try quantization.open(model, adapters, runtime)
+        let (bundle, changes) = try quantization.openSwitching(model, adapters, runtime)
         if bundle.model.configuration.vision == nil, items.contains(where: { !$0.images.isEmpty }) {
             throw UserError(
                 "\(model): this model has no vision tower, so it cannot look at pictures",
                 fix: "take a model with one, or ask without pictures: vitrail answer --question …")
         }
         Interruption.listen()
-        let job = AnswerJob(bundle: bundle, options: generation, output: output, field: field, json: json)
+        let job = AnswerJob(
+            bundle: bundle, options: generation, output: output, field: field, json: json, adapters: changes)
         let outcome = try job.run(items)
         if let output {
             let rate = Double(outcome.done) / max(outcome.seconds, 1e-9)

@@ -81,15 +81,16 @@ struct EvaluateCommand: ParsableCommand {
         var items = try QuestionFile.read(data!, images: images)
         if let limit { items = Array(items.prefix(limit)) }
         if let seed = shuffleImages { items = AnswerMetrics.shuffled(items, seed: seed) }
-        let bundle = try quantization.open(model!, adapters, runtime)
+        let (bundle, changes) = try quantization.openSwitching(model!, adapters, runtime)
         Interruption.listen()
         let folder = output == nil ? try Files.makeTemporaryDirectory() : nil
         defer { if let folder { try? Files.remove(folder) } }
         let file = output ?? Paths.join(folder!, "predictions.jsonl")
         var options = generation
         options.batch = max(options.batch, 64)
-        let outcome = try AnswerJob(bundle: bundle, options: options, output: file, field: "prediction", json: false)
-            .run(items)
+        let job = AnswerJob(
+            bundle: bundle, options: options, output: file, field: "prediction", json: false, adapters: changes)
+        let outcome = try job.run(items)
         if Interruption.isRequested { throw ExitCode(ExitStatus.interrupted) }
         guard outcome.failed + outcome.failedBefore == 0 else {
             throw UserError(

@@ -52,6 +52,13 @@ enum Formatting {
         return "\(total / 3_600)h\(padded(total / 60 % 60))m"
     }
 
+    /// What a base of codes takes; nil without one.
+    static func coded(_ base: (weights: Int, bytes: Int)) -> String? {
+        guard base.weights > 0 else { return nil }
+        let share = decimal(Double(base.bytes) / Double(base.weights), 3)
+        return "quantised base: \(count(base.weights)) weights in \(bytes(base.bytes)), \(share) bytes each"
+    }
+
     /// Bytes in units of 1024.
     static func bytes(_ count: Int) -> String {
         var value = Double(count)

@@ -21,6 +21,14 @@ struct QuantizeOptions: ParsableArguments {
 
     /// Opens a model folder with its adapter and brings the weights into that form. A folder that lies in blocks stays in them.
     func open(_ folder: String, _ adapters: AdapterOptions, _ runtime: RuntimeOptions) throws -> ModelBundle {
+        try adapters.refuseNames()
+        return try openSwitching(folder, adapters, runtime).bundle
+    }
+
+    /// The same with several adapters, among which questions choose; nil when there is nothing to choose from.
+    func openSwitching(
+        _ folder: String, _ adapters: AdapterOptions, _ runtime: RuntimeOptions
+    ) throws -> (bundle: ModelBundle, adapters: AdapterSwitch?) {
         let stored = try WeightStorage.ofFolder(folder)
         if let stored, let quantize, quantize.storage != stored {
             throw UserError(
@@ -28,8 +36,9 @@ struct QuantizeOptions: ParsableArguments {
                 fix: "quantise the model that it was made from")
         }
         let backend = stored == nil ? backend(runtime) : runtime.backend(precision: .bfloat16)
-        let bundle = try adapters.open(folder, on: backend)
-        guard let storage = storage(on: backend) else { return bundle }
+        let bundle = try ModelBundle.open(folder, on: backend)
+        let changes = try adapters.attach(to: bundle, of: folder)
+        guard let storage = storage(on: backend) else { return (bundle, changes) }
         // Adapters read the weights under them in float32.
         if adapters.hasAdapter(folder) {
             guard quantize == nil else {
@@ -37,12 +46,12 @@ struct QuantizeOptions: ParsableArguments {
                     "\(folder): an adapter is at work, and --quantize takes plain weights",
                     fix: "fold it in first with vitrail adapter merge")
             }
-            return bundle
+            return (bundle, changes)
         }
         bundle.model.store(storage)
         // What the wider weights took goes back to the system.
         backend.releaseIdleMemory()
-        return bundle
+        return (bundle, nil)
     }
 }
 

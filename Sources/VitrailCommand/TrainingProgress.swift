@@ -71,6 +71,7 @@ final class TrainingProgress {
             ])
         }
         Console.table(rows)
+        if let line = Formatting.coded(outline.coded) { Console.error("  " + line) }
     }
 
     private func show(_ report: StepReport) {

@@ -58,13 +58,18 @@ struct MethodTests {
         try Fixtures.withTemporaryFolder { folder in
             try AdapterFolder.write(tuning, tree: tree, table: decoder.table, base: "tiny", to: folder)
             let fresh = TinyDecoder.random(on: TestBackend.cpu.make())
-            let again = try AdapterFile(folder).attach(to: fresh.model.parameters, table: fresh.table)
+            let again = try AdapterFile(folder).attach(
+                to: fresh.model.parameters, table: fresh.table, keepsBase: true)
             expectClose(self.logits(fresh.model), logits, .forward, "\(method.name) read back")
             let other = TinyDecoder.random(seed: 4, on: TestBackend.cpu.make())
             #expect(throws: UserError.self) {
                 _ = try AdapterFile(folder).attach(to: other.model.parameters, table: other.table)
             }
+            // The base as it was, ready for another adapter.
             again.detach()
+            for (entry, old) in zip(fresh.model.parameters.entries, before) {
+                expectClose(entry.parameter.value.floats, old, .exact, "\(method.name) left \(entry.path)")
+            }
         }
         if tuning.mergeObstacle == nil {
             try tuning.merge()

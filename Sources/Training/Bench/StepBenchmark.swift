@@ -26,6 +26,8 @@ public struct StepBenchmark {
         public var trainable: Int
         /// Loss after the last step.
         public var loss: Double
+        /// Weights of a frozen base that are kept as codes, and the bytes that those take; 0 without.
+        public var coded: (weights: Int, bytes: Int)
     }
 
     /// Where the time of one step goes.
@@ -130,7 +132,8 @@ public struct StepBenchmark {
         }
         return Result(
             stepSeconds: seconds.sorted()[seconds.count / 2], seconds: seconds, tokens: batch.tokenCount,
-            parameters: model.parameters.count, trainable: trainable, loss: loss)
+            parameters: model.parameters.count, trainable: trainable, loss: loss,
+            coded: tuning?.coded ?? (0, 0))
     }
 
     /// Runs one more step with a clock around every kernel, and then its products by themselves.

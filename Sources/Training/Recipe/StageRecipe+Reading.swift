@@ -14,7 +14,7 @@ extension StageRecipe {
         objective = reader.choice("objective", or: StageObjective.instruct)
         train = reader.strings("train") ?? []
         tune = TuneReading.rules(reader)
-        if train.isEmpty && tune.isEmpty {
+        if train.isEmpty && tune.isEmpty && reader.node("tune") == nil {
             reader.add("\"train\" names nothing", fix: "for example train: [projector], or tune: {language: lora}")
         }
         freeze = reader.strings("freeze") ?? []

@@ -21,7 +21,8 @@ final class StageTuning {
     ) throws {
         guard !stage.tune.isEmpty else { return nil }
         self.bundle = bundle
-        base = recipe.source
+        base =
+            if index == 0, case .folder(let folder) = recipe.model { folder.path } else { recipe.source }
         let tokenizer = bundle.tokenizer
         do {
             tuning = try Tuning(

@@ -18,7 +18,7 @@ extension Trainer {
 
     func outline(
         _ index: Int, _ stage: StageRecipe, _ parts: TrainableParts, _ tree: ParameterTree, totalSteps: Int,
-        doneSteps: Int
+        doneSteps: Int, coded: (weights: Int, bytes: Int) = (0, 0)
     ) -> StageOutline {
         let names = parts.names.indices.filter { parts.names.firstIndex(of: parts.names[$0]) == $0 }
             .map { parts.names[$0] }
@@ -34,6 +34,6 @@ extension Trainer {
         }
         return StageOutline(
             name: stage.name, index: index, stageCount: recipe.stages.count, totalSteps: totalSteps,
-            doneSteps: doneSteps, parts: rows)
+            doneSteps: doneSteps, parts: rows, coded: coded)
     }
 }

@@ -125,7 +125,9 @@ public final class Trainer {
             try StageCheckpoint.restore(optimizer, extra: extra, from: checkpoint.path)
             optimizer.stepCount = state.optimizerSteps
         }
-        let outline = outline(index, stage, parts, tree, totalSteps: task.totalSteps, doneSteps: state.step)
+        let outline = outline(
+            index, stage, parts, tree, totalSteps: task.totalSteps, doneSteps: state.step,
+            coded: tuning?.tuning.coded ?? (0, 0))
         _ = observe(.stageStarted(outline))
 
         let metrics = try AppendFile(folder.metrics)

@@ -17,12 +17,15 @@ extension TrainingEvent {
                     "learning_rate": part.learningRate.map { .number($0) } ?? .null,
                 ]
             }
-            return with(
-                "stage",
-                [
-                    "stage": .string(outline.name), "steps": .int(outline.totalSteps), "done": .int(outline.doneSteps),
-                    "parts": .array(parts),
-                ])
+            var started: JSONObject = [
+                "stage": .string(outline.name), "steps": .int(outline.totalSteps), "done": .int(outline.doneSteps),
+                "parts": .array(parts),
+            ]
+            if outline.coded.weights > 0 {
+                started["coded_weights"] = .int(outline.coded.weights)
+                started["coded_bytes"] = .int(outline.coded.bytes)
+            }
+            return with("stage", .object(started))
         case .step(let report): return with("step", report.json)
         case .evaluated(let report): return with("evaluation", report.json)
         case .checkpoint(let path): return with("checkpoint", ["path": .string(path)])

@@ -37,6 +37,8 @@ public struct StageOutline: Sendable {
     public var doneSteps: Int
     /// A row a part.
     public var parts: [Part]
+    /// Weights of a frozen base that are kept as codes, and the bytes that those take; 0 without.
+    public var coded: (weights: Int, bytes: Int)
 
     /// One part of the model.
     public struct Part: Sendable {

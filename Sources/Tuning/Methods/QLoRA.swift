@@ -52,10 +52,14 @@ public struct QLoRA: TuningMethod {
         let form = QuantizedForm(rawValue: base) ?? .nf4
         let isDouble = isDouble
         let all = maps
+        var originals: [(weight: Parameter, value: Tensor)] = []
         attached.settle = { [unowned attached] in
             for (path, map) in all where !map.weight.isTrainable && map.weight.source == nil {
                 let weight = QuantizedWeight(map.weight.value, form: form, doubly: isDouble)
+                if attached.keepsBase { originals.append((map.weight, map.weight.value)) }
                 map.weight.keep(as: weight)
+                attached.coded.weights += weight.shape.count
+                attached.coded.bytes += weight.byteCount
                 attached.kept += weight.tensors.map { ("\(path).\($0.name)", $0.tensor) }
             }
         }
@@ -71,6 +75,8 @@ public struct QLoRA: TuningMethod {
         attached.remove = {
             remove()
             restore()
+            for (weight, value) in originals { weight.replaceValue(value) }
+            originals = []
         }
         return attached
     }

@@ -38,9 +38,14 @@ public struct AdapterFile {
 
     /// Puts the adapter on a model and fills it.
     ///
-    /// - Parameter checksBase: whether another base than the one it was trained on is an error.
-    public func attach(to tree: ParameterTree, table: KeyTable, checksBase: Bool = true) throws -> Tuning {
-        let digest = BaseDigest.hex(of: tree)
+    /// - Parameters:
+    ///   - checksBase: whether another base than the one it was trained on is an error.
+    ///   - digest: the base's digest where it is known already.
+    ///   - keepsBase: whether weights that the adapter replaces come back when it is detached; they take memory until then.
+    public func attach(
+        to tree: ParameterTree, table: KeyTable, checksBase: Bool = true, digest: String? = nil, keepsBase: Bool = false
+    ) throws -> Tuning {
+        let digest = digest ?? BaseDigest.hex(of: tree)
         if checksBase, let baseDigest, baseDigest != digest {
             throw UserError(
                 "\(path): the adapter was trained on other weights than this model's (SHA-256 \(baseDigest.prefix(12))…, here \(digest.prefix(12))…)",
@@ -53,8 +58,8 @@ public struct AdapterFile {
         for entry in tensors.entries { rest[entry.name] = entry }
         let tuning = try Tuning(rules(tree, names), tree: tree, seed: 0, digest: digest)
         do {
-            tuning.settle()
-            try fill(tuning, tree, names, &rest)
+            tuning.settle(keepsBase: keepsBase)
+            try fill(tuning, tree, names, &rest, keepsBase: keepsBase)
         } catch {
             tuning.detach()
             throw error
@@ -63,7 +68,8 @@ public struct AdapterFile {
     }
 
     private func fill(
-        _ tuning: Tuning, _ tree: ParameterTree, _ names: AdapterNames, _ rest: inout [String: TensorEntry]
+        _ tuning: Tuning, _ tree: ParameterTree, _ names: AdapterNames, _ rest: inout [String: TensorEntry],
+        keepsBase: Bool
     ) throws {
         // By place and name, since modules have several spellings.
         var known: [String: String] = [:]
@@ -96,6 +102,7 @@ public struct AdapterFile {
             try check(entry, parameter.shape.dimensions)
             let values = try tensors.floats(name)
             let value = Tensor(values, shape: parameter.shape, on: parameter.value.backend)
+            if keepsBase { tuning.keepBase(of: parameter) }
             parameter.value.backend.convert(value, into: parameter.value)
         }
     }
