@@ -1,0 +1,195 @@
+// The gradient of attention on tiles of bfloat16 (AMX), see attention_amx.c.
+
+#include "attention_amx.h"
+
+#if PRODUCT_X86
+
+#include "product_bfloat16.h"
+#include "product_transpose.h"
+
+#include <immintrin.h>
+
+#pragma clang diagnostic ignored "-Wpsabi"
+#pragma clang attribute push(__attribute__((target("arch=x86-64-v4,avx512bf16,amx-tile,amx-bf16"))), apply_to = function)
+
+#include "vector.h"
+#include "attention_amx_tiles.h"
+
+/// What the gradient knows of a panel of 32 queries.
+typedef struct {
+    int32_t seen[QUERIES];
+    float log_sum[QUERIES], mean[QUERIES];  // log-sum-exp in base 2, Σ dy ⊙ y
+    ptrdiff_t limit, all_see;
+} panel_state;
+
+/// Probabilities and slopes of 32 keys (rows) and 32 queries: as rows of left factors, and slopes as pairs of rows too.
+INLINE void slope(
+    const float *scores, const float *products, const panel_state *panel, ptrdiff_t first_key, float scale,
+    uint16_t *probabilities, uint16_t *slopes, ptrdiff_t group, uint16_t *pairs) {
+    const v16f log_low = load16(panel->log_sum), log_high = load16(panel->log_sum + 16);
+    const v16f mean_low = load16(panel->mean), mean_high = load16(panel->mean + 16);
+    v16i seen_low, seen_high;
+    memcpy(&seen_low, panel->seen, sizeof seen_low);
+    memcpy(&seen_high, panel->seen + 16, sizeof seen_high);
+    const bool all = first_key + 32 <= panel->all_see;
+    for (int k = 0; k < 32; k += 2) {
+        v16f s[2][2];
+#pragma clang loop unroll(full)
+        for (int i = 0; i < 2; i++) {
+            const float *row = scores + (k + i) * QUERIES, *product = products + (k + i) * QUERIES;
+            v16f low = exp2_16(load16(row) * scale - log_low), high = exp2_16(load16(row + 16) * scale - log_high);
+            if (!all) {
+                const v16i number = (int32_t)(first_key + k + i);
+                low = number < seen_low ? low : (v16f)0.0f;
+                high = number < seen_high ? high : (v16f)0.0f;
+            }
+            s[i][0] = low * (load16(product) - mean_low);
+            s[i][1] = high * (load16(product + 16) - mean_high);
+            if (!all) {
+                const v16i number = (int32_t)(first_key + k + i);
+                s[i][0] = number < seen_low ? s[i][0] : (v16f)0.0f;
+                s[i][1] = number < seen_high ? s[i][1] : (v16f)0.0f;
+            }
+            const ptrdiff_t at = (k + i) / 16 * group + (k + i) % 16 * BLOCK_TERMS;
+            _mm512_storeu_si512(probabilities + at, (__m512i)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low));
+            _mm512_storeu_si512(slopes + at, (__m512i)_mm512_cvtne2ps_pbh((__m512)s[i][1], (__m512)s[i][0]));
+        }
+        _mm512_storeu_si512(pairs + k / 2 * 2 * PANEL_COLUMNS, pairs_of(s[0][0], s[1][0]));
+        _mm512_storeu_si512(pairs + k / 2 * 2 * PANEL_COLUMNS + 32, pairs_of(s[0][1], s[1][1]));
+    }
+}
+
+/// Log-sum-exp and Σ dy ⊙ y of a panel's queries; what lies beyond the last query gives probabilities of zero.
+static void prepare(const attention_args *a, const view_of_unit *view, ptrdiff_t first, ptrdiff_t head, panel_state *panel) {
+    const ptrdiff_t width = view->width, heads = a->layout->query_heads;
+    panel->limit = see(a, view, first, panel->seen);
+    panel->all_see = view->keys;
+    for (ptrdiff_t q = 0; q < QUERIES; q++) {
+        panel->log_sum[q] = __builtin_inff();
+        panel->mean[q] = 0.0f;
+        panel->all_see = lesser(panel->all_see, panel->seen[q]);
+        const ptrdiff_t row = view->query_row + first + q;
+        if (first + q >= view->queries || panel->seen[q] == 0) continue;
+        const float *output = head_at(a->destination, row, head, width), *gradient = head_at(a->gradient, row, head, width);
+        v16f sum = 0.0f;
+        // Rounded as the product with the values has it: where one key takes everything, the two cancel.
+        EACH16(c, n, 0, width) sum += load_n(output + c, n) * rounded16(load_n(gradient + c, n));
+        panel->mean[q] = sum16(sum);
+        panel->log_sum[q] = a->log_sum_exp[row * heads + head] * 1.44269504f;
+    }
+}
+
+// With P = softmax(S), S = scale · Q Kᵀ, O = P V:  dV = Pᵀ dO,  dS = P ⊙ (dO Vᵀ − Σ dO ⊙ O),  dQ = scale · dS K,
+// dK = scale · dSᵀ Q.
+static void unit_gradient(const attention_args *a, const attention_unit *unit) {
+    const view_of_unit view = look(a, unit, ATTENTION_AMX_GRADIENT_ROWS);
+    const ptrdiff_t width = view.width, depth = blocks_of(width), key_blocks = blocks_of(view.keys);
+    const ptrdiff_t packed = 2 * key_blocks * depth * GROUP, columns = depth * 32;
+    char *scratch = (char *)(a->scratch + vitrail_pool_thread() * a->scratch_stride);
+    float *scores = (float *)scratch, *products = scores + 32 * QUERIES, *turned = products + 32 * QUERIES;
+    float *into_key = turned + columns * QUERIES, *into_value = into_key + key_blocks * 32 * columns;
+    uint16_t *key = (uint16_t *)(into_value + key_blocks * 32 * columns), *value = key + packed;
+    uint16_t *key_turned = value + packed, *query = key_turned + packed, *gradient = query + PANELS * depth * PANEL;
+    uint16_t *query_rows = gradient + PANELS * depth * PANEL, *gradient_rows = query_rows + PANELS * depth * PANEL;
+    uint16_t *probabilities = gradient_rows + PANELS * depth * PANEL, *slopes = probabilities + 2 * PANELS * GROUP;
+    uint16_t *pairs = slopes + 2 * PANELS * GROUP;  // [panels][key blocks][16][32][2]
+    const float scale = a->layout->scale * 1.44269504f;
+    memset(into_key, 0, sizeof(float) * (size_t)(2 * key_blocks * 32 * columns));
+    const float *keys = head_at(a->key, view.key_row, view.head, width);
+    pack_left(key, keys, a->key.stride, view.keys, width);
+    pack_left_turned(key_turned, keys, a->key.stride, view.keys, width);
+    pack_left(value, head_at(a->value, view.key_row, view.head, width), a->value.stride, view.keys, width);
+
+    for (ptrdiff_t b = unit->first; b < unit->last; b++) {
+        const ptrdiff_t head = view.head * view.group + b / view.runs, first = b % view.runs * ATTENTION_AMX_GRADIENT_ROWS;
+        const ptrdiff_t count = lesser(ATTENTION_AMX_GRADIENT_ROWS, view.queries - first), row = view.query_row + first;
+        const ptrdiff_t panels = blocks_of(count);
+        const float *q = head_at(a->query, row, head, width), *g = head_at(a->gradient, row, head, width);
+        panel_state states[PANELS];
+        ptrdiff_t limit = 0;
+        for (ptrdiff_t p = 0; p < panels; p++) {
+            const ptrdiff_t rows = lesser(QUERIES, count - p * QUERIES);
+            pack_right_turned(query + p * depth * PANEL, q + p * QUERIES * a->query.stride, a->query.stride, rows, width);
+            pack_right_turned(
+                gradient + p * depth * PANEL, g + p * QUERIES * a->gradient.stride, a->gradient.stride, rows, width);
+            prepare(a, &view, first + p * QUERIES, head, &states[p]);
+            limit = states[p].limit > limit ? states[p].limit : limit;
+        }
+        for (ptrdiff_t c = 0; c < depth; c++) {
+            const int wide = (int)lesser(32, width - 32 * c);
+            bfloat16_pack_b(
+                query_rows + c * panels * PANEL, q + 32 * c, a->query.stride, false, VITRAIL_FLOAT32, wide, count, panels);
+            bfloat16_pack_b(
+                gradient_rows + c * panels * PANEL, g + 32 * c, a->gradient.stride, false, VITRAIL_FLOAT32, wide, count,
+                panels);
+        }
+        for (ptrdiff_t block = 0; block < blocks_of(limit); block++) {
+            // Panels in front of the first that sees one of these keys have no part in them.
+            ptrdiff_t skipped = 0;
+            while (skipped < panels && states[skipped].limit <= block * 32) skipped++;
+            for (ptrdiff_t p = skipped; p < panels; p++) {
+                multiply(
+                    key + 2 * block * depth * GROUP, depth * GROUP, query + p * depth * PANEL, depth, scores, QUERIES, false);
+                multiply(
+                    value + 2 * block * depth * GROUP, depth * GROUP, gradient + p * depth * PANEL, depth, products, QUERIES,
+                    false);
+                slope(
+                    scores, products, &states[p], block * 32, scale, probabilities + p * GROUP, slopes + p * GROUP,
+                    PANELS * GROUP, pairs + (p * key_blocks + block) * PANEL);
+            }
+            for (ptrdiff_t c = 0; c < depth; c++) {
+                const ptrdiff_t at = block * 32 * columns + 32 * c, from = (c * panels + skipped) * PANEL;
+                multiply(
+                    probabilities + skipped * GROUP, PANELS * GROUP, gradient_rows + from, panels - skipped, into_value + at,
+                    columns, true);
+                multiply(
+                    slopes + skipped * GROUP, PANELS * GROUP, query_rows + from, panels - skipped, into_key + at, columns,
+                    true);
+            }
+        }
+        float factors[QUERIES];
+        for (int i = 0; i < QUERIES; i++) factors[i] = a->layout->scale;
+        for (ptrdiff_t p = 0; p < panels; p++) {
+            // A panel's keys are those that it sees; the last block may hold more, whose slopes are zero.
+            const ptrdiff_t blocks = blocks_of(states[p].limit);
+            for (ptrdiff_t c = 0; c < depth; c++)
+                multiply(
+                    key_turned + 2 * c * key_blocks * GROUP, key_blocks * GROUP, pairs + p * key_blocks * PANEL, blocks,
+                    turned + c * 32 * QUERIES, QUERIES, false);
+            store_turned(
+                turned, factors, head_at(a->into_query, row + p * QUERIES, head, width), a->into_query.stride,
+                lesser(QUERIES, count - p * QUERIES), width);
+        }
+    }
+    if (a->splits > 1) {
+        // Joined later with those of the other splits, in the form of the other kernels.
+        const ptrdiff_t padded = attention_padded(view.keys), stride = attention_width(a->layout);
+        float *partial_key = a->partials + unit->partial, *partial_value = partial_key + padded * stride;
+        for (ptrdiff_t k = 0; k < view.keys; k++) {
+            EACH16(c, n, 0, stride) {
+                store16(partial_key + k * stride + c, load16(into_key + k * columns + c) * scale);
+                store16(partial_value + k * stride + c, load16(into_value + k * columns + c));
+            }
+        }
+        return;
+    }
+    for (ptrdiff_t k = 0; k < view.keys; k++) {
+        float *to_key = head_at(a->into_key, view.key_row + k, view.head, width);
+        float *to_value = head_at(a->into_value, view.key_row + k, view.head, width);
+        EACH16(c, n, 0, width) store_n(to_key + c, load16(into_key + k * columns + c) * a->layout->scale, n);
+        EACH16(c, n, 0, width) store_n(to_value + c, load16(into_value + k * columns + c), n);
+    }
+}
+
+void attention_amx_gradient_task(void *context, int part, int parts) {
+    const attention_args *a = context;
+    ptrdiff_t begin, end;
+    vitrail_share(a->unit_count, 1, part, parts, &begin, &end);
+    tiles_start();
+    for (ptrdiff_t u = begin; u < end; u++) unit_gradient(a, &a->units[u]);
+    _tile_release();
+}
+
+#pragma clang attribute pop
+
+#endif

@@ -1,0 +1,164 @@
+// What attention's two passes on AMX tiles share: products of packed blocks, packing, rounding; not part of the module.
+// Included within the attribute that turns the instructions on, by files that include what stands before it.
+#ifndef ATTENTION_AMX_TILES_H
+#define ATTENTION_AMX_TILES_H
+
+void bfloat16_pack_a_16(uint16_t *, const void *, int64_t, bool, vitrail_element, int, int64_t, int64_t);
+void bfloat16_pack_b(uint16_t *, const void *, int64_t, bool, vitrail_element, int, int64_t, int64_t);
+
+/// Queries of a panel; keys whose scores are in the cache together; packed elements of 16 rows, or a panel, over 32 terms.
+enum { QUERIES = 32, CHUNK = 256, GROUP = 16 * BLOCK_TERMS, PANEL = PANEL_COLUMNS * BLOCK_TERMS };
+/// Panels that the gradient takes together, so that gradients of keys and values are visited less often.
+enum { PANELS = ATTENTION_AMX_GRADIENT_ROWS / QUERIES };
+
+INLINE void tiles_start(void) {
+    struct {
+        uint8_t palette, start_row, reserved[14];
+        uint16_t bytes[16];
+        uint8_t rows[16];
+    } __attribute__((aligned(64))) configuration = {.palette = 1};
+    for (int i = 0; i < 8; i++) {
+        configuration.bytes[i] = 64;
+        configuration.rows[i] = 16;
+    }
+    _tile_loadconfig(&configuration);
+}
+
+/// c[32, 32] = (add ? c : 0) + a · b over `blocks` blocks of 32 terms; a's second group of 16 rows is `a_group` elements on.
+INLINE void multiply(
+    const uint16_t *a, ptrdiff_t a_group, const uint16_t *b, ptrdiff_t blocks, float *c, ptrdiff_t ldc, bool add) {
+    const ptrdiff_t stride = ldc * 4;
+    if (add) {
+        _tile_loadd(0, c, stride);
+        _tile_loadd(1, c + 16, stride);
+        _tile_loadd(2, c + 16 * ldc, stride);
+        _tile_loadd(3, c + 16 * ldc + 16, stride);
+    } else {
+        _tile_zero(0);
+        _tile_zero(1);
+        _tile_zero(2);
+        _tile_zero(3);
+    }
+    const uint16_t *second = a + a_group;
+    for (ptrdiff_t block = 0; block < blocks; block++, a += GROUP, second += GROUP, b += PANEL) {
+        _tile_loadd(4, a, 64);
+        _tile_loadd(6, b, 128);
+        _tile_loadd(7, b + 32, 128);
+        _tile_loadd(5, second, 64);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+        _tile_dpbf16ps(2, 5, 6);
+        _tile_dpbf16ps(3, 5, 7);
+    }
+    _tile_stored(0, c, stride);
+    _tile_stored(1, c + 16, stride);
+    _tile_stored(2, c + 16 * ldc, stride);
+    _tile_stored(3, c + 16 * ldc + 16, stride);
+}
+
+INLINE ptrdiff_t lesser(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
+INLINE ptrdiff_t blocks_of(ptrdiff_t terms) { return (terms + BLOCK_TERMS - 1) / BLOCK_TERMS; }
+
+/// Rows of a head as left factors: [rows / 16][blocks of the width][16][32], rows filled up to a multiple of 32 with zeros.
+INLINE void pack_left(uint16_t *out, const float *x, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t width) {
+    const ptrdiff_t blocks = blocks_of(width);
+    for (ptrdiff_t r = 0; r < blocks_of(rows) * 32; r += 16, out += blocks * GROUP)
+        bfloat16_pack_a_16(
+            out, x + r * stride, stride, false, VITRAIL_FLOAT32, (int)(r < rows ? lesser(16, rows - r) : 0), width,
+            blocks);
+}
+
+/// The same turned, rows being terms: [width / 16][blocks of rows][16][32].
+INLINE void pack_left_turned(uint16_t *out, const float *x, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t width) {
+    const ptrdiff_t blocks = blocks_of(rows);
+    for (ptrdiff_t c = 0; c < blocks_of(width) * 32; c += 16, out += blocks * GROUP)
+        bfloat16_pack_a_16(
+            out, x + c, stride, true, VITRAIL_FLOAT32, (int)(c < width ? lesser(16, width - c) : 0), rows, blocks);
+}
+
+/// Columns [first, first + 32) of a turned head as a right factor: rows of x across, its width down.
+INLINE void pack_right_turned(uint16_t *out, const float *x, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t width) {
+    bfloat16_pack_b(out, x, stride, true, VITRAIL_FLOAT32, (int)rows, width, blocks_of(width));
+}
+
+/// Two rows of 16 as 16 pairs.
+INLINE __m512i pairs_of(v16f first, v16f second) {
+    const __m512i order = _mm512_set_epi16(
+        31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1,
+        16, 0);
+    return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first));
+}
+
+/// The nearest bfloat16 numbers.
+INLINE v16f rounded16(v16f x) {
+    return (v16f)_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)x)), 16);
+}
+
+/// ln x for x > 0 to 1e-7: by the series of the inverse hyperbolic tangent.
+INLINE v16f logarithm(v16f x) {
+    v16f exponent = (v16f)_mm512_getexp_ps((__m512)x);
+    v16f mantissa = (v16f)_mm512_getmant_ps((__m512)x, _MM_MANT_NORM_1_2, _MM_MANT_SIGN_src);
+    exponent = mantissa > 1.41421356f ? exponent + 1.0f : exponent;
+    mantissa = mantissa > 1.41421356f ? mantissa * 0.5f : mantissa;
+    v16f s = (mantissa - 1.0f) / (mantissa + 1.0f), t = s * s;
+    v16f series = ((((0.111111111f * t + 0.142857143f) * t + 0.2f) * t + 0.333333333f) * t + 1.0f) * s;
+    return exponent * 0.693147181f + 2.0f * series;
+}
+
+/// Turned results [width, 32] to rows of a head, lane q times factors[q].
+INLINE void store_turned(
+    const float *turned, const float *factors, float *destination, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t width) {
+    for (int half = 0; half < 2; half++) {
+        const v16f factor = load16(factors + 16 * half);
+        const ptrdiff_t rows = lesser(16, count - 16 * half);
+        for (ptrdiff_t c = 0; c < width && rows > 0; c += 16) {
+            __m512i square[16];
+#pragma clang loop unroll(full)
+            for (int i = 0; i < 16; i++) square[i] = (__m512i)(load16(turned + (c + i) * QUERIES + 16 * half) * factor);
+            transpose_rows_16(square);
+            const __mmask16 mask = (__mmask16)(width - c >= 16 ? 0xffff : (1 << (width - c)) - 1);
+#pragma clang loop unroll(full)
+            for (int i = 0; i < 16; i++)
+                if (i < rows)
+                    _mm512_mask_storeu_ps(destination + (16 * half + i) * stride + c, mask, (__m512)square[i]);
+        }
+    }
+}
+
+typedef struct {
+    ptrdiff_t segment, head, group, width, query_row, queries, key_row, keys, runs;  // runs of one query head
+} view_of_unit;
+
+INLINE view_of_unit look(const attention_args *a, const attention_unit *unit, ptrdiff_t run) {
+    const vitrail_attention_layout *layout = a->layout;
+    view_of_unit view = {
+        .segment = unit->segment,
+        .head = unit->head,
+        .group = layout->query_heads / layout->key_value_heads,
+        .width = layout->width,
+        .query_row = layout->query_offsets[unit->segment],
+        .key_row = layout->key_starts[unit->segment],
+        .keys = layout->key_counts[unit->segment],
+    };
+    view.queries = layout->query_offsets[unit->segment + 1] - view.query_row;
+    view.runs = (view.queries + run - 1) / run;
+    return view;
+}
+
+INLINE float *head_at(vitrail_matrix m, ptrdiff_t row, ptrdiff_t head, ptrdiff_t width) {
+    return m.data + row * m.stride + head * width;
+}
+
+/// How many keys each of 32 queries from `first` on sees, 0 beyond the last query; returns the most.
+INLINE ptrdiff_t see(const attention_args *a, const view_of_unit *view, ptrdiff_t first, int32_t seen[QUERIES]) {
+    ptrdiff_t most = 0;
+    for (ptrdiff_t q = 0; q < QUERIES; q++) {
+        const ptrdiff_t row = first + q;
+        const ptrdiff_t keys = row < view->queries ? attention_visible(a->layout, view->segment, row) : 0;
+        seen[q] = (int32_t)keys;
+        most = keys > most ? keys : most;
+    }
+    return most;
+}
+
+#endif
