@@ -126,9 +126,9 @@ void attention_amx_task(void *context, int part, int parts) {
     const attention_args *a = context;
     ptrdiff_t begin, end;
     vitrail_share(a->unit_count, 1, part, parts, &begin, &end);
-    tiles_start();
+    amx_start();
     for (ptrdiff_t u = begin; u < end; u++) unit_forward(a, &a->units[u]);
-    _tile_release();
+    amx_stop();
 }
 
 #pragma clang attribute pop

@@ -11,19 +11,6 @@ enum { QUERIES = 32, CHUNK = 256, GROUP = 16 * BLOCK_TERMS, PANEL = PANEL_COLUMN
 /// Panels that the gradient takes together, so that gradients of keys and values are visited less often.
 enum { PANELS = ATTENTION_AMX_GRADIENT_ROWS / QUERIES };
 
-INLINE void tiles_start(void) {
-    struct {
-        uint8_t palette, start_row, reserved[14];
-        uint16_t bytes[16];
-        uint8_t rows[16];
-    } __attribute__((aligned(64))) configuration = {.palette = 1};
-    for (int i = 0; i < 8; i++) {
-        configuration.bytes[i] = 64;
-        configuration.rows[i] = 16;
-    }
-    _tile_loadconfig(&configuration);
-}
-
 /// c[32, 32] = (add ? c : 0) + a · b over `blocks` blocks of 32 terms; a's second group of 16 rows is `a_group` elements on.
 INLINE void multiply(
     const uint16_t *a, ptrdiff_t a_group, const uint16_t *b, ptrdiff_t blocks, float *c, ptrdiff_t ldc, bool add) {

@@ -49,7 +49,7 @@ static void amx_rows(const matvec *work, int64_t first, int64_t last) {
     const vitrail_matvec_args *args = work->args;
     const int64_t blocks = args->k / QUANT_TERMS, whole = blocks * QUANT_TERMS;
     const uint16_t *weights = args->weights;
-    matvec_amx_start();
+    amx_start();
     for (; first + RUN_ROWS <= last; first += RUN_ROWS) {
         for (int64_t column = 0; column < args->m; column += PANEL_COLUMNS) {
             const int columns = (int)least(PANEL_COLUMNS, args->m - column);
@@ -67,7 +67,7 @@ static void amx_rows(const matvec *work, int64_t first, int64_t last) {
             }
         }
     }
-    matvec_amx_stop();
+    amx_stop();
     if (first < last) dots_rows(work, first, last);
 }
 #endif

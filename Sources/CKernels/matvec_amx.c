@@ -8,21 +8,6 @@
 
 #include <immintrin.h>
 
-TARGET_AMX void matvec_amx_start(void) {
-    struct {
-        uint8_t palette, start_row, reserved[14];
-        uint16_t bytes[16];
-        uint8_t rows[16];
-    } __attribute__((aligned(64))) configuration = {.palette = 1};
-    for (int i = 0; i < 8; i++) {
-        configuration.bytes[i] = 64;
-        configuration.rows[i] = 16;
-    }
-    _tile_loadconfig(&configuration);
-}
-
-TARGET_AMX void matvec_amx_stop(void) { _tile_release(); }
-
 /// Rows of C are columns of y: sixteen sums of a tile's column become neighbours.
 TARGET_AMX static void store_transposed(const float *tile, float *out) {
     __m512i rows[16];

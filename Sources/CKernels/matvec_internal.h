@@ -49,8 +49,6 @@ void quantized_int4_vnni(const uint8_t *group, int64_t blocks, const quantized_r
 
 /// Sixteen rows of bfloat16 weights, `blocks` * 32 terms of each, by up to 32 columns: `x` is a panel of a packed
 /// right operand (see product_bfloat16.h); out[column * 16 + row].
-void matvec_amx_start(void);
-void matvec_amx_stop(void);
 void matvec_amx(const uint16_t *weights, int64_t ldw, const uint16_t *x, int64_t blocks, int columns,
                 float *out);
 #endif

@@ -11,7 +11,7 @@ void bfloat16_pack_b(uint16_t *, const void *, int64_t, bool, vitrail_element, i
 void split_pack_a_16(uint16_t *, const void *, int64_t, bool, vitrail_element, int, int64_t, int64_t);
 void split_pack_b(uint16_t *, const void *, int64_t, bool, vitrail_element, int, int64_t, int64_t);
 
-TARGET_AMX static void amx_start(void) {
+TARGET_AMX void amx_start(void) {
     struct {
         uint8_t palette, start_row, reserved[14];
         uint16_t bytes[16];
@@ -24,7 +24,7 @@ TARGET_AMX static void amx_start(void) {
     _tile_loadconfig(&configuration);
 }
 
-TARGET_AMX static void amx_stop(void) { _tile_release(); }
+TARGET_AMX void amx_stop(void) { _tile_release(); }
 
 /// A block of C in tiles 0 to 3: two groups of 16 rows by 32 columns. `terms` adds the products to them.
 TARGET_AMX __attribute__((always_inline)) static inline void amx_block(

@@ -15,6 +15,9 @@
     __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx512bf16,avx2,fma,f16c")))
 #define TARGET_AMX \
     __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma,f16c,amx-tile,amx-bf16")))
+/// Makes all eight tiles of this thread 16 rows of 64 bytes, and gives them back.
+void amx_start(void);
+void amx_stop(void);
 #else
 #define PRODUCT_X86 0
 #endif
