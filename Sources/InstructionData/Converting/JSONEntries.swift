@@ -1,6 +1,7 @@
 import Basics
 
-/// The entries of an annotation file, one parsed at a time: a JSON list, JSON lines, or a member of one JSON object.
+/// The entries of an annotation file, one parsed at a time: a JSON list, JSON lines, a member of one JSON object, or a
+/// pickled list.
 ///
 /// A body that throws `EntryFault` makes the entry a fault of its line; the rest of the file is read on when lenient.
 final class JSONEntries {
@@ -12,25 +13,37 @@ final class JSONEntries {
     private let ranges: [Range<Int>]
     private let keys: [String]?
     private let lines = LineIndex()
+    private let pickle: PickledList?
 
     /// A list, or JSON lines.
-    init(_ path: String, kind: String) throws {
+    /// - Parameter allowsPickle: also read a pickled list; its entries count as lines.
+    init(_ path: String, kind: String, allowsPickle: Bool = false) throws {
         (self.path, self.kind, keys) = (path, kind, nil)
         file = try MappedFile(path)
+        if allowsPickle, PickledList.begins(file.bytes) {
+            do throws(PickledList.Fault) {
+                let list = try PickledList(file.bytes)
+                (pickle, ranges) = (list, (0..<list.count).map { $0..<$0 + 1 })
+            } catch {
+                throw UserError("\(path): \(error.reason)", fix: error.fix)
+            }
+            return
+        }
+        pickle = nil
         let index = try RecordIndex.build(over: file.bytes, source: path, workers: Parallel.processors)
         ranges = (0..<index.count).map { index[$0] }
     }
 
     /// The list that stands under a key of the file's object.
     init(_ path: String, list: String, kind: String) throws {
-        (self.path, self.kind, keys) = (path, kind, nil)
+        (self.path, self.kind, keys, pickle) = (path, kind, nil, nil)
         file = try MappedFile(path)
         ranges = try JSONMembers(file.bytes, path: path).elements(of: list, kind: kind)
     }
 
     /// The members of the file's object, each with its key.
     init(membersOf path: String, kind: String) throws {
-        (self.path, self.kind) = (path, kind)
+        (self.path, self.kind, pickle) = (path, kind, nil)
         file = try MappedFile(path)
         let members = try JSONMembers(file.bytes, path: path)
         keys = members.names
@@ -42,6 +55,7 @@ final class JSONEntries {
 
     /// The value of an entry whose place is known.
     func value(at position: Int) throws -> JSON {
+        if let pickle { return pickle.value(at: position) }
         let range = ranges[position]
         do { return try JSON.parse(UnsafeRawBufferPointer(rebasing: file.bytes[range]), source: path) } catch {
             throw RecordError(
@@ -51,7 +65,9 @@ final class JSONEntries {
     }
 
     /// 1-based line where an entry begins.
-    func line(at position: Int) -> Int { lines.line(of: ranges[position].lowerBound, in: file.bytes) }
+    func line(at position: Int) -> Int {
+        pickle == nil ? lines.line(of: ranges[position].lowerBound, in: file.bytes) : position + 1
+    }
 
     /// Reads all entries in order.
     func forEach(_ sink: ConversionSink, _ body: (JSONEntry) throws -> Void) throws {

@@ -1,12 +1,14 @@
 import Basics
 
-/// RefCOCO, RefCOCO+ and RefCOCOg: the references as JSON, with `--annotations instances.json` for boxes and pictures.
+/// RefCOCO, RefCOCO+ and RefCOCOg: the references as they are published, with `--annotations instances.json` for boxes
+/// and pictures.
 ///
-/// The references are published as a pickle; this writes them as JSON:
-/// `python3 -c "import json, pickle; json.dump(pickle.load(open('refs(unc).p', 'rb')), open('refs.json', 'w'))"`.
+/// The references are a pickle, `refs(unc).p` for instance; the same list as JSON will do too. What is not plain data in
+/// a pickle is refused (``PickledList``).
 struct RefCOCOConverter: DatasetConverter {
     static let kind = "refcoco"
-    static let summary = "RefCOCO's references as JSON, with --annotations instances.json, --split and --images"
+    static let summary =
+        "RefCOCO's refs(unc).p or the same as JSON, with --annotations instances.json, --split and --images"
 
     func convert(_ request: ConversionRequest, into sink: ConversionSink) throws {
         guard let instances = request.annotations else {
@@ -22,7 +24,7 @@ struct RefCOCOConverter: DatasetConverter {
         try JSONEntries(instances, list: "annotations", kind: "RefCOCO's instances").forEach(sink) { entry in
             boxes[try entry.number("id")] = try entry.list("bbox").compactMap(\.double)
         }
-        let entries = try JSONEntries(request.input, kind: "RefCOCO's references, a list")
+        let entries = try JSONEntries(request.input, kind: "RefCOCO's references, a list", allowsPickle: true)
         sink.setImageRoot(request.images ?? Paths.parent(request.input))
         try entries.forEach(sink) { entry in
             if let split = request.split, entry.value["split"]?.string != split { return }
