@@ -17,6 +17,8 @@ public struct GenerationPlan: Sendable {
     public var count: Int?
     /// Seed of every draw.
     public var seed: UInt64 = 42
+    /// Only the sources whose number in order is `index` modulo `count`.
+    public var shard: Conversion.Shard?
     /// Requests of one round.
     public var round = 32
     /// ROUGE-L above which an instruction is not new.
@@ -33,9 +35,39 @@ public struct GenerationPlan: Sendable {
         self.output = output
     }
 
+    /// Records that it may come to: as many as asked for, or one of each record of the part.
+    public var expected: Int? { count ?? data.flatMap { try? positions(of: $0.count).count } }
+
     /// A prompt of the strategy.
     func prompt(_ name: String, _ names: [String]) throws -> PromptFile {
         try PromptFile(Paths.join(prompts, strategy, name + ".yaml"), names: names)
+    }
+
+    /// The numbers of the sources that are this run's, of so many.
+    /// - Throws: `UserError` when the part is empty.
+    func positions(of count: Int) throws(UserError) -> [Int] {
+        guard let shard else { return Array(0..<count) }
+        guard shard.index < count else {
+            throw UserError(
+                "part \(shard.index + 1)/\(shard.count) is empty: there are \(count) sources",
+                fix: "share the work among at most \(count) parts")
+        }
+        return Array(stride(from: shard.index, to: count, by: shard.count))
+    }
+
+    /// Says why the strategy cannot be done in parts.
+    func checkShard(_ strategy: any GenerationStrategy.Type) throws(UserError) {
+        guard shard != nil else { return }
+        if let reason = strategy.wholeOnly {
+            throw UserError(
+                "\(strategy.name) cannot be done in parts: \(reason)",
+                fix: "run it whole; several runs with --seeds or --seed of their own, then data dedupe, share work too")
+        }
+        if count != nil {
+            throw UserError(
+                "a part does not know how many records the other parts make",
+                fix: "pass --shard without --count; mix or cut the parts afterwards")
+        }
     }
 
     /// The seeds' file, or the one that lies beside the strategy's prompts.
@@ -83,6 +115,8 @@ public final class GenerationSink {
     private let note: (JSON) throws -> Void
     /// Counts so far.
     public private(set) var report = GenerationReport()
+    /// The first text that each filter turned down.
+    private(set) var examples: [String: String] = [:]
 
     init(
         _ plan: GenerationPlan, model: String, write: @escaping (InstructionRecord) throws -> Void,
@@ -113,6 +147,9 @@ public final class GenerationSink {
     /// Counts what was turned down, and writes it to the side file.
     func reject(_ filter: String, _ text: String, request: String? = nil) throws {
         report.rejected[filter, default: 0] += 1
+        if examples[filter] == nil {
+            examples[filter] = String(text.split(separator: "\n").joined(separator: " ").prefix(200))
+        }
         try note([
             "filter": .string(filter), "text": .string(String(text.prefix(2_000))),
             "request": request.map { .string($0) } ?? nil,

@@ -3,6 +3,16 @@ import InstructionData
 
 /// A whole generation: asks through the journal, and writes its output complete or not at all.
 public enum GenerationRun {
+    /// Reads and checks all that a plan needs, so that nothing is made or asked when something is missing.
+    /// - Throws: a `Problem`.
+    public static func check(_ plan: GenerationPlan) throws { _ = try strategy(of: plan) }
+
+    private static func strategy(of plan: GenerationPlan) throws -> any GenerationStrategy {
+        let strategy = try GenerationStrategies.strategy(named: plan.strategy)
+        try plan.checkShard(strategy)
+        return try strategy.init(plan)
+    }
+
     /// Runs a plan.
     ///
     /// When asking ends early by plan (a budget, Ctrl-C), what was made until then is written and the report says why; a
@@ -11,7 +21,7 @@ public enum GenerationRun {
     public static func run(
         _ plan: GenerationPlan, client: CompletionClient, progress: @escaping (Int) -> Void = { _ in }
     ) throws -> GenerationReport {
-        let strategy = try GenerationStrategies.strategy(named: plan.strategy).init(plan)
+        let strategy = try strategy(of: plan)
         let output = try RecordOutput(plan.output, folders: plan.data.map { [$0.imageFolder] } ?? [])
         let side = try LineFile(
             Paths.join(Paths.parent(plan.output), Paths.stem(plan.output) + ".rejected.jsonl"))
@@ -28,10 +38,12 @@ public enum GenerationRun {
         report.stopped = stopped
         guard report.records > 0 else {
             let most = report.rejected.max { ($0.value, $1.key) < ($1.value, $0.key) }
+            let example = most.flatMap { sink.examples[$0.key] }.map { ": " + $0 } ?? ""
             throw UserError(
-                "no record was made" + (most.map { " (\($0.value) × \($0.key))" } ?? "")
+                "no record was made" + (most.map { " (\($0.value) × \($0.key)\(example))" } ?? "")
                     + (stopped.map { ": " + $0 } ?? ""),
-                fix: "look at the journal for what the model answered")
+                fix: report.totals.answers + report.totals.replayed > 0
+                    ? "look at the journal for what the model answered" : "see to that, and run the same command again")
         }
         try side.commit()
         try output.commit()

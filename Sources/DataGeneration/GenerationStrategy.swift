@@ -10,12 +10,20 @@ public protocol GenerationStrategy: Sendable {
     /// One line for help.
     static var summary: String { get }
 
+    /// Why a part of the sources gives other records than the whole does; nil where each source is asked about alone.
+    static var wholeOnly: String? { get }
+
     /// Reads and checks what it needs; nothing is asked yet.
     init(_ plan: GenerationPlan) throws
 
     /// Makes records.
     /// - Throws: `GenerationStopped` when asking ended early; what was emitted until then counts.
     func run(_ client: CompletionClient, into sink: GenerationSink, progress: (Int) -> Void) throws
+}
+
+extension GenerationStrategy {
+    /// Each source is asked about alone.
+    public static var wholeOnly: String? { nil }
 }
 
 /// The known strategies.

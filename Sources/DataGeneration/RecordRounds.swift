@@ -34,10 +34,11 @@ struct RecordRounds {
         read: (Item, Completion) throws -> Void
     ) throws {
         let model = client.model
-        for start in stride(from: 0, to: data.count, by: max(1, plan.round)) {
+        let positions = try plan.positions(of: data.count)
+        for start in stride(from: 0, to: positions.count, by: max(1, plan.round)) {
             if sink.isFull { return }
-            let positions = Array(start..<min(data.count, start + max(1, plan.round)))
-            let prepared = try Parallel.map(positions) { position -> (items: [Item], fault: String?) in
+            let round = Array(positions[start..<min(positions.count, start + max(1, plan.round))])
+            let prepared = try Parallel.map(round) { position -> (items: [Item], fault: String?) in
                 var repairs: [Repair] = []
                 do {
                     let record = try data.unresolvedRecord(at: position, repairs: &repairs)

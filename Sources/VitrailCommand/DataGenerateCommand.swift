@@ -20,6 +20,7 @@ struct DataGenerateCommand: ParsableCommand {
             EXAMPLES
               vitrail data generate llava --data coco.jsonl --endpoint http://localhost:8000/v1 --model-name m -o out.jsonl
               vitrail data generate caption --data photos.jsonl --endpoint https://api.example.com/v1 --model-name v -o c.jsonl
+              vitrail data generate rephrase --data mix.jsonl --shard 3/8 --model models/qwen -o mix-3.jsonl   # of 8 machines
               vitrail data generate self-instruct --count 500 --model models/qwen -o new.jsonl
             """)
 
@@ -48,6 +49,11 @@ struct DataGenerateCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("Records to make (default: one of each source, or 100).", valueName: "n"))
     var count: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Only part i of n of the records or seeds, so that several machines share the work.", valueName: "i/n"))
+    var shard: String?
 
     @Option(help: ArgumentHelp("Kinds to make, as conversation,detail (llava).", valueName: "list"))
     var kinds: String?
@@ -99,6 +105,7 @@ struct DataGenerateCommand: ParsableCommand {
         try check((1...256).contains(concurrency), "--concurrency must be from 1 to 256.")
         try check(retries >= 0, "--retries must be 0 or more.")
         try check(timeout > 0 && timeout <= 86_400, "--timeout must be above 0 and at most a day.")
+        try check((0...1).contains(novelty), "--novelty must be from 0 to 1.")
         try check(count ?? 1 > 0, "--count must be at least 1.")
         try check(requestsPerMinute ?? 1 > 0, "--requests-per-minute must be above 0.")
         try check((endpoint == nil) != (model == nil), "Name who answers: either --endpoint or --model.")
@@ -110,6 +117,7 @@ struct DataGenerateCommand: ParsableCommand {
         plan.seeds = seeds
         plan.data = try data.map { try InstructionDataset($0, options: .init(imageFolder: images)) }
         plan.count = count
+        plan.shard = try shard.map { try Conversion.Shard($0) }
         plan.seed = seed
         plan.novelty = novelty
         plan.kinds = (kinds ?? "").split(separator: ",").map { String($0) }
@@ -120,15 +128,18 @@ struct DataGenerateCommand: ParsableCommand {
         policy.retries = retries
         policy.maximumRequests = maxRequests
         policy.maximumTokens = maxTokens
+        try GenerationRun.check(plan)
+        let writer = try writer()
         let beside = Paths.join(Paths.parent(output), Paths.stem(output) + ".journal.jsonl")
         let journal = try CompletionJournal(journal ?? beside)
+        defer { journal.removeIfEmpty() }
         if journal.count > 0 {
             Console.error("\(journal.path): \(Formatting.count(journal.count)) answers to go on from")
         }
         Interruption.listen()
         let client = CompletionClient(
-            try writer(), journal: journal, policy: policy, isCancelled: { Interruption.isRequested })
-        let expected = count ?? plan.data?.count
+            writer, journal: journal, policy: policy, isCancelled: { Interruption.isRequested })
+        let expected = plan.expected
         var progress = ProgressLine("records")
         let report = try GenerationRun.run(plan, client: client) { progress.show($0, of: expected) }
         try journal.close()

@@ -160,6 +160,54 @@ import Testing
         #expect(server.requests.count == 2 * asked)
     }
 
+    @Test(arguments: ["llava", "caption", "rephrase", "evolve", "self-chat"])
+    func partsHoldWhatTheWholeHolds(_ strategy: String) throws {
+        let scratch = try Scratch()
+        let server = try TestServer { request, _ in
+            .answer(status: 200, body: TestServer.completion(Self.reply(request)))
+        }
+        defer { server.stop() }
+        var plan = try plan(strategy, scratch)
+        _ = try run(plan, server, scratch, journal: "whole.jsonl")
+        let whole = try scratch.lines("out.jsonl").map { $0.serialized() }
+        let asked = server.requests.count
+        var parts: [String] = []
+        for part in 1...5 {
+            plan.shard = try Conversion.Shard("\(part)/5")
+            plan.output = scratch.file("part-\(part).jsonl")
+            _ = try run(plan, server, scratch, journal: "journal-\(part).jsonl")
+            let lines = try scratch.lines("part-\(part).jsonl").map { $0.serialized() }
+            // In the order of the whole, and far from all of it.
+            #expect(lines == whole.filter(Set(lines).contains) && lines.count < whole.count / 2)
+            parts += lines
+        }
+        #expect(parts.sorted() == whole.sorted())
+        // The pictures of `caption` are equal, and equal requests are asked once a run.
+        if strategy != "caption" { #expect(server.requests.count == 2 * asked) }
+    }
+
+    @Test func whatCannotBeDoneInPartsSaysWhy() throws {
+        let scratch = try Scratch()
+        let server = try TestServer { _, _ in .nothing }
+        defer { server.stop() }
+        func refusal(_ strategy: String, _ shard: String, count: Int? = nil) throws -> String? {
+            var plan = try plan(strategy, scratch)
+            plan.shard = try Conversion.Shard(shard)
+            plan.count = count ?? plan.count
+            return problem { _ = try self.run(plan, server, scratch) }?.problem
+        }
+        for strategy in ["self-instruct", "instruct-wild"] {
+            #expect(
+                try refusal(strategy, "1/2")
+                    == "\(strategy) cannot be done in parts: what is new depends on all that was made before")
+        }
+        #expect(
+            try refusal("self-chat", "1/2", count: 9)
+                == "a part does not know how many records the other parts make")
+        #expect(try refusal("evolve", "13/13") == "part 13/13 is empty: there are 12 sources")
+        #expect(server.requests.isEmpty && !Files.exists(scratch.file("out.jsonl")))
+    }
+
     /// Counts attempts down; true when none is left.
     final class SharedCounter: Sendable {
         private let left: Mutex<Int>

@@ -59,6 +59,9 @@ public final class CompletionJournal: Sendable {
         }
     }
 
+    /// Leaves no file behind where no answer came.
+    public func removeIfEmpty() { if count == 0, Files.isRegularFile(path) { try? Files.remove(path) } }
+
     /// Waits until the disk holds every answer.
     public func close() throws { try file.close() }
 }

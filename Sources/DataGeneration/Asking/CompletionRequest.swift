@@ -130,3 +130,10 @@ public struct CompletionFailure: Error, Sendable, Equatable {
         self.reason = reason
     }
 }
+
+extension Result where Failure == CompletionFailure {
+    /// Why there is no answer; empty when there is one.
+    var failureReason: String {
+        if case .failure(let failure) = self { failure.reason } else { "" }
+    }
+}

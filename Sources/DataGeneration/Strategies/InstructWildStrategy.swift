@@ -6,6 +6,7 @@ import Tokenization
 struct InstructWildStrategy: GenerationStrategy {
     static let name = "instruct-wild"
     static let summary = "prompts in the manner of people's own, then answers (InstructWild)"
+    static let wholeOnly: String? = "what is new depends on all that was made before"
 
     private let plan: GenerationPlan
     private let seeds: [Seed]
@@ -35,7 +36,7 @@ struct InstructWildStrategy: GenerationStrategy {
             for (request, result) in try zip(requests, client.complete(requests)) {
                 let digest = request.digest(model: client.model)
                 guard case .success(let completion) = result else {
-                    try sink.reject("no answer", "\(result)", request: digest)
+                    try sink.reject("no answer", result.failureReason, request: digest)
                     continue
                 }
                 var items = completion.text.numberedItems

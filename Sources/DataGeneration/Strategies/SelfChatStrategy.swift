@@ -18,13 +18,11 @@ struct SelfChatStrategy: GenerationStrategy {
     }
 
     func run(_ client: CompletionClient, into sink: GenerationSink, progress: (Int) -> Void) throws {
-        let total = plan.count ?? seeds.count
-        var asked = 0
         // Seeds that gave too little are made up for by further draws, up to twice as many.
-        while !sink.isFull, asked < total * 2, plan.count != nil || asked < seeds.count {
-            let batch = (asked..<min(asked + plan.round, plan.count == nil ? seeds.count : total * 2)).map { number in
-                (seeds[number % seeds.count], number)
-            }
+        let numbers = try plan.count.map { Array(0..<$0 * 2) } ?? plan.positions(of: seeds.count)
+        var asked = 0
+        while !sink.isFull, asked < numbers.count {
+            let batch = numbers[asked..<min(asked + plan.round, numbers.count)].map { (seeds[$0 % seeds.count], $0) }
             asked += batch.count
             let requests = try batch.map { seed, number in
                 try prompt.request(["seed": .string(seed.instruction)], draw: number / seeds.count)
@@ -33,7 +31,7 @@ struct SelfChatStrategy: GenerationStrategy {
             where !sink.isFull {
                 let digest = request.digest(model: client.model)
                 guard case .success(let completion) = answer else {
-                    try sink.reject("no answer", "\(answer)", request: digest)
+                    try sink.reject("no answer", answer.failureReason, request: digest)
                     continue
                 }
                 let turns = Self.turns(in: completion.text, isCut: completion.finish == "length")

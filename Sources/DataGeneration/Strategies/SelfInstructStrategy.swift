@@ -9,6 +9,7 @@ import Tokenization
 struct SelfInstructStrategy: GenerationStrategy {
     static let name = "self-instruct"
     static let summary = "new tasks from seed tasks, then instances; with --data about its pictures (Self-Instruct)"
+    static let wholeOnly: String? = "what is new depends on all that was made before"
 
     private let plan: GenerationPlan
     private let seeds: [Seed]
@@ -47,7 +48,7 @@ struct SelfInstructStrategy: GenerationStrategy {
             for (request, result) in try zip(requests, client.complete(requests)) {
                 let digest = request.digest(model: client.model)
                 guard case .success(let completion) = result else {
-                    try sink.reject("no answer", "\(result)", request: digest)
+                    try sink.reject("no answer", result.failureReason, request: digest)
                     continue
                 }
                 var items = completion.text.numberedItems
@@ -91,7 +92,7 @@ struct SelfInstructStrategy: GenerationStrategy {
         var asked: [(task: Int, request: CompletionRequest, prompt: PromptFile, record: InstructionRecord?)] = []
         for (number, result) in kinds.enumerated() {
             guard case .success(let completion) = result else {
-                try sink.reject("no answer", "\(result)")
+                try sink.reject("no answer", result.failureReason)
                 continue
             }
             let prompt = completion.text.lowercased().stripped.hasPrefix("yes") ? outputFirst : inputFirst
