@@ -36,6 +36,9 @@ struct AdapterListCommand: ParsableCommand {
     var json = false
 
     func run() throws {
+        for folder in folders where !Files.isDirectory(folder) {
+            throw UserError("\(folder): no such folder", fix: "name a folder with runs or adapters below it")
+        }
         let found = try folders.flatMap { try Self.adapters(below: $0, depth: 6) }
         if json {
             for folder in found { Console.out(JSON.object(try AdapterDescription(folder).json).serialized()) }

@@ -89,8 +89,8 @@ struct AnswerJob {
             if field != "caption" { object["question"] = .string(loaded.item.question) }
             if let failure = loaded.failure {
                 outcome.failed += 1
-                object["error"] = .string(failure)
-                Console.error("\(loaded.item.images.first?.description ?? loaded.item.id): \(failure)")
+                object["error"] = .string(failure.problem)
+                Console.report(failure)
             } else {
                 let answer = answers[next]
                 next += 1
@@ -165,7 +165,7 @@ struct LoadedItem: Sendable {
     var index: Int
     var item: AnswerItem
     var pictures: [ImageTiles] = []
-    var failure: String?
+    var failure: UserError?
 }
 
 /// Decodes and processes the pictures of items on threads of its own.
@@ -178,10 +178,13 @@ struct PictureLoader: Sendable {
         let waiting = items.map { LoadedItem(index: $0.offset, item: $0.element) }
         return try Parallel.map(waiting, workers: workers) { loaded in
             var result = loaded
-            do {
-                for image in loaded.item.images { result.pictures.append(try pixels(of: image, in: store)) }
-            } catch let problem as any Problem {
-                result.failure = problem.problem
+            for image in loaded.item.images {
+                do { result.pictures.append(try pixels(of: image, in: store)) } catch let error as any Problem {
+                    let name = image.description
+                    let problem = error.problem.contains(name) ? error.problem : "\(name): \(error.problem)"
+                    result.failure = UserError(problem, fix: error.fix)
+                    return result
+                }
             }
             return result
         }

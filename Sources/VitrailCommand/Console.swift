@@ -105,11 +105,25 @@ enum Console {
             while done < bytes.count {
                 let count = writeBytes(descriptor, bytes.baseAddress! + done, bytes.count - done)
                 if count < 0 && errno == EINTR { continue }
-                guard count > 0 else { return }  // a closed pipe: nobody listens any more
+                guard count > 0 else {
+                    let code = errno
+                    // Nobody listens to messages any more; results that are lost are a failure.
+                    if descriptor == STDOUT_FILENO, code != EPIPE {
+                        lost(FileError("write", "standard output", code: code))
+                    }
+                    return
+                }
                 done += count
             }
         }
     }
+}
+
+/// Ends the process: results that no place took can't be made up for.
+private func lost(_ error: FileError) -> Never {
+    Console.report(
+        UserError(error.problem, fix: "name a file or pipe that can be written, or free some space where it goes"))
+    exit(ExitStatus.failed)
 }
 
 /// `write`, under a name that the type's own method does not hide.

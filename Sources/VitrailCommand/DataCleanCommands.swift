@@ -105,6 +105,13 @@ struct DataFilterCommand: ParsableCommand {
                 $0, images: againstImages, runLength: max(1, againstWords), pictureDistance: againstPictures,
                 workers: options.workers)
         }
+        guard (0...1).contains(scriptShare) else {
+            throw UserError("--script-share \(scriptShare) is out of range", fix: "give 0 to 1")
+        }
+        if let maxAspect, !(maxAspect >= 1) {
+            throw UserError("--max-aspect \(maxAspect) is out of range", fix: "give 1 or more, as 3 for three to one")
+        }
+        if let minSide, minSide < 1 { throw UserError("--min-side \(minSide) is out of range", fix: "give 1 or more") }
         var filter = DatasetFilter(rules)
         filter.shard = try shard.map { try Conversion.Shard($0) }
         filter.resumeKey = RunKey.make(of: [options.data, refusalList, blocked, against])
@@ -118,8 +125,10 @@ struct DataFilterCommand: ParsableCommand {
 
     private func lines(of path: String?) throws -> [String] {
         guard let path else { return [] }
-        return try Files.readText(path).split(whereSeparator: \.isNewline).map { String($0) }
-            .filter { !$0.isEmpty && !$0.hasPrefix("#") }
+        let lines = try Files.readText(path).split(whereSeparator: \.isNewline).map { String($0) }
+            .filter { !$0.allSatisfy(\.isWhitespace) && !$0.hasPrefix("#") }
+        guard !lines.isEmpty else { throw UserError("\(path) names nothing", fix: "write a word or phrase a line") }
+        return lines
     }
 }
 
@@ -183,6 +192,9 @@ struct DataDedupeCommand: ParsableCommand {
         }
         if let pictures, !(0...16).contains(pictures) {
             throw UserError("--pictures \(pictures) is out of range", fix: "give 0 to 16, usually 4 to 8")
+        }
+        if let novelty, !(0...1).contains(novelty) {
+            throw UserError("--novelty \(novelty) is out of range", fix: "give 0 to 1, as 0.7")
         }
         if removePictures, pictures == nil {
             throw UserError("--remove-pictures needs to know what counts as alike", fix: "pass --pictures 6 too")

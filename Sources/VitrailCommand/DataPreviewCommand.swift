@@ -45,6 +45,7 @@ struct DataPreviewCommand: ParsableCommand {
     var charts = true
 
     func run() throws {
+        guard count > 0 else { throw UserError("--count \(count) shows nothing", fix: "give 1 or more") }
         let dataset = try options.open()
         let tokenizer = try model.map { try Tokenizer(folder: $0) }
         var settings = PreviewSettings(template: try chatTemplate(tokenizer))

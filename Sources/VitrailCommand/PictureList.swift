@@ -15,10 +15,10 @@ enum PictureList {
     static func read(_ path: String, images folder: String?) throws -> [ImageReference] {
         let text = try Files.readText(path)
         let base = folder ?? Paths.parent(path)
-        return try text.split(separator: "\n", omittingEmptySubsequences: false).enumerated().compactMap {
-            number, line in
+        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
+        let pictures = try lines.compactMap { number, line -> ImageReference? in
             let line = line.hasSuffix("\r") ? line.dropLast() : line
-            guard !line.isEmpty else { return nil }
+            guard !line.allSatisfy(\.isWhitespace) else { return nil }
             guard line.first == "{" else { return ImageReference(String(line)).resolved(under: base) }
             let source = "\(path):\(number + 1)"
             guard let name = try JSON.parse(String(line), source: source)["image"]?.string else {
@@ -26,6 +26,10 @@ enum PictureList {
             }
             return ImageReference(name).resolved(under: base)
         }
+        guard !pictures.isEmpty else {
+            throw UserError("\(path) names no picture", fix: "write a path a line, or {\"image\": …}")
+        }
+        return pictures
     }
 
     private static func expand(_ argument: String) throws -> [ImageReference] {

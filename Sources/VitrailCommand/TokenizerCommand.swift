@@ -57,9 +57,10 @@ struct TokenizerTrainCommand: ParsableCommand {
             }
         }
         func name(_ token: String) -> String? { names.contains(token) ? token : nil }
-        try Files.createDirectory(output)
         let roles = TokenizerFiles.Roles(bos: name("<s>"), eos: name("</s>"), pad: name("<pad>"), unk: name("<unk>"))
-        try TokenizerFiles(training: trainer, roles: roles).write(to: output)
+        let learned = try TokenizerFiles(training: trainer, roles: roles)
+        try Files.createDirectory(output)
+        try learned.write(to: output)
         let size = try Tokenizer(folder: output).vocabularySize
         Console.error("\(Formatting.count(size)) tokens → \(output)")
     }

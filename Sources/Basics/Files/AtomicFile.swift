@@ -32,7 +32,7 @@ public struct AtomicFile: ~Copyable {
     public init(_ path: String, from length: Int) throws {
         let target = Files.exists(path) ? Files.resolved(path) : path
         let partial = Self.unfinishedName(of: target)
-        if Files.isDirectory(path) { throw FileError("write", path, code: EISDIR) }
+        try Self.check(path)
         let descriptor = try FileDescriptor(partial, flags: O_WRONLY | O_CREAT, operation: "write")
         guard descriptor.lock() else {
             throw UserError(
@@ -55,8 +55,14 @@ public struct AtomicFile: ~Copyable {
     /// Waits until the disk holds what was written.
     public func synchronize() throws(FileError) { try descriptor.synchronize() }
 
-    private static func open(_ partial: String, for path: String) throws(FileError) -> FileDescriptor {
+    /// A folder can't be replaced, and a device or pipe must not be: its name would become a file's.
+    private static func check(_ path: String) throws(FileError) {
         if Files.isDirectory(path) { throw FileError("write", path, code: EISDIR) }
+        if Files.exists(path), !Files.isRegularFile(path) { throw FileError("replace", path, code: EOPNOTSUPP) }
+    }
+
+    private static func open(_ partial: String, for path: String) throws(FileError) -> FileDescriptor {
+        try check(path)
         do throws(FileError) {
             let flags = O_WRONLY | O_CREAT | O_EXCL
             let descriptor = try FileDescriptor(partial, flags: flags, operation: "write")

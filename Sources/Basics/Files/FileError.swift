@@ -44,7 +44,9 @@ public struct FileError: Problem, Equatable {
         case ENOMEM: "there is not enough memory; close other programs or limit the size"
         case EFBIG: "the file system or the limit 'ulimit -f' does not allow a file of that size"
         case EIO: "the disk reports an error; check it and restore the file from a copy"
-        default: nil
+        case EOPNOTSUPP: "that is a device or a pipe; name a file"
+        case ELOOP: "that is a link that leads back to itself; see: ls -l '\(path)'"
+        default: "check the path and its disk with: ls -ld '\(path)'; df '\(Paths.parent(path))'"
         }
     }
 }

@@ -30,7 +30,7 @@ public struct JSONError: Problem, Equatable {
         column = 1 + bytes[lineStart..<end].reduce(0) { $0 + ($1 & 0xC0 == 0x80 ? 0 : 1) }
         self.offset = offset
         self.reason = reason
-        self.fix = fix
+        self.fix = fix ?? "correct the file there, or name the right one"
     }
 }
 

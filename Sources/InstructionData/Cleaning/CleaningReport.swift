@@ -103,10 +103,24 @@ final class CleaningOutput {
         try side?.appendLine(removal.json(line: dataset.line(at: position)).serialized())
     }
 
+    /// - Throws: `UserError` when not one record could be read: that is no data set.
     func commit() throws -> CleaningReport {
+        if report.removed["broken"] == report.records, report.records > 0 {
+            throw UserError.unreadable(dataset.path, report.records)
+        }
         try side?.commit()
         try output?.commit()
         try journal?.finish()
         return report
+    }
+}
+
+extension UserError {
+    /// A file of which every record is broken.
+    static func unreadable(_ path: String, _ count: Int) -> UserError {
+        UserError(
+            count == 1
+                ? "\(path): its only record cannot be read" : "\(path): none of its \(count) records can be read",
+            fix: "see what is wrong with: vitrail data validate '\(path)'")
     }
 }

@@ -26,6 +26,9 @@ public struct EvaluationOverlap: Sendable {
         let folder = images ?? Paths.parent(path)
         let file = try MappedFile(path)
         let index = try RecordIndex.build(over: file.bytes, source: path, workers: workers)
+        guard index.count > 0 else {
+            throw UserError("\(path) holds no questions", fix: "name the evaluation set that training must not see")
+        }
         let reader = RecordReader(lenient: true)
         for position in 0..<index.count {
             let value = try JSON.parse(UnsafeRawBufferPointer(rebasing: file.bytes[index[position]]), source: path)

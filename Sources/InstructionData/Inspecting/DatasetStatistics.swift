@@ -55,6 +55,7 @@ public struct DatasetStatistics: Sendable {
     /// - Parameters:
     ///   - countTokens: how many tokens a text has for a model; nil leaves token counts out.
     ///   - progress: called with the records so far.
+    /// - Throws: a `Problem`, also when not one record can be read.
     public init(
         _ dataset: InstructionDataset, workers: Int = Parallel.processors,
         countTokens: (@Sendable (String) -> Int)? = nil, progress: ((Int) -> Void)? = nil
@@ -69,6 +70,7 @@ public struct DatasetStatistics: Sendable {
             add(part, hashes: &hashes)
             progress?(done)
         }
+        if records == 0, broken > 0 { throw UserError.unreadable(path, broken) }
         ledger.forEach { fact in
             pictures += 1
             guard fact.width > 0 else { return brokenPictures += 1 }
