@@ -56,7 +56,9 @@ TARGET_AMX __attribute__((always_inline)) static inline void amx_block(
     }
     // C is wanted when the sums are done: its lines are asked for while tiles multiply.
     const int rows = tile->rows;
-    if (!(direct && tile->from == c) && !tile->narrow) {
+    if (tile->narrow) {
+        for (int i = 0; i < rows; i++) __builtin_prefetch((uint16_t *)c + i * tile->ldc, 1);
+    } else if (!(direct && tile->from == c)) {
         for (int i = 0; i < rows; i++) {
             __builtin_prefetch(c + i * tile->ldc, 1);
             __builtin_prefetch(c + i * tile->ldc + 31, 1);
@@ -92,30 +94,22 @@ enum { A_TILE = 16 * BLOCK_TERMS, B_TILES = PANEL_COLUMNS * BLOCK_TERMS, B_STRID
 /// A in tiles 4 and 5, B in 6 and 7.
 TARGET_AMX __attribute__((always_inline)) static inline void amx_terms(const bfloat16_tile *tile, bool two) {
     const uint16_t *a = tile->a, *b = tile->b, *a_second = a + tile->a_group;
-    if (two) {
-        for (int64_t block = 0; block < tile->blocks; block++) {
-            _tile_loadd(4, a, 64);
-            _tile_loadd(6, b, B_STRIDE);
-            _tile_loadd(7, b + PANEL_COLUMNS, B_STRIDE);
-            _tile_loadd(5, a_second, 64);
-            _tile_dpbf16ps(0, 4, 6);
-            _tile_dpbf16ps(1, 4, 7);
-            _tile_dpbf16ps(2, 5, 6);
-            _tile_dpbf16ps(3, 5, 7);
-            a += A_TILE;
-            a_second += A_TILE;
-            b += B_TILES;
-        }
-    } else {
-        for (int64_t block = 0; block < tile->blocks; block++) {
-            _tile_loadd(4, a, 64);
-            _tile_loadd(6, b, B_STRIDE);
-            _tile_loadd(7, b + PANEL_COLUMNS, B_STRIDE);
-            _tile_dpbf16ps(0, 4, 6);
-            _tile_dpbf16ps(1, 4, 7);
-            a += A_TILE;
-            b += B_TILES;
-        }
+    const ptrdiff_t stride = tile->a_stride, a_block = tile->a_block, ahead_step = tile->ahead_step;
+    const char *ahead = tile->ahead;
+    for (int64_t block = 0; block < tile->blocks; block++) {
+        for (ptrdiff_t line = 0; line < ahead_step; line += 64) __builtin_prefetch(ahead + line, 0, 2);
+        ahead += ahead_step;
+        _tile_loadd(4, a, stride);
+        _tile_loadd(6, b, B_STRIDE);
+        _tile_loadd(7, b + PANEL_COLUMNS, B_STRIDE);
+        if (two) _tile_loadd(5, a_second, stride);
+        _tile_dpbf16ps(0, 4, 6);
+        _tile_dpbf16ps(1, 4, 7);
+        if (two) _tile_dpbf16ps(2, 5, 6);
+        if (two) _tile_dpbf16ps(3, 5, 7);
+        a += a_block;
+        a_second += a_block;
+        b += B_TILES;
     }
 }
 
@@ -179,7 +173,8 @@ TARGET_AMX static void amx_multiply_split(const bfloat16_tile *tile) { amx_block
 const bfloat16_kernels bfloat16_kernels_amx = {
     .rows = 16,
     .parts = 1,
-    .depth = 1024,
+    .depth = 3072,
+    .reads_rows = true,
     .start = amx_start,
     .stop = amx_stop,
     .multiply = amx_multiply,

@@ -18,8 +18,10 @@ enum { BLOCK_TERMS = 32, PANEL_COLUMNS = 32, SPLIT_PARTS = 3 };
 
 /// A block of C of up to two groups' rows and one panel's columns.
 typedef struct {
-    const uint16_t *a;        // packed, first group; the second follows `a_group` elements later
+    const uint16_t *a;        // first group; the second follows `a_group` elements later
     ptrdiff_t a_group;
+    ptrdiff_t a_stride;       // bytes from a row of a block of terms to the next; 64 when packed
+    ptrdiff_t a_block;        // elements from a block of terms to the next
     const uint16_t *b;        // packed
     int64_t blocks;           // of 32 terms
     float *c;
@@ -39,6 +41,7 @@ typedef struct {
     int rows;                 // in a group
     int parts;                // 1: operands are rounded to bfloat16; SPLIT_PARTS: they are sums of parts
     int depth;                // terms between visits to C, a multiple of 32
+    bool reads_rows;          // of bfloat16 where they lie: A need not be packed
     void (*start)(void), (*stop)(void);  // around a thread's tiles; may be NULL
     void (*multiply)(const bfloat16_tile *tile);
     /// Packs `blocks` blocks of 32 terms of one group of A, of which `terms` terms and `rows` rows exist.
@@ -63,6 +66,43 @@ void bfloat16_pack_b_plain(uint16_t *out, const void *b, int64_t ldb, bool trans
 
 /// C = activation(alpha * sums + from + bias) for rows of 32 sums; `first` is their first row in the tile.
 void bfloat16_store_sums(const bfloat16_tile *tile, const float *sums, int first, int rows);
+
+/// A product under way: how it is cut into units of work, and where its operands are packed.
+typedef struct {
+    const vitrail_product_args *args;
+    const bfloat16_kernels *kernels;
+    int64_t blocks;                          // of 32 terms
+    int64_t groups, panels;
+    int64_t row_units, column_units;
+    bool direct_a;                           // A is read where it lies
+    uint16_t *packing_a, *packing_b;         // where operands are packed whole, or NULL
+    const uint16_t *shared_a, *shared_b;     // where they are read, NULL when units pack them
+    char *scratch;
+    size_t scratch_bytes, scratch_a_bytes;
+} bfloat16_product;
+
+/// Elements of a packed block of terms of a group (panel).
+static inline int64_t group_block(const bfloat16_product *product) {
+    return (int64_t)product->kernels->rows * product->kernels->parts * BLOCK_TERMS;
+}
+
+static inline int64_t panel_block(const bfloat16_product *product) {
+    return (int64_t)PANEL_COLUMNS * product->kernels->parts * BLOCK_TERMS;
+}
+
+/// Where a unit reads its operands: packed by this unit, packed before for all, or A as it lies.
+typedef struct {
+    const uint16_t *a, *b;           // of the unit's first group and panel
+    ptrdiff_t a_group, b_panel;      // elements from one to the next
+    ptrdiff_t a_stride, a_block;     // bytes between a group's rows, elements between its blocks of terms
+    const uint16_t *a_edge;          // packed group of fewer rows, where A is read as it lies
+} bfloat16_operands;
+
+/// Packs what the product shares: the first parts take A, the others B.
+void bfloat16_pack_part(void *product, int part, int parts);
+/// The operands of blocks [start, start + count) of terms; packs what is not shared into the thread's scratch.
+bfloat16_operands bfloat16_operands_at(const bfloat16_product *product, int64_t first_group, int64_t last_group,
+                                       int64_t first_panel, int64_t last_panel, int64_t start, int64_t count);
 
 /// The kernels for this processor, or NULL where float32 kernels on rounded values are the better choice.
 const bfloat16_kernels *bfloat16_kernels_in_use(void);

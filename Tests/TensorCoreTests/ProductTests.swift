@@ -11,7 +11,7 @@ import Testing
         .init(1, 1, 1), .init(1, 7, 3), .init(2, 1, 13), .init(5, 31, 17), .init(13, 33, 29), .init(14, 32, 16),
         .init(16, 16, 32), .init(29, 67, 100), .init(37, 97, 131), .init(64, 64, 64), .init(3, 200, 777),
         .init(200, 5, 1601), .init(449, 83, 61), .init(131, 97, 1060), .init(61, 531, 47), .init(1, 300, 64),
-        .init(17, 48, 0),
+        .init(17, 48, 0), .init(77, 600, 64), .init(40, 33, 3104),
     ]
 
     @Test("float32 products agree with Double", arguments: levels)
@@ -55,6 +55,8 @@ import Testing
                 let repeats = test.run(pool) == result
                 #expect(repeats, "\(test.name): a second run differs")
                 if engine == VITRAIL_PRODUCTS_NATIVE {
+                    let moved = test.run(pool, offset: 1) == result
+                    #expect(moved, "\(test.name): rows of A off their alignment give other bits")
                     let same = test.run(nil) == result
                     #expect(same, "\(test.name): one thread differs from three")
                     let packed = test.run(pool, packed: true)
@@ -172,7 +174,8 @@ struct ProductCase {
         self.accumulate = accumulate
         self.alpha = alpha
         // Rows lie further apart than they are long: gaps must be neither read as data nor written.
-        lda = (transposeA ? size.m : size.k) + 3
+        // Whole blocks of 32 terms stay aligned, as kernels that read rows where they lie need them.
+        lda = transposeA ? size.m + 3 : size.k + (size.k % 32 == 0 ? 32 : 3)
         ldb = (transposeB ? size.k : size.n) + 5
         ldc = size.n + 2
         a = values((transposeA ? size.k : size.m) * lda)
@@ -193,42 +196,47 @@ struct ProductCase {
     static func rounded(_ value: Float) -> Float { Float(bitPattern: UInt32(bfloat16(value)) << 16) }
 
     /// The product on a pool's threads; with `packed`, B is packed in a call of its own.
-    func run(_ pool: OpaquePointer?, packed: Bool = false) -> [Float] {
+    /// `offset` elements move A off its alignment.
+    func run(_ pool: OpaquePointer?, packed: Bool = false, offset: Int = 0) -> [Float] {
         var c = initial
-        let halfA = a.map(Self.bfloat16), halfB = b.map(Self.bfloat16)
+        let halfB = b.map(Self.bfloat16)
+        let storage = UnsafeMutableRawPointer.allocate(byteCount: 2 * (a.count + offset), alignment: 64)
+        defer { storage.deallocate() }
+        let halfA = storage + 2 * offset
+        for (index, value) in a.enumerated() {
+            halfA.storeBytes(of: Self.bfloat16(value), toByteOffset: 2 * index, as: UInt16.self)
+        }
         a.withUnsafeBytes { a in
             b.withUnsafeBytes { b in
-                halfA.withUnsafeBytes { halfA in
-                    halfB.withUnsafeBytes { halfB in
-                        c.withUnsafeMutableBufferPointer { c in
-                            withOptional(bias) { bias in
-                                var arguments = vitrail_product_args()
-                                arguments.m = Int64(size.m)
-                                arguments.n = Int64(size.n)
-                                arguments.k = Int64(size.k)
-                                arguments.a = aType == VITRAIL_BFLOAT16 ? halfA.baseAddress : a.baseAddress
-                                arguments.b = bType == VITRAIL_BFLOAT16 ? halfB.baseAddress : b.baseAddress
-                                arguments.c = c.baseAddress
-                                arguments.lda = Int64(lda)
-                                arguments.ldb = Int64(ldb)
-                                arguments.ldc = Int64(ldc)
-                                arguments.bias = bias
-                                arguments.alpha = alpha
-                                arguments.transpose_a = transposeA
-                                arguments.transpose_b = transposeB
-                                arguments.accumulate = accumulate
-                                arguments.a_type = aType
-                                arguments.b_type = bType
-                                arguments.precision = precision
-                                arguments.engine = engine
-                                if packed {
-                                    let operand = vitrail_pack(pool, &arguments)
-                                    defer { vitrail_packed_free(operand) }
-                                    arguments.b = nil
-                                    #expect(vitrail_product_packed(pool, &arguments, operand))
-                                } else {
-                                    #expect(vitrail_product(pool, &arguments))
-                                }
+                halfB.withUnsafeBytes { halfB in
+                    c.withUnsafeMutableBufferPointer { c in
+                        withOptional(bias) { bias in
+                            var arguments = vitrail_product_args()
+                            arguments.m = Int64(size.m)
+                            arguments.n = Int64(size.n)
+                            arguments.k = Int64(size.k)
+                            arguments.a = aType == VITRAIL_BFLOAT16 ? UnsafeRawPointer(halfA) : a.baseAddress
+                            arguments.b = bType == VITRAIL_BFLOAT16 ? halfB.baseAddress : b.baseAddress
+                            arguments.c = c.baseAddress
+                            arguments.lda = Int64(lda)
+                            arguments.ldb = Int64(ldb)
+                            arguments.ldc = Int64(ldc)
+                            arguments.bias = bias
+                            arguments.alpha = alpha
+                            arguments.transpose_a = transposeA
+                            arguments.transpose_b = transposeB
+                            arguments.accumulate = accumulate
+                            arguments.a_type = aType
+                            arguments.b_type = bType
+                            arguments.precision = precision
+                            arguments.engine = engine
+                            if packed {
+                                let operand = vitrail_pack(pool, &arguments)
+                                defer { vitrail_packed_free(operand) }
+                                arguments.b = nil
+                                #expect(vitrail_product_packed(pool, &arguments, operand))
+                            } else {
+                                #expect(vitrail_product(pool, &arguments))
                             }
                         }
                     }
