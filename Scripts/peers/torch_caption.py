@@ -38,7 +38,7 @@ processor = transformers.LlavaProcessor(
 files = sorted(path for path in options.folder.iterdir() if path.suffix in (".jpg", ".jpeg", ".png"))
 
 written = 0
-start = time.perf_counter()
+start, computed = time.perf_counter(), time.process_time()
 with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as out, torch.inference_mode():
     for first in range(0, len(files), options.batch):
         group = files[first : first + options.batch]
@@ -53,6 +53,6 @@ with tempfile.NamedTemporaryFile("w", suffix=".jsonl") as out, torch.inference_m
         for path, caption in zip(group, tokenizer.batch_decode(ids, skip_special_tokens=True), strict=True):
             out.write(json.dumps({"id": str(path), "caption": caption}) + "\n")
         out.flush()
-seconds = time.perf_counter() - start
-llava.report(captions_per_second=len(files) / seconds, captions=len(files), new_tokens=written,
+seconds, computed = time.perf_counter() - start, time.process_time() - computed
+llava.report(captions_per_second=len(files) / seconds, processor_s=computed, captions=len(files), new_tokens=written,
              prompt_tokens=inputs["input_ids"].shape[1], processor=type(processor.image_processor).__name__)

@@ -43,6 +43,21 @@ public final class KeyValueCache {
             isCausal: true)
     }
 
+    /// Begins every sequence with what the first sequence of another cache holds.
+    public func begin(with other: KeyValueCache) {
+        let length = other.lengths[0]
+        precondition(lengths.allSatisfy { $0 == 0 } && length <= capacity, "key-value cache: it has begun already")
+        for (index, layer) in other.layers.enumerated() {
+            guard let layer else { continue }
+            let own = layer.backend.empty([sequences * capacity, layer.shape.columns])
+            for start in stride(from: 0, to: sequences * capacity, by: capacity) {
+                layer.backend.copy(layer.rows(0..<length), into: own.rows(start..<start + length))
+            }
+            layers[index] = own
+        }
+        lengths = Array(repeating: length, count: sequences)
+    }
+
     /// Forgets tokens beyond `length` of a sequence.
     public func truncate(_ id: Int, to length: Int) {
         precondition(length <= lengths[id], "key-value cache: cannot grow by truncation")

@@ -35,6 +35,7 @@ public final class Answerer {
     private let template: any ChatTemplate
     private let stopStrings: [String]
     private var settings: GenerationSettings
+    private let generator: Generator
 
     /// - Parameters:
     ///   - template: a chat template by name; nil for the model's own.
@@ -43,6 +44,7 @@ public final class Answerer {
         _ bundle: ModelBundle, _ settings: GenerationSettings, template name: String? = nil, stopStrings: [String] = []
     ) throws {
         self.bundle = bundle
+        generator = Generator(bundle.model)
         template = try bundle.template(named: name)
         self.settings = settings
         self.settings.stopIDs.formUnion(template.stopIDs(bundle.tokenizer))
@@ -55,7 +57,6 @@ public final class Answerer {
     public func answer(_ questions: [Question], onText: ((Int, String) -> Void)? = nil) throws -> [Answer] {
         let prompts = try questions.map { try prompt($0) }
         var texts = questions.map { _ in AnswerText(StreamingDecoder(bundle.tokenizer), stops: stopStrings) }
-        let generator = Generator(bundle.model)
         let raw = generator.generate(prompts, settings, streams: questions.map(\.stream)) { index, id in
             let piece = texts[index].push(id)
             if !piece.isEmpty { onText?(index, piece) }

@@ -4,11 +4,13 @@ import TensorCore
 /// Generates answers for a batch of prompts with a key-value cache.
 ///
 /// Prompts of unequal length are packed, not padded: each sequence has its own rows, positions and cache, so an answer does not
-/// depend on its neighbours. A sequence leaves the batch as soon as it ends.
+/// depend on its neighbours. A sequence leaves the batch as soon as it ends. What all prompts begin with, such as a system prompt in
+/// front of a picture, is computed once and kept for the next call.
 public final class Generator {
     private let model: VisionLanguageModel
+    private var opening: PromptOpening?
 
-    /// A generator for a model.
+    /// A generator for a model whose weights stay as they are.
     public init(_ model: VisionLanguageModel) { self.model = model }
 
     /// Answers, in the order of the prompts.
@@ -36,6 +38,7 @@ public final class Generator {
         var samplers = prompts.indices.map { Sampler(settings, stream: streams?[$0] ?? UInt64($0)) }
         let capacity = prompts.map(\.ids.count).max()! + settings.maximumNewTokens
         let session = GenerationSession(model, sequences: prompts.count, capacity: capacity)
+        if let opening = self.opening(of: prompts) { session.begin(with: opening) }
         var active = Array(prompts.indices)
         var logits = session.prefill(prompts)
         while true {
@@ -70,10 +73,53 @@ public final class Generator {
     }
 }
 
+extension Generator {
+    /// The tokens that prompts begin with, ready for a session; nil where they are too few to be worth it.
+    private func opening(of prompts: [Prompt]) -> PromptOpening? {
+        // Virtual tokens stand in front of everything and are a session's own; where the prompt sees all of itself, nothing of it
+        // can be computed without the rest.
+        guard model.language.virtualTokens == nil, !model.configuration.attendsToWholePrompt else { return nil }
+        let ids = PromptOpening.ids(of: prompts)
+        if let opening, opening.ids.count <= ids.count, opening.ids.count + PromptOpening.least > ids.count,
+            ids.starts(with: opening.ids)
+        {
+            return opening
+        }
+        guard ids.count >= PromptOpening.least else { return nil }
+        let session = GenerationSession(model, sequences: 1, capacity: ids.count)
+        _ = session.prefill([Prompt(ids: ids)])
+        opening = PromptOpening(ids: ids, cache: session.cache)
+        return opening
+    }
+}
+
+/// Tokens that prompts begin with, and their keys and values.
+struct PromptOpening {
+    let ids: [Int32]
+    let cache: KeyValueCache
+
+    /// Fewer tokens than this are computed with the rest.
+    static let least = 16
+
+    /// What all prompts begin with, up to the first picture; at least one token is left to each. Of a single prompt, only what stands in
+    /// front of a picture: the next one may begin alike.
+    static func ids(of prompts: [Prompt]) -> [Int32] {
+        guard let first = prompts.first, prompts.count > 1 || !first.pictures.isEmpty else { return [] }
+        var common = first.ids.prefix { $0 >= 0 }.dropLast(first.pictures.isEmpty ? 1 : 0)
+        for prompt in prompts.dropFirst() {
+            let count = zip(common, prompt.ids.dropLast()).prefix { $0 == $1 }.count
+            common = common.prefix(count)
+        }
+        return Array(common)
+    }
+}
+
 /// The model with the cache of sequences under way.
 final class GenerationSession {
     private let model: VisionLanguageModel
     let cache: KeyValueCache
+    /// Tokens of every prompt that are in the cache already.
+    private var opened: Int32 = 0
 
     init(_ model: VisionLanguageModel, sequences: Int, capacity: Int) {
         self.model = model
@@ -83,6 +129,12 @@ final class GenerationSession {
         model.language.prime(cache)
     }
 
+    /// Begins all sequences with tokens that are computed already; their prompts begin with them.
+    func begin(with opening: PromptOpening) {
+        cache.begin(with: opening.cache)
+        opened = Int32(opening.ids.count)
+    }
+
     /// Runs all prompts at once; the logits after the last token of each.
     func prefill(_ prompts: [Prompt]) -> LogitRows {
         var ids: [Int32] = []
@@ -90,9 +142,9 @@ final class GenerationSession {
         var pictures: [PictureGroup] = []
         var last: [Int32] = []
         for prompt in prompts {
-            let start = Int32(ids.count)
-            ids += prompt.ids
-            positions += (0..<Int32(prompt.ids.count)).map { $0 }
+            let start = Int32(ids.count) - opened
+            ids += prompt.ids.dropFirst(Int(opened))
+            positions += (opened..<Int32(prompt.ids.count)).map { $0 }
             pictures += prompt.pictures.map { group in
                 PictureGroup(
                     height: group.height, width: group.width, count: group.count, pixels: group.pixels,
@@ -101,7 +153,7 @@ final class GenerationSession {
             last.append(Int32(ids.count) - 1)
         }
         var segments = cache.extend(
-            Array(prompts.indices), by: prompts.map(\.ids.count), on: model.backend)
+            Array(prompts.indices), by: prompts.map { $0.ids.count - Int(opened) }, on: model.backend)
         if model.configuration.attendsToWholePrompt { segments.prefixCounts = segments.keyCounts }
         return run(
             model.embedded(ids, PictureGroup.merged(pictures, of: model.configuration)), positions: positions,
