@@ -81,32 +81,39 @@ static bool takes_tiles(const vitrail_attention_layout *layout) {
 /// Few queries a segment: chunks of keys side by side, joined afterwards.
 static void decode(vitrail_pool *pool, attention_args *args) {
     const vitrail_attention_layout *layout = args->layout;
-    ptrdiff_t pairs = layout->segments * layout->key_value_heads, group = layout->query_heads / layout->key_value_heads;
-    ptrdiff_t unit_count = 0, partial = 0, keys = 0, longest = 0;
+    const ptrdiff_t heads = layout->key_value_heads, group = layout->query_heads / heads;
+    const ptrdiff_t threads = pool ? vitrail_pool_threads(pool) : 1;
+    ptrdiff_t chunk_total = 0, partial = 0, keys = 0, longest = 0;
     for (ptrdiff_t s = 0; s < layout->segments; s++) {
         ptrdiff_t queries = layout->query_offsets[s + 1] - layout->query_offsets[s];
         longest = queries > longest ? queries : longest;
-        unit_count += chunk_count(layout, s) * layout->key_value_heads;
+        chunk_total += chunk_count(layout, s);
         keys += layout->key_counts[s] - attention_hidden(layout, s, 0);
     }
+    // Heads stand side by side in a row: where there are units enough, one reads whole rows.
+    const ptrdiff_t together = chunk_total >= 4 * threads ? heads : 1, unit_count = chunk_total * (heads / together);
     attention_unit *units = vitrail_scratch(pool, sizeof(attention_unit) * (size_t)unit_count);
-    ptrdiff_t *first_units = vitrail_scratch(pool, sizeof(ptrdiff_t) * (size_t)(pairs + 1)), unit = 0, pair = 0;
+    ptrdiff_t *segments = vitrail_scratch(pool, sizeof(ptrdiff_t) * (size_t)(layout->segments + 1)), unit = 0;
     for (ptrdiff_t s = 0; s < layout->segments; s++) {
         ptrdiff_t chunks = chunk_count(layout, s), first = first_chunk(layout, s);
         ptrdiff_t queries = layout->query_offsets[s + 1] - layout->query_offsets[s];
-        for (ptrdiff_t head = 0; head < layout->key_value_heads; head++) {
-            first_units[pair++] = unit;
-            for (ptrdiff_t chunk = 0; chunk < chunks; chunk++, unit++) {
+        segments[s] = partial;
+        for (ptrdiff_t chunk = 0; chunk < chunks; chunk++) {
+            for (ptrdiff_t head = 0; head < heads; head += together, unit++) {
                 units[unit] = (attention_unit){
-                    .segment = (int32_t)s, .head = (int32_t)head, .first = (int32_t)(first + chunk), .partial = partial};
-                partial += queries * group * attention_partial(layout);
+                    .segment = (int32_t)s,
+                    .head = (int32_t)head,
+                    .first = (int32_t)(first + chunk),
+                    .last = (int32_t)(head + together),
+                    .partial = partial,
+                };
+                partial += queries * group * together * attention_partial(layout);
             }
         }
     }
-    first_units[pair] = unit;
-    ptrdiff_t threads = pool ? vitrail_pool_threads(pool) : 1;
+    segments[layout->segments] = partial;
     args->units = units;
-    args->first_units = first_units;
+    args->segment_partials = segments;
     args->scratch_stride = attention_decode_scratch(layout, longest * group);
     args->scratch = vitrail_scratch(pool, sizeof(float) * (size_t)(threads * args->scratch_stride));
     args->partials = vitrail_scratch(pool, sizeof(float) * (size_t)(partial + 1));
@@ -115,11 +122,42 @@ static void decode(vitrail_pool *pool, attention_args *args) {
     vitrail_pool_run_dynamic(team, vitrail_kernels()->attention_decode, args, (int)unit_count);
     // Joining is next to nothing, and so not worth a second wait for the others.
     vitrail_pool_run(
-        partial < VITRAIL_GRAIN ? NULL : team, vitrail_kernels()->attention_combine, args, (int)pairs);
+        partial < VITRAIL_GRAIN ? NULL : team, vitrail_kernels()->attention_combine, args,
+        (int)(layout->segments * heads));
     vitrail_pool_return(pool, args->partials);
     vitrail_pool_return(pool, args->scratch);
-    vitrail_pool_return(pool, first_units);
+    vitrail_pool_return(pool, segments);
     vitrail_pool_return(pool, units);
+}
+
+/// Segments' keys and values in bfloat16, for loops that read floats: widened, one segment after the other.
+static void attend_widened(
+    vitrail_pool *pool, const vitrail_attention_layout *layout, vitrail_matrix query, vitrail_matrix key,
+    vitrail_matrix value, vitrail_matrix destination, float *log_sum_exp) {
+    const ptrdiff_t columns = layout->key_value_heads * layout->width;
+    ptrdiff_t keys = 0;
+    for (ptrdiff_t s = 0; s < layout->segments; s++) keys += layout->key_counts[s];
+    float *memory = vitrail_scratch(pool, sizeof(float) * (size_t)(2 * keys * columns));
+    int32_t *starts = vitrail_scratch(pool, sizeof(int32_t) * (size_t)(layout->segments + 1));
+    vitrail_matrix wide[2];
+    const vitrail_matrix narrow[2] = {key, value};
+    for (int i = 0; i < 2; i++) {
+        wide[i] = (vitrail_matrix){.data = memory + i * keys * columns, .columns = columns, .stride = columns};
+        for (ptrdiff_t s = 0, row = 0; s < layout->segments; row += layout->key_counts[s++]) {
+            starts[s] = (int32_t)row;
+            const vitrail_matrix rows = {
+                .data = wide[i].data + row * columns, .rows = layout->key_counts[s], .columns = columns, .stride = columns};
+            vitrail_gather_rows(
+                pool, key_of(layout, narrow[i], layout->key_starts[s], 0), VITRAIL_DTYPE_BFLOAT16,
+                narrow[i].stride * (ptrdiff_t)sizeof(uint16_t), NULL, rows, false);
+        }
+    }
+    vitrail_attention_layout floats = *layout;
+    floats.keys_in_bfloat16 = false;
+    floats.key_starts = starts;
+    vitrail_attention(pool, &floats, query, wide[0], wide[1], destination, log_sum_exp);
+    vitrail_pool_return(pool, starts);
+    vitrail_pool_return(pool, memory);
 }
 
 void vitrail_attention(
@@ -138,6 +176,10 @@ void vitrail_attention(
     if (queries == 0) return;
     if (queries <= ATTENTION_DECODE_ROWS) {
         decode(pool, &args);
+        return;
+    }
+    if (layout->keys_in_bfloat16 && !takes_tiles(layout)) {
+        attend_widened(pool, layout, query, key, value, destination, log_sum_exp);
         return;
     }
     ptrdiff_t threads = pool ? vitrail_pool_threads(pool) : 1, rows = ATTENTION_ROWS;

@@ -70,7 +70,7 @@ static void prepare(const attention_args *a, const view_of_unit *view, ptrdiff_t
         panel->all_see = lesser(panel->all_see, panel->seen[q]);
         const ptrdiff_t row = view->query_row + first + q;
         if (first + q >= view->queries || panel->seen[q] == 0) continue;
-        const float *output = head_at(a->destination, row, head, width), *gradient = head_at(a->gradient, row, head, width);
+        const float *output = head_of(a->destination, row, head, width), *gradient = head_of(a->gradient, row, head, width);
         v16f sum = 0.0f;
         // Rounded as the product with the values has it: where one key takes everything, the two cancel.
         EACH16(c, n, 0, width) sum += load_n(output + c, n) * rounded16(load_n(gradient + c, n));
@@ -95,16 +95,17 @@ static void unit_gradient(const attention_args *a, const attention_unit *unit) {
     uint16_t *pairs = slopes + 2 * PANELS * GROUP;  // [panels][key blocks][16][32][2]
     const float scale = a->layout->scale * 1.44269504f;
     memset(into_key, 0, sizeof(float) * (size_t)(2 * key_blocks * 32 * columns));
-    const float *keys = head_at(a->key, view.key_row, view.head, width);
-    pack_left(key, keys, a->key.stride, view.keys, width);
-    pack_left_turned(key_turned, keys, a->key.stride, view.keys, width);
-    pack_left(value, head_at(a->value, view.key_row, view.head, width), a->value.stride, view.keys, width);
+    const float *keys = head_of(a->key, view.key_row, view.head, width);
+    pack_left(key, keys, VITRAIL_FLOAT32, a->key.stride, view.keys, width);
+    pack_left_turned(key_turned, keys, VITRAIL_FLOAT32, a->key.stride, view.keys, width);
+    pack_left(
+        value, head_of(a->value, view.key_row, view.head, width), VITRAIL_FLOAT32, a->value.stride, view.keys, width);
 
     for (ptrdiff_t b = unit->first; b < unit->last; b++) {
         const ptrdiff_t head = view.head * view.group + b / view.runs, first = b % view.runs * ATTENTION_AMX_GRADIENT_ROWS;
         const ptrdiff_t count = lesser(ATTENTION_AMX_GRADIENT_ROWS, view.queries - first), row = view.query_row + first;
         const ptrdiff_t panels = blocks_of(count);
-        const float *q = head_at(a->query, row, head, width), *g = head_at(a->gradient, row, head, width);
+        const float *q = head_of(a->query, row, head, width), *g = head_of(a->gradient, row, head, width);
         panel_state states[PANELS];
         ptrdiff_t limit = 0;
         for (ptrdiff_t p = 0; p < panels; p++) {
@@ -157,7 +158,7 @@ static void unit_gradient(const attention_args *a, const attention_unit *unit) {
                     key_turned + 2 * c * key_blocks * GROUP, key_blocks * GROUP, pairs + p * key_blocks * PANEL, blocks,
                     turned + c * 32 * QUERIES, QUERIES, false);
             store_turned(
-                turned, factors, head_at(a->into_query, row + p * QUERIES, head, width), a->into_query.stride,
+                turned, factors, head_of(a->into_query, row + p * QUERIES, head, width), a->into_query.stride,
                 lesser(QUERIES, count - p * QUERIES), width);
         }
     }
@@ -174,8 +175,8 @@ static void unit_gradient(const attention_args *a, const attention_unit *unit) {
         return;
     }
     for (ptrdiff_t k = 0; k < view.keys; k++) {
-        float *to_key = head_at(a->into_key, view.key_row + k, view.head, width);
-        float *to_value = head_at(a->into_value, view.key_row + k, view.head, width);
+        float *to_key = head_of(a->into_key, view.key_row + k, view.head, width);
+        float *to_value = head_of(a->into_value, view.key_row + k, view.head, width);
         EACH16(c, n, 0, width) store_n(to_key + c, load16(into_key + k * columns + c) * a->layout->scale, n);
         EACH16(c, n, 0, width) store_n(to_value + c, load16(into_value + k * columns + c), n);
     }

@@ -47,20 +47,23 @@ INLINE ptrdiff_t lesser(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 INLINE ptrdiff_t blocks_of(ptrdiff_t terms) { return (terms + BLOCK_TERMS - 1) / BLOCK_TERMS; }
 
 /// Rows of a head as left factors: [rows / 16][blocks of the width][16][32], rows filled up to a multiple of 32 with zeros.
-INLINE void pack_left(uint16_t *out, const float *x, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t width) {
-    const ptrdiff_t blocks = blocks_of(width);
+INLINE void pack_left(
+    uint16_t *out, const void *x, vitrail_element type, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t width) {
+    const ptrdiff_t blocks = blocks_of(width), bytes = type == VITRAIL_BFLOAT16 ? 2 : 4;
     for (ptrdiff_t r = 0; r < blocks_of(rows) * 32; r += 16, out += blocks * GROUP)
         bfloat16_pack_a_16(
-            out, x + r * stride, stride, false, VITRAIL_FLOAT32, (int)(r < rows ? lesser(16, rows - r) : 0), width,
-            blocks);
+            out, (const char *)x + r * stride * bytes, stride, false, type, (int)(r < rows ? lesser(16, rows - r) : 0),
+            width, blocks);
 }
 
 /// The same turned, rows being terms: [width / 16][blocks of rows][16][32].
-INLINE void pack_left_turned(uint16_t *out, const float *x, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t width) {
-    const ptrdiff_t blocks = blocks_of(rows);
+INLINE void pack_left_turned(
+    uint16_t *out, const void *x, vitrail_element type, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t width) {
+    const ptrdiff_t blocks = blocks_of(rows), bytes = type == VITRAIL_BFLOAT16 ? 2 : 4;
     for (ptrdiff_t c = 0; c < blocks_of(width) * 32; c += 16, out += blocks * GROUP)
         bfloat16_pack_a_16(
-            out, x + c, stride, true, VITRAIL_FLOAT32, (int)(c < width ? lesser(16, width - c) : 0), rows, blocks);
+            out, (const char *)x + c * bytes, stride, true, type, (int)(c < width ? lesser(16, width - c) : 0), rows,
+            blocks);
 }
 
 /// Columns [first, first + 32) of a turned head as a right factor: rows of x across, its width down.
@@ -130,10 +133,6 @@ INLINE view_of_unit look(const attention_args *a, const attention_unit *unit, pt
     view.queries = layout->query_offsets[unit->segment + 1] - view.query_row;
     view.runs = (view.queries + run - 1) / run;
     return view;
-}
-
-INLINE float *head_at(vitrail_matrix m, ptrdiff_t row, ptrdiff_t head, ptrdiff_t width) {
-    return m.data + row * m.stride + head * width;
 }
 
 /// How many keys each of 32 queries from `first` on sees, 0 beyond the last query; returns the most.

@@ -17,21 +17,41 @@ INLINE v16f dot_keys(const float *query, const float *key, ptrdiff_t stride, ptr
     return sums16(sums);
 }
 
-/// A part is a chunk of keys of one segment and head: for each query and head of the group a maximum, a sum and `width` values.
-static void attention_decode_task(void *context, int part, int parts) {
-    (void)parts;
-    const attention_args *a = context;
-    const attention_unit *unit = &a->units[part];
-    const attention_view view = view_unit(a, unit);
-    const ptrdiff_t width = view.width, used = view.used, stride = attention_partial(a->layout);
-    const ptrdiff_t rows = view.queries * view.group, begin = (ptrdiff_t)unit->first * ATTENTION_DECODE_KEYS;
+/// Keys or values of bfloat16 as floats, whole vectors of each.
+INLINE void widen_keys(
+    const uint16_t *source, ptrdiff_t stride, ptrdiff_t keys, ptrdiff_t used, float *out, ptrdiff_t width) {
+    for (ptrdiff_t r = 0; r < keys; r++, source += stride, out += width) {
+        EACH16(c, n, 0, used) store16(out + c, load_brain_n(source + c, n));
+    }
+}
+
+/// Asks for a head's part of 16 keys and their values.
+INLINE void ahead_of_keys(const attention_args *a, ptrdiff_t key, ptrdiff_t head) {
+    const vitrail_attention_layout *layout = a->layout;
+    const ptrdiff_t bytes = layout->width * (layout->keys_in_bfloat16 ? 2 : 4);
+    for (ptrdiff_t i = 0; i < 16; i++) {
+        const char *k = key_of(layout, a->key, key + i, head), *v = key_of(layout, a->value, key + i, head);
+        for (ptrdiff_t byte = 0; byte < bytes; byte += 64) {
+            __builtin_prefetch(k + byte);
+            __builtin_prefetch(v + byte);
+        }
+    }
+}
+
+/// A chunk of keys of one segment and head: for each query and head of the group a maximum, a sum and `width` values, the rows
+/// of `partial`. What head `next` reads is asked for on the way.
+INLINE void decode_chunk(
+    const attention_args *a, const attention_unit *unit, const attention_view *view, ptrdiff_t next, float *partial) {
+    const ptrdiff_t width = view->width, used = view->used, stride = attention_partial(a->layout);
+    const ptrdiff_t rows = view->queries * view->group, begin = (ptrdiff_t)unit->first * ATTENTION_DECODE_KEYS;
+    const bool is_narrow = a->layout->keys_in_bfloat16;
     ptrdiff_t end = begin + ATTENTION_DECODE_KEYS;
-    end = end < view.keys ? end : view.keys;
+    end = end < view->keys ? end : view->keys;
     float *queries = a->scratch + vitrail_pool_thread() * a->scratch_stride;
     for (ptrdiff_t i = 0; i < rows; i++) {
-        ptrdiff_t head = view.head * view.group + i % view.group;
+        ptrdiff_t head = view->head * view->group + i % view->group;
         pack_rows(
-            head_of(a->query, view.query_row + i / view.group, head, used), a->query.stride, 1, used,
+            head_of(a->query, view->query_row + i / view->group, head, used), a->query.stride, 1, used,
             a->layout->scale * 1.44269504f, queries + i * width, width);
     }
     softmax_state state;
@@ -39,43 +59,70 @@ static void attention_decode_task(void *context, int part, int parts) {
     for (ptrdiff_t top = 0; top < rows; top += TILE_ROWS) {
         ptrdiff_t count = rows - top < TILE_ROWS ? rows - top : TILE_ROWS;
         float *scores = queries + attention_round(rows, TILE_ROWS) * width;
-        float *values = scores + TILE_ROWS * ATTENTION_STRIDE;
+        float *values = scores + TILE_ROWS * ATTENTION_STRIDE, *wide = values + TILE_ROWS * width;
         memset(values, 0, sizeof(float) * (size_t)(TILE_ROWS * width));
         softmax_start(&state);
         for (ptrdiff_t k = begin; k < end; k += ATTENTION_KEYS) {
             attention_block block = {.rows = count, .keys = end - k < ATTENTION_KEYS ? end - k : ATTENTION_KEYS};
             for (ptrdiff_t r = 0; r < count; r++) {
-                ptrdiff_t seen = attention_visible(a->layout, view.segment, (top + r) / view.group) - k;
+                ptrdiff_t seen = attention_visible(a->layout, view->segment, (top + r) / view->group) - k;
                 block.seen[r] = seen < 0 ? 0 : seen < block.keys ? seen : block.keys;
-                ptrdiff_t hidden = attention_hidden(a->layout, view.segment, (top + r) / view.group) - k;
+                ptrdiff_t hidden = attention_hidden(a->layout, view->segment, (top + r) / view->group) - k;
                 block.hidden[r] = hidden < 0 ? 0 : hidden < block.keys ? hidden : block.keys;
             }
             for (ptrdiff_t j = 0; j < block.keys; j += 16) {
-                const float *key = head_of(a->key, view.key_row + k + j, view.head, used);
+                const void *key = key_of(a->layout, a->key, view->key_row + k + j, view->head);
+                const ptrdiff_t keys = block.keys - j < 16 ? block.keys - j : 16;
+                if (next >= 0 && keys == 16) ahead_of_keys(a, view->key_row + k + j, next);
+                if (is_narrow) widen_keys(key, a->key.stride, keys, used, wide, width);
                 for (ptrdiff_t r = 0; r < count; r++) {
-                    v16f dots = dot_keys(queries + (top + r) * width, key, a->key.stride, block.keys - j, used);
+                    v16f dots = dot_keys(
+                        queries + (top + r) * width, is_narrow ? wide : key, is_narrow ? width : a->key.stride, keys,
+                        is_narrow ? width : used);
                     store16(scores + r * ATTENTION_STRIDE + j, dots);
                 }
             }
             soften_block(&block, scores, &state, values, width, k == begin);
-            const float *value = head_of(a->value, view.key_row + k, view.head, used);
-            if (used % 16 == 0) {
-                multiply_few_scores(&block, width, scores, value, a->value.stride, values);
+            const ptrdiff_t depth = seen_by_tile(&block, 0, TILE_ROWS);
+            const void *value = key_of(a->layout, a->value, view->key_row + k, view->head);
+            if (is_narrow) {
+                for (ptrdiff_t j = 0; j < depth; j += ATTENTION_WIDENED) {
+                    const ptrdiff_t keys = depth - j < ATTENTION_WIDENED ? depth - j : ATTENTION_WIDENED;
+                    const uint16_t *narrow = (const uint16_t *)value + j * a->value.stride;
+                    widen_keys(narrow, a->value.stride, keys, used, wide, width);
+                    multiply_few_scores(count, keys, width, scores + j, wide, width, values);
+                }
+            } else if (used % 16 == 0) {
+                multiply_few_scores(count, depth, width, scores, value, a->value.stride, values);
             } else {
                 for (ptrdiff_t r = 0; r < count; r++)
                     for (ptrdiff_t j = 0; j < block.seen[r]; j++) {
                         float p = scores[r * ATTENTION_STRIDE + j], *sums = values + r * width;
+                        const float *one = (const float *)value + j * a->value.stride;
                         EACH16(c, n, 0, used)
-                        store16(sums + c, load16(sums + c) + p * load_n(value + j * a->value.stride + c, n));
+                        store16(sums + c, load16(sums + c) + p * load_n(one + c, n));
                     }
             }
         }
         for (ptrdiff_t r = 0; r < count; r++) {
-            float *partial = a->partials + unit->partial + (top + r) * stride;
-            partial[0] = state.maximum[r];
-            partial[1] = sum16(load16(state.sums[r]));
-            memcpy(partial + 16, values + r * width, sizeof(float) * (size_t)width);
+            float *row = partial + (top + r) * stride;
+            row[0] = state.maximum[r];
+            row[1] = sum16(load16(state.sums[r]));
+            memcpy(row + 16, values + r * width, sizeof(float) * (size_t)width);
         }
+    }
+}
+
+/// A part is a chunk of keys of one segment and some heads.
+static void attention_decode_task(void *context, int part, int parts) {
+    (void)parts;
+    const attention_args *a = context;
+    const attention_unit *unit = &a->units[part];
+    attention_view view = view_unit(a, unit);
+    float *partial = a->partials + unit->partial;
+    for (; view.head < unit->last; view.head++) {
+        decode_chunk(a, unit, &view, view.head + 1 < unit->last ? view.head + 1 : -1, partial);
+        partial += view.queries * view.group * attention_partial(a->layout);
     }
 }
 
@@ -83,19 +130,25 @@ static void attention_decode_task(void *context, int part, int parts) {
 static void attention_combine_task(void *context, int part, int parts) {
     (void)parts;
     const attention_args *a = context;
-    const ptrdiff_t heads = a->layout->query_heads, stride = attention_partial(a->layout);
-    const ptrdiff_t first = a->first_units[part], chunks = a->first_units[part + 1] - first;
-    const attention_unit *units = a->units + first;
-    const attention_view view = view_unit(a, units);
-    for (ptrdiff_t i = 0; i < view.queries * view.group; i++) {
+    const vitrail_attention_layout *layout = a->layout;
+    const ptrdiff_t heads = layout->query_heads, stride = attention_partial(layout);
+    const attention_unit unit = {
+        .segment = (int32_t)(part / layout->key_value_heads), .head = (int32_t)(part % layout->key_value_heads)};
+    const attention_view view = view_unit(a, &unit);
+    const ptrdiff_t rows = view.queries * view.group, step = layout->key_value_heads * rows * stride;
+    if (rows == 0) return;
+    const ptrdiff_t first = a->segment_partials[unit.segment];
+    const ptrdiff_t chunks = (a->segment_partials[unit.segment + 1] - first) / step;
+    float *const partials = a->partials + first + view.head * rows * stride;
+    for (ptrdiff_t i = 0; i < rows; i++) {
         ptrdiff_t head = view.head * view.group + i % view.group, row = view.query_row + i / view.group;
         float top = -__builtin_inff(), total = 0.0f;
         for (ptrdiff_t s = 0; s < chunks; s++) {
-            float maximum = a->partials[units[s].partial + i * stride];
+            float maximum = partials[s * step + i * stride];
             top = maximum > top ? maximum : top;
         }
         for (ptrdiff_t s = 0; s < chunks; s++) {
-            float *partial = a->partials + units[s].partial + i * stride;
+            float *partial = partials + s * step + i * stride;
             partial[2] = partial[1] == 0.0f ? 0.0f : exp2_16((v16f)(partial[0] - top)).x;
             total += partial[1] * partial[2];
         }
@@ -104,7 +157,7 @@ static void attention_combine_task(void *context, int part, int parts) {
         EACH16(c, n, 0, view.used) {
             v16f sum = 0.0f;
             for (ptrdiff_t s = 0; s < chunks; s++) {
-                const float *partial = a->partials + units[s].partial + i * stride;
+                const float *partial = partials + s * step + i * stride;
                 sum += load16(partial + 16 + c) * partial[2];
             }
             store_n(destination + c, sum * factor, n);

@@ -5,9 +5,11 @@
 enum { ATTENTION_ROWS = 48, ATTENTION_KEYS = 128, ATTENTION_STRIDE = 144, ATTENTION_PANEL = 32 };
 /// Segments with at most this many queries stream their keys instead of packing them.
 enum { ATTENTION_DECODE_ROWS = 4, ATTENTION_DECODE_KEYS = 128 };
+/// Keys or values of bfloat16 that are widened at once, to stay in the first-level cache.
+enum { ATTENTION_WIDENED = 32 };
 
 /// The queries [first, last) of one segment and key-value head, counted in blocks of ATTENTION_ROWS rows, head after head
-/// of the group. For decoding, first is the number of a chunk of ATTENTION_DECODE_KEYS keys.
+/// of the group. For decoding, first is the number of a chunk of ATTENTION_DECODE_KEYS keys, of the heads from `head` to `last`.
 typedef struct attention_unit {
     int32_t segment, head, first, last;
     ptrdiff_t partial;  // offset into `partials`
@@ -19,7 +21,7 @@ typedef struct attention_args {
     float *log_sum_exp;
     const attention_unit *units;
     ptrdiff_t unit_count;
-    const ptrdiff_t *first_units;  // decoding: where the units of each segment and head begin, and their number
+    const ptrdiff_t *segment_partials;  // decoding: where each segment's partials begin, chunk by chunk and head by head
     int splits;               // units of one segment and head, next to each other
     ptrdiff_t longest;        // most keys of a segment
     float *scratch;           // scratch_stride floats for every thread
@@ -29,6 +31,18 @@ typedef struct attention_args {
 
 static inline ptrdiff_t attention_round(ptrdiff_t count, ptrdiff_t multiple) {
     return (count + multiple - 1) / multiple * multiple;
+}
+
+/// Where a head of a row begins.
+static inline float *head_of(vitrail_matrix m, ptrdiff_t row, ptrdiff_t head, ptrdiff_t width) {
+    return m.data + row * m.stride + head * width;
+}
+
+/// The same of keys and values, which may be bfloat16.
+static inline const void *key_of(
+    const vitrail_attention_layout *layout, vitrail_matrix m, ptrdiff_t row, ptrdiff_t head) {
+    const ptrdiff_t element = row * m.stride + head * layout->width;
+    return (const char *)m.data + element * (layout->keys_in_bfloat16 ? 2 : 4);
 }
 
 /// Width of a head in scratch memory.
@@ -54,10 +68,11 @@ static inline ptrdiff_t attention_scratch(const vitrail_attention_layout *layout
     return gradient ? 5 * padded * width + 2 * block + 2 * rows + sums : 2 * padded * width + block + rows + sums;
 }
 
-/// Floats of scratch that a thread needs to decode `rows` query rows: the rows, and a tile's height of scores and values.
+/// Floats of scratch that a thread needs to decode `rows` query rows: the rows, a tile's height of scores and values, and keys or
+/// values that were bfloat16.
 static inline ptrdiff_t attention_decode_scratch(const vitrail_attention_layout *layout, ptrdiff_t rows) {
     ptrdiff_t width = attention_width(layout);
-    return (attention_round(rows, 12) + 12) * width + 12 * ATTENTION_STRIDE;
+    return (attention_round(rows, 12) + 12 + ATTENTION_WIDENED) * width + 12 * ATTENTION_STRIDE;
 }
 
 /// Floats of one decoding partial: a row's maximum, sum and weighted values.

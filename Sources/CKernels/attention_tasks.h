@@ -23,10 +23,6 @@ INLINE attention_view view_unit(const attention_args *a, const attention_unit *u
     return view;
 }
 
-INLINE float *head_of(vitrail_matrix m, ptrdiff_t row, ptrdiff_t head, ptrdiff_t width) {
-    return m.data + row * m.stride + head * width;
-}
-
 /// Most keys that any block of the unit sees.
 INLINE ptrdiff_t visible_keys(const attention_args *a, const attention_unit *unit, const attention_view *view) {
     ptrdiff_t most = 0;

@@ -156,17 +156,16 @@ INLINE void multiply_short_strip(
         tile(R, 1, true, depth, scores, ATTENTION_STRIDE, 1, b + column, ldb, c + column, width);
 }
 
-/// c[rows, width] += scores · b for one to TILE_ROWS rows. A whole tile would read rows of scores that nobody wrote: wasted
-/// work, and where they hold denormal numbers, of a hundred times the time.
+/// c[rows, width] += scores · b for one to TILE_ROWS rows and `depth` of their keys. A whole tile would read rows of scores that
+/// nobody wrote: wasted work, and where they hold denormal numbers, of a hundred times the time.
 INLINE void multiply_few_scores(
-    const attention_block *block, ptrdiff_t width, const float *scores, const float *b, ptrdiff_t ldb, float *c) {
-    const ptrdiff_t depth = seen_by_tile(block, 0, TILE_ROWS);
+    ptrdiff_t rows, ptrdiff_t depth, ptrdiff_t width, const float *scores, const float *b, ptrdiff_t ldb, float *c) {
     ptrdiff_t r = 0;
-    for (; r + 4 <= block->rows; r += 4)
+    for (; r + 4 <= rows; r += 4)
         multiply_short_strip(4, depth, width, scores + r * ATTENTION_STRIDE, b, ldb, c + r * width);
     scores += r * ATTENTION_STRIDE;
     c += r * width;
-    switch (block->rows - r) {
+    switch (rows - r) {
         case 3: multiply_short_strip(3, depth, width, scores, b, ldb, c); break;
         case 2: multiply_short_strip(2, depth, width, scores, b, ldb, c); break;
         case 1: multiply_short_strip(1, depth, width, scores, b, ldb, c); break;

@@ -46,7 +46,7 @@ typedef struct index_args {
     ptrdiff_t row_bytes;
     const int32_t *indices;
     vitrail_matrix source, destination;
-    bool accumulate;
+    bool accumulate, is_narrow;  // the destination is bfloat16
 } index_args;
 
 typedef struct patches_args {

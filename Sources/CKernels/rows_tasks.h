@@ -42,9 +42,13 @@ static void scatter_rows_task(void *context, int part, int parts) {
     vitrail_share(a->source.columns, 16, part, parts, &begin, &end);
     for (ptrdiff_t r = 0; r < a->source.rows; r++) {
         if (a->indices[r] < 0) continue;
-        float *destination = a->destination.data + a->indices[r] * a->destination.stride + begin;
+        const ptrdiff_t element = a->indices[r] * a->destination.stride + begin;
+        float *destination = a->destination.data + element;
         const float *source = a->source.data + r * a->source.stride + begin;
-        if (a->accumulate) {
+        if (a->is_narrow) {
+            EACH16(c, n, 0, end - begin)
+            store_brain_n((uint16_t *)a->destination.data + element + c, load_n(source + c, n), n);
+        } else if (a->accumulate) {
             add_row(destination, source, end - begin);
         } else {
             memcpy(destination, source, sizeof(float) * (size_t)(end - begin));

@@ -60,6 +60,17 @@ INLINE void store_brain_n(uint16_t *p, v16f v, ptrdiff_t n) {
     for (ptrdiff_t i = 0; i < n; i++) p[i] = narrow[i];
 }
 
+/// The first n bfloat16 numbers as floats, zeros after them.
+INLINE v16f load_brain_n(const uint16_t *p, ptrdiff_t n) {
+    v16h narrow = 0;
+    if (__builtin_expect(n >= 16, 1)) {
+        memcpy(&narrow, p, sizeof narrow);
+    } else {
+        for (ptrdiff_t i = 0; i < n; i++) narrow[i] = p[i];
+    }
+    return (v16f)(__builtin_convertvector(narrow, v16u) << 16);
+}
+
 /// Stores to element `index` of floats, or of bfloat16 where `is_narrow`.
 INLINE void store_either(float *p, bool is_narrow, ptrdiff_t index, v16f v, ptrdiff_t n) {
     if (is_narrow) {

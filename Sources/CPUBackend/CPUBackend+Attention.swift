@@ -4,14 +4,15 @@ public import TensorCore
 extension CPUBackend {
     /// Online softmax over blocks of keys (Dao et al. 2022): scores never leave the second-level cache. A unit of work is a
     /// run of queries of one segment and key-value head; segments of up to four queries split their keys instead. In bfloat16
-    /// precision its products round their factors where the processor has tiles for that.
+    /// precision its products round their factors where the processor has tiles for that. Keys and values may be bfloat16, both.
     public func attention(
         query: Matrix, key: Matrix, value: Matrix, heads: HeadLayout, segments: AttentionSegments,
         into destination: Matrix, logSumExp: Tensor?
     ) {
-        segments.withLayout(heads, inBFloat16: products == .bfloat16) {
+        precondition(key.dtype == value.dtype, "keys are \(key.dtype) and values \(value.dtype)")
+        segments.withLayout(heads, inBFloat16: products == .bfloat16, keys: key.dtype) {
             vitrail_attention(
-                pool, $0, query.window, key.window, value.window, destination.window, logSumExp?.floatPointer)
+                pool, $0, query.window, key.target, value.target, destination.window, logSumExp?.floatPointer)
         }
     }
 
@@ -21,7 +22,7 @@ extension CPUBackend {
         query: Matrix, key: Matrix, value: Matrix, output: Matrix, logSumExp: Tensor, gradient: Matrix,
         heads: HeadLayout, segments: AttentionSegments, intoQuery: Matrix, key intoKey: Matrix, value intoValue: Matrix
     ) {
-        segments.withLayout(heads, inBFloat16: products == .bfloat16) {
+        segments.withLayout(heads, inBFloat16: products == .bfloat16, keys: .float32) {
             vitrail_attention_gradient(
                 pool, $0, query.window, key.window, value.window, output.window, logSumExp.floatPointer,
                 gradient.window, intoQuery.window, intoKey.window, intoValue.window)
@@ -32,7 +33,7 @@ extension CPUBackend {
 extension AttentionSegments {
     /// Calls `body` with the kernels' form of the segments, valid during the call.
     func withLayout(
-        _ heads: HeadLayout, inBFloat16: Bool, _ body: (UnsafePointer<vitrail_attention_layout>) -> Void
+        _ heads: HeadLayout, inBFloat16: Bool, keys: DType, _ body: (UnsafePointer<vitrail_attention_layout>) -> Void
     ) {
         queryOffsets.withUnsafeBufferPointer { offsets in
             keyStarts.withUnsafeBufferPointer { starts in
@@ -43,7 +44,7 @@ extension AttentionSegments {
                             scale: heads.scale, segments: count, query_offsets: offsets.baseAddress,
                             key_starts: starts.baseAddress, key_counts: counts.baseAddress,
                             prefix_counts: prefixCounts == nil ? nil : prefixes.baseAddress, is_causal: isCausal,
-                            window: window ?? 0, in_bfloat16: inBFloat16)
+                            window: window ?? 0, in_bfloat16: inBFloat16, keys_in_bfloat16: keys == .bfloat16)
                         body(&layout)
                     }
                 }

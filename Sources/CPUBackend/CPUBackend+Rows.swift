@@ -11,12 +11,13 @@ extension CPUBackend {
 
     /// A thread owns a range of columns, so rows that meet are added in their order.
     public func scatterAddRows(_ source: Matrix, indices: Tensor, into destination: Matrix) {
-        vitrail_scatter_rows(pool, source.window, indices.intPointer, destination.window, true)
+        vitrail_scatter_rows(pool, source.window, indices.intPointer, destination.window, false, true)
     }
 
     /// A thread owns a range of columns.
     public func scatterRows(_ source: Matrix, indices: Tensor, into destination: Matrix) {
-        vitrail_scatter_rows(pool, source.window, indices.intPointer, destination.window, false)
+        vitrail_scatter_rows(
+            pool, source.window, indices.intPointer, destination.target, destination.dtype == .bfloat16, false)
     }
 
     /// A thread owns a range of columns.

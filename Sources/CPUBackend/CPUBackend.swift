@@ -54,7 +54,7 @@ extension Matrix {
 }
 
 extension Matrix {
-    /// The window of a destination that may be bfloat16: its elements are then half as wide as the type says.
+    /// The window of a destination, or of keys and values, that may be bfloat16: its elements are then half as wide as the type says.
     var target: vitrail_matrix {
         precondition(dtype == .float32 || dtype == .bfloat16, "results are float32 or bfloat16, not \(dtype)")
         return vitrail_matrix(

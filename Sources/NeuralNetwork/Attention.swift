@@ -10,6 +10,8 @@ public struct AttentionContext {
     public let cache: KeyValueCache?
     /// Learned keys and values in front of every sequence, in training; in generation they are in the cache.
     public var prefix: (any VirtualTokens)?
+    /// Whether only each segment's last row goes on after this block, whose keys and values are stored for all rows.
+    public var endsWithLastRows = false
 
     /// A context for training, or for generation with a cache.
     public init(segments: AttentionSegments, positions: RotaryPositions? = nil, cache: KeyValueCache? = nil) {
@@ -55,8 +57,8 @@ public final class Attention: Module {
         self.window = window
         queryNorm = normEpsilon.map { RMSNorm(columns: heads.width, epsilon: $0, initializer) }
         keyNorm = normEpsilon.map { RMSNorm(columns: heads.width, epsilon: $0, initializer) }
-        makeAdjacent([query.weight, key.weight, value.weight])
-        makeAdjacent([query.bias, key.bias, value.bias])
+        initializer.makeAdjacent([query.weight, key.weight, value.weight])
+        initializer.makeAdjacent([query.bias, key.bias, value.bias])
     }
 
     /// Parameters by path.
@@ -93,6 +95,11 @@ public final class Attention: Module {
                 return attention(qkv, prefix: prefix, heads: heads, segments: segments)
             }
             return attention(qkv, heads: heads, segments: segments)
+        }
+        if context.endsWithLastRows {
+            return cache.attend(
+                qkv, queries: Tensor(segments.lastRows, on: x.backend), heads: heads,
+                segments: segments.withLastQueries, layer: layer)
         }
         return cache.attend(qkv, heads: heads, segments: segments, layer: layer)
     }

@@ -62,8 +62,8 @@ public final class GatedMLP: ResidualLayer {
         up = map(hiddenSize, intermediateSize)
         down = map(intermediateSize, hiddenSize, gain)
         self.activation = activation
-        makeAdjacent([gate.weight, up.weight])
-        makeAdjacent([gate.bias, up.bias])
+        initializer.makeAdjacent([gate.weight, up.weight])
+        initializer.makeAdjacent([gate.bias, up.bias])
     }
 
     /// Parameters by path.

@@ -35,6 +35,14 @@ public final class Initializer {
         return Parameter(tensor, decays: decays)
     }
 
+    /// Moves parameters into one block of memory, in order, so that maps of the same input multiply as one.
+    public func makeAdjacent(_ parameters: [Parameter?]) {
+        let parameters = parameters.compactMap { $0 }
+        guard parameters.count > 1, let dtype = parameters.first?.value.dtype else { return }
+        // Memory that a checkpoint fills is not touched before.
+        ParameterTree.place([parameters], as: dtype) { if fills { $1.value.backend.copy($1.value, into: $0) } }
+    }
+
     /// A seed for something else that needs one, in order with the rest.
     public func seed() -> UInt64 { generator.next() }
 

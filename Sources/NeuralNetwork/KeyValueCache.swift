@@ -3,7 +3,7 @@ public import TensorCore
 /// Keys and values of the tokens seen so far, a block of rows for each sequence.
 ///
 /// Sequence s owns rows `s · capacity ..< (s + 1) · capacity` of every layer's tensor, so that sequences of unequal length share one
-/// kernel call and none is padded.
+/// kernel call and none is padded. They are stored as the back end's products read them: half as wide where those round anyway.
 public final class KeyValueCache {
     /// Sequences.
     public let sequences: Int
@@ -49,7 +49,7 @@ public final class KeyValueCache {
         precondition(lengths.allSatisfy { $0 == 0 } && length <= capacity, "key-value cache: it has begun already")
         for (index, layer) in other.layers.enumerated() {
             guard let layer else { continue }
-            let own = layer.backend.empty([sequences * capacity, layer.shape.columns])
+            let own = layer.backend.empty([sequences * capacity, layer.shape.columns], layer.dtype)
             for start in stride(from: 0, to: sequences * capacity, by: capacity) {
                 layer.backend.copy(layer.rows(0..<length), into: own.rows(start..<start + length))
             }
@@ -69,7 +69,7 @@ public final class KeyValueCache {
         guard sources != Array(0..<sequences) else { return }
         for (index, layer) in layers.enumerated() {
             guard let layer else { continue }
-            let fresh = layer.backend.empty(layer.shape)
+            let fresh = layer.backend.empty(layer.shape, layer.dtype)
             for (target, source) in sources.enumerated() where lengths[source] > 0 {
                 let length = lengths[source]
                 layer.backend.copy(
@@ -83,22 +83,35 @@ public final class KeyValueCache {
 
     /// Stores keys and values, `[tokens, 2 · keyValueColumns]`, of the tokens that the cache was last extended by.
     public func store(_ keysAndValues: Tensor, layer: Int) {
-        if layers[layer] == nil {
-            layers[layer] = keysAndValues.backend.empty([sequences * capacity, keysAndValues.shape.columns])
-        }
-        keysAndValues.backend.scatterRows(keysAndValues.matrix, indices: rows!, into: layers[layer]!.matrix)
+        _ = stored(keysAndValues.matrix, layer: layer, on: keysAndValues.backend)
     }
 
-    /// Stores the new keys and values and attends over all of them.
-    func attend(_ qkv: Tensor, heads: HeadLayout, segments: AttentionSegments, layer: Int) -> Tensor {
+    /// Stores keys and values of the newest tokens; all that the layer holds then.
+    private func stored(_ keysAndValues: Matrix, layer: Int, on backend: any Backend) -> Matrix {
+        if layers[layer] == nil {
+            layers[layer] = backend.empty([sequences * capacity, keysAndValues.columns], backend.factorType)
+        }
+        let all = layers[layer]!.matrix
+        backend.scatterRows(keysAndValues, indices: rows!, into: all)
+        return all
+    }
+
+    /// Stores the new keys and values and attends over all of them with the queries of some rows, by default of all.
+    func attend(
+        _ qkv: Tensor, queries: Tensor? = nil, heads: HeadLayout, segments: AttentionSegments, layer: Int
+    ) -> Tensor {
         let backend = qkv.backend
         let (q, kv) = (heads.queryColumns, heads.keyValueColumns)
-        if layers[layer] == nil { layers[layer] = backend.empty([sequences * capacity, 2 * kv]) }
-        let store = layers[layer]!.matrix
-        backend.scatterRows(qkv.matrix.columns(q..<q + 2 * kv), indices: rows!, into: store)
-        let y = backend.empty([qkv.shape.rows, q])
+        let store = stored(qkv.matrix.columns(q..<q + 2 * kv), layer: layer, on: backend)
+        let y = backend.empty([segments.queryCount, q])
+        var query = qkv.matrix.columns(0..<q)
+        if let queries {
+            let own = backend.empty([segments.queryCount, q]).matrix
+            backend.gatherRows(query, indices: queries, into: own, accumulate: false)
+            query = own
+        }
         backend.attention(
-            query: qkv.matrix.columns(0..<q), key: store.columns(0..<kv), value: store.columns(kv..<2 * kv),
+            query: query, key: store.columns(0..<kv), value: store.columns(kv..<2 * kv),
             heads: heads,
             segments: segments, into: y.matrix, logSumExp: nil)
         return y

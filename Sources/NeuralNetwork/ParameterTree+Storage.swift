@@ -7,6 +7,16 @@ extension ParameterTree {
     /// are not whole blocks of the form stay as they are.
     /// - Parameter accepts: which parameters to convert; normally matrices only.
     public func convert(to dtype: DType, where accepts: (Entry) -> Bool = { $0.parameter.shape.rank == 2 }) {
+        ParameterTree.place(groups(for: dtype, accepts), as: dtype) { $1.value.backend.convert($1.value, into: $0) }
+    }
+
+    /// Gives parameters memory in another form before their weights are loaded, which then never exist in a wider one.
+    public func reserve(_ dtype: DType, where accepts: (Entry) -> Bool) {
+        ParameterTree.place(groups(for: dtype, accepts), as: dtype) { _, _ in }
+    }
+
+    /// The parameters that can take another form, those together that share a block of memory.
+    private func groups(for dtype: DType, _ accepts: (Entry) -> Bool) -> [[Parameter]] {
         var groups: [ObjectIdentifier: [Parameter]] = [:]
         var order: [ObjectIdentifier] = []
         for entry in entries where accepts(entry) {
@@ -16,13 +26,13 @@ extension ParameterTree {
             if groups[key] == nil { order.append(key) }
             groups[key, default: []].append(parameter)
         }
-        ParameterTree.place(order.map { groups[$0]! }, as: dtype) { $1.value.backend.convert($1.value, into: $0) }
+        return order.map { groups[$0]!.sorted { $0.value.byteOffset < $1.value.byteOffset } }
     }
 
     /// Gives parameters fresh memory in another form, filled by `fill`: one block for all, so that it lies on huge pages whatever
     /// the size of a single matrix, and generation streams through it.
     ///
-    /// - Parameter groups: parameters that follow each other without a gap, in the order of their old places.
+    /// - Parameter groups: parameters that will follow each other without a gap.
     public static func place(
         _ groups: [[Parameter]], as dtype: DType, fill: (_ value: Tensor, _ parameter: Parameter) throws -> Void
     ) rethrows {
@@ -32,7 +42,7 @@ extension ParameterTree {
         var start = 0
         for (group, size) in zip(groups, sizes) {
             var offset = start
-            for parameter in group.sorted(by: { $0.value.byteOffset < $1.value.byteOffset }) {
+            for parameter in group {
                 let value = Tensor(shape: parameter.shape, dtype: dtype, storage: storage, byteOffset: offset)
                 try fill(value, parameter)
                 parameter.replaceValue(value)
@@ -40,21 +50,5 @@ extension ParameterTree {
             }
             start += size
         }
-    }
-}
-
-/// Moves parameters into one block of memory, in order, so that maps of the same input multiply as one.
-public func makeAdjacent(_ parameters: [Parameter?]) {
-    let parameters = parameters.compactMap { $0 }
-    guard parameters.count > 1, let first = parameters.first?.value else { return }
-    let bytes = parameters.reduce(0) { $0 + $1.value.dtype.byteCount(of: $1.count) }
-    let storage = first.backend.allocate(byteCount: bytes)
-    var offset = 0
-    for parameter in parameters {
-        let old = parameter.value
-        let value = Tensor(shape: old.shape, dtype: old.dtype, storage: storage, byteOffset: offset)
-        old.backend.copy(old, into: value)
-        parameter.replaceValue(value)
-        offset += old.dtype.byteCount(of: old.count)
     }
 }

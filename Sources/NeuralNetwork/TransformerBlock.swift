@@ -31,9 +31,12 @@ public final class TransformerBlock<Norm: Layer, FeedForward: ResidualLayer>: De
     /// - Parameters:
     ///   - x: `[tokens, hidden]`.
     ///   - layer: this block's index.
+    /// - Returns: `[tokens, hidden]`, or a row a segment where the context ends with last rows.
     public func callAsFunction(_ x: Tensor, _ context: AttentionContext, layer: Int) -> Tensor {
+        let residual =
+            context.endsWithLastRows ? gatherRows(x, indices: Tensor(context.segments.lastRows, on: x.backend)) : x
         let h = attention(
-            attention.takesFactors ? norm1.factor(x) : norm1(x), context, layer: layer, addedTo: x)
+            attention.takesFactors ? norm1.factor(x) : norm1(x), context, layer: layer, addedTo: residual)
         return feedForward.added(to: h, feedForward.takesFactors ? norm2.factor(h) : norm2(h))
     }
 }

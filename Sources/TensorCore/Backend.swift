@@ -98,7 +98,8 @@ public protocol Backend: AnyObject {
     func gatherRows(_ table: Matrix, indices: Tensor, into destination: Matrix, accumulate: Bool)
     /// destination[indices[i]] += source[i] in increasing i; negative indices are skipped.
     func scatterAddRows(_ source: Matrix, indices: Tensor, into destination: Matrix)
-    /// destination[indices[i]] = source[i]; negative indices are skipped, no index occurs twice.
+    /// destination[indices[i]] = source[i]; negative indices are skipped, no index occurs twice. The destination is float32 or of
+    /// `factorType`.
     func scatterRows(_ source: Matrix, indices: Tensor, into destination: Matrix)
     /// destination[s] = mean of rows offsets[s] ..< offsets[s+1] of x.
     func meanRows(_ x: Matrix, offsets: Tensor, into destination: Matrix)
@@ -116,7 +117,7 @@ public protocol Backend: AnyObject {
     /// half-split layout of Hugging Face). `table` is `[positions, headWidth]`: cosines, then sines. `inverse` turns back.
     func rotate(_ x: Matrix, headWidth: Int, positions: Tensor, table: Tensor, inverse: Bool)
     /// softmax(scale · q kᵀ) v over packed segments; `logSumExp` `[queries, queryHeads]` is kept for the gradient.
-    /// Query head h reads key/value head h / (queryHeads / keyValueHeads).
+    /// Query head h reads key/value head h / (queryHeads / keyValueHeads). Keys and values are float32 or of `factorType`.
     func attention(
         query: Matrix, key: Matrix, value: Matrix, heads: HeadLayout, segments: AttentionSegments,
         into destination: Matrix, logSumExp: Tensor?)

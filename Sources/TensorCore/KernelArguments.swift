@@ -89,6 +89,17 @@ public struct AttentionSegments: Sendable {
     public var count: Int { keyCounts.count }
     /// Rows of queries.
     public var queryCount: Int { Int(queryOffsets.last ?? 0) }
+    /// Row of each segment's last query. No segment is without queries.
+    public var lastRows: [Int32] { queryOffsets.dropFirst().map { $0 - 1 } }
+
+    /// The same keys with each segment's last query alone.
+    public var withLastQueries: AttentionSegments {
+        var result = AttentionSegments(
+            queryOffsets: (0...Int32(count)).map { $0 }, keyStarts: keyStarts, keyCounts: keyCounts,
+            isCausal: isCausal, prefixCounts: prefixCounts)
+        result.window = window
+        return result
+    }
 }
 
 /// One run of weights under one learning rate.

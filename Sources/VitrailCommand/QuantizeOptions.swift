@@ -36,22 +36,18 @@ struct QuantizeOptions: ParsableArguments {
                 fix: "quantise the model that it was made from")
         }
         let backend = stored == nil ? backend(runtime) : runtime.backend(precision: .bfloat16)
-        let bundle = try ModelBundle.open(folder, on: backend)
-        let changes = try adapters.attach(to: bundle, of: folder)
-        guard let storage = storage(on: backend) else { return (bundle, changes) }
         // Adapters read the weights under them in float32.
-        if adapters.hasAdapter(folder) {
-            guard quantize == nil else {
-                throw UserError(
-                    "\(folder): an adapter is at work, and --quantize takes plain weights",
-                    fix: "fold it in first with vitrail adapter merge")
-            }
-            return (bundle, changes)
+        let isAdapted = adapters.hasAdapter(folder)
+        guard quantize == nil || !isAdapted else {
+            throw UserError(
+                "\(folder): an adapter is at work, and --quantize takes plain weights",
+                fix: "fold it in first with vitrail adapter merge")
         }
-        bundle.model.store(storage)
-        // What the wider weights took goes back to the system.
+        let bundle = try ModelBundle.open(folder, storage: isAdapted ? nil : storage(on: backend), on: backend)
+        let changes = try adapters.attach(to: bundle, of: folder)
+        // What wider weights took goes back to the system.
         backend.releaseIdleMemory()
-        return (bundle, nil)
+        return (bundle, changes)
     }
 }
 

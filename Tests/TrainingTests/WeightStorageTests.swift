@@ -46,6 +46,28 @@ import VisionLanguage
         }
     }
 
+    /// Weights that are loaded in the form in which they are kept are those that are loaded and then brought into it.
+    @Test(arguments: [WeightStorage.bfloat16, .q8, .q4])
+    func weightsAreLoadedInTheirForm(_ form: WeightStorage) throws {
+        try Fixtures.withTemporaryFolder { folder in
+            let backend = CPUBackend(threads: 2, products: .bfloat16)
+            let path = Paths.join(folder, "plain")
+            try SmallRun(folder).recipe().makeModel(on: backend).write(to: path)
+            let (before, after) = try (
+                ModelBundle.open(path, storage: form, on: backend), ModelBundle.open(path, on: backend)
+            )
+            after.model.store(form)
+            for (a, b) in zip(before.model.parameters.entries, after.model.parameters.entries) {
+                #expect(a.parameter.value.dtype == b.parameter.value.dtype, "\(a.path)")
+                #expect(bytes(a.parameter) == bytes(b.parameter), "\(a.path)")
+            }
+            let tree = before.model.parameters
+            let storages = ["gate", "up"].compactMap { tree["language.layers.0.feedForward.\($0).weight"]?.value }
+            #expect(storages.count == 2 && storages[0].storage === storages[1].storage)
+            #expect(storages[0].byteOffset < storages[1].byteOffset)
+        }
+    }
+
     @Test func blocksStayNearTheWeights() throws {
         try Fixtures.withTemporaryFolder { folder in
             let run = try SmallRun(folder)

@@ -140,8 +140,10 @@ void vitrail_gather_rows(
     vitrail_pool *pool, const void *table, vitrail_dtype dtype, ptrdiff_t row_bytes, const int32_t *indices,
     vitrail_matrix destination, bool accumulate);
 /// destination[indices[i]] += source[i] in increasing i, or = source[i] without `accumulate`; negative indices are skipped.
+/// Nothing is added to bfloat16.
 void vitrail_scatter_rows(
-    vitrail_pool *pool, vitrail_matrix source, const int32_t *indices, vitrail_matrix destination, bool accumulate);
+    vitrail_pool *pool, vitrail_matrix source, const int32_t *indices, vitrail_matrix destination, bool in_bfloat16,
+    bool accumulate);
 /// destination[s] = mean of rows offsets[s] ..< offsets[s + 1] of x, with destination.rows segments; no rows give zeros.
 void vitrail_mean_rows(vitrail_pool *pool, vitrail_matrix x, const int32_t *offsets, vitrail_matrix destination);
 /// Every row of segment s receives gradient[s] / rows of s (+ destination).
@@ -175,6 +177,7 @@ typedef struct vitrail_attention_layout {
     bool is_causal;
     ptrdiff_t window;              ///< keys that a query sees at most, itself the last of them; 0 without limit
     bool in_bfloat16;              ///< whether the factors of its products may be rounded to bfloat16
+    bool keys_in_bfloat16;         ///< whether keys and values (and their strides) are those of bfloat16; not in the gradient
 } vitrail_attention_layout;
 
 /// destination = softmax(scale · q kᵀ) v over segments; log_sum_exp [queries, query_heads], or NULL.

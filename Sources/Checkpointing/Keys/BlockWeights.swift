@@ -44,7 +44,10 @@ extension LoadingPlan {
             let chosen = order.map { groups[$0, default: []].filter { $0.blocks == form } }.filter { !$0.isEmpty }
             var names: [ObjectIdentifier: String] = [:]
             for step in chosen.joined() { names[ObjectIdentifier(step.parameters[0])] = step.name }
-            try ParameterTree.place(chosen.map { $0.map { $0.parameters[0] } }, as: form) { value, parameter in
+            let places = chosen.map { steps in
+                steps.map { $0.parameters[0] }.sorted { $0.value.byteOffset < $1.value.byteOffset }
+            }
+            try ParameterTree.place(places, as: form) { value, parameter in
                 guard let name = names[ObjectIdentifier(parameter)] else { return }
                 try source.withBytes(name) { value.backend.upload($0, to: value) }
             }

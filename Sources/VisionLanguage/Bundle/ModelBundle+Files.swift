@@ -11,16 +11,28 @@ extension ModelBundle {
     /// - Parameters:
     ///   - tower: the tower's folder, for layouts that leave it out (LLaVA's own).
     ///   - vocabulary: tokens to add, and what the embedding's rows are rounded up to.
+    ///   - storage: how the weights are kept when nothing but answers is wanted of the model; nil keeps them in float32.
     /// - Throws: an error naming what is missing, does not fit, or is not supported.
     public static func open(
         _ folder: String, tower: String? = nil, vocabulary: VocabularyGrowth = VocabularyGrowth(),
-        on backend: any Backend
+        storage: WeightStorage? = nil, on backend: any Backend
     ) throws -> ModelBundle {
         let family = try ModelFamily.read(folder, tower: tower)
         try family.checkSize(of: TensorFolder(folder), in: folder)
         let model = VisionLanguageModel(family.configuration, Initializer(backend: backend, fills: false))
+        // Rows that are added are means of the others, taken in float32; what lies in blocks stays in them.
+        if let storage, !mayGrow(family, vocabulary), try WeightStorage.ofFolder(folder) == nil {
+            model.reserve(storage)
+        }
         try fill(model, from: folder, family)
-        return try unfilled(folder, family, model: model, vocabulary: vocabulary)
+        let bundle = try unfilled(folder, family, model: model, vocabulary: vocabulary)
+        if let storage { model.store(storage) }
+        return bundle
+    }
+
+    /// A token that LLaVA's original folder lacks needs a row of its own, as do those that were asked for.
+    private static func mayGrow(_ family: ModelFamily, _ vocabulary: VocabularyGrowth) -> Bool {
+        vocabulary != VocabularyGrowth() || family.towerName != nil
     }
 
     /// Loads the weights; those of a tower that lies elsewhere from there.
@@ -82,9 +94,7 @@ extension ModelBundle {
             model: model, tokenizer: tokenizer, processor: try processor(folder, family), template: template,
             imageTokenID: family.imageTokenID ?? imageToken(family, tokenizer), sideFiles: try sideFiles(folder),
             addedTokens: added, published: family.published, pictureTokens: family.pictures?.tokens ?? [:])
-        // A token that LLaVA's original folder lacks needs a row of its own, as do those that were asked for.
-        let mayGrow = vocabulary != VocabularyGrowth() || family.towerName != nil
-        if mayGrow { bundle.growVocabulary(roundedTo: vocabulary.multiple) }
+        if mayGrow(family, vocabulary) { bundle.growVocabulary(roundedTo: vocabulary.multiple) }
         try bundle.check(folder)
         return bundle
     }

@@ -140,7 +140,6 @@ final class GenerationSession {
         var ids: [Int32] = []
         var positions: [Int32] = []
         var pictures: [PictureGroup] = []
-        var last: [Int32] = []
         for prompt in prompts {
             let start = Int32(ids.count) - opened
             ids += prompt.ids.dropFirst(Int(opened))
@@ -150,14 +149,13 @@ final class GenerationSession {
                     height: group.height, width: group.width, count: group.count, pixels: group.pixels,
                     rows: group.rows.map { $0 + start }, sources: group.sources)
             }
-            last.append(Int32(ids.count) - 1)
         }
         var segments = cache.extend(
             Array(prompts.indices), by: prompts.map { $0.ids.count - Int(opened) }, on: model.backend)
         if model.configuration.attendsToWholePrompt { segments.prefixCounts = segments.keyCounts }
         return run(
             model.embedded(ids, PictureGroup.merged(pictures, of: model.configuration)), positions: positions,
-            segments: segments, rows: last)
+            segments: segments)
     }
 
     /// One token more of each of the sequences `ids`; the logits after it.
@@ -166,18 +164,17 @@ final class GenerationSession {
         let virtual = model.language.virtualTokens?.count ?? 0
         let positions = sequences.map { Int32(cache.lengths[$0] - virtual) }
         let segments = cache.extend(sequences, by: sequences.map { _ in 1 }, on: model.backend)
-        return run(
-            model.embedded(tokens, []), positions: positions, segments: segments,
-            rows: tokens.indices.map { Int32($0) })
+        return run(model.embedded(tokens, []), positions: positions, segments: segments)
     }
 
-    private func run(_ x: Tensor, positions: [Int32], segments: AttentionSegments, rows: [Int32]) -> LogitRows {
-        let context = AttentionContext(
+    /// The logits after the last token of each segment.
+    private func run(_ x: Tensor, positions: [Int32], segments: AttentionSegments) -> LogitRows {
+        var context = AttentionContext(
             segments: segments, positions: RotaryPositions(positions, on: model.backend), cache: cache)
-        var hidden = model.language(x, context)
-        if rows.count < hidden.shape.rows { hidden = gatherRows(hidden, indices: Tensor(rows, on: model.backend)) }
+        context.endsWithLastRows = segments.count < segments.queryCount
         return LogitRows(
-            values: model.language.logits(hidden).floats, vocabulary: model.configuration.language.vocabularySize)
+            values: model.language.logits(model.language(x, context)).floats,
+            vocabulary: model.configuration.language.vocabularySize)
     }
 }
 

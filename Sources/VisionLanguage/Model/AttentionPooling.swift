@@ -29,8 +29,8 @@ public final class AttentionPooling: Module {
         heads = HeadLayout(
             queryHeads: configuration.attentionHeads, keyValueHeads: configuration.attentionHeads,
             width: hidden / configuration.attentionHeads)
-        makeAdjacent([query.weight, key.weight, value.weight])
-        makeAdjacent([query.bias, key.bias, value.bias])
+        initializer.makeAdjacent([query.weight, key.weight, value.weight])
+        initializer.makeAdjacent([query.bias, key.bias, value.bias])
     }
 
     /// Parameters by path.

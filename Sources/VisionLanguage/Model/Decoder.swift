@@ -125,7 +125,7 @@ public final class Decoder: Module, VirtualTokenSite {
         return TensorCore.embedded(words, ids: Tensor(order, on: backend), features: features, rows: places)
     }
 
-    /// Hidden states after the final norm.
+    /// Hidden states after the final norm; of each segment's last token alone where the context ends with last rows, which takes a cache.
     ///
     /// - Parameters:
     ///   - x: embedded tokens, `[tokens, hidden]`.
@@ -148,6 +148,7 @@ public final class Decoder: Module, VirtualTokenSite {
         }
         var behind = AttentionContext(segments: context.segments, positions: shifted, cache: context.cache)
         behind.prefix = virtualTokens
+        behind.endsWithLastRows = context.endsWithLastRows
         return states(x, behind, captured: captured)
     }
 
@@ -186,6 +187,8 @@ public final class Decoder: Module, VirtualTokenSite {
         }
         for (index, block) in blocks.enumerated() {
             captured?(index, h)
+            var context = context
+            context.endsWithLastRows = context.endsWithLastRows && index == blocks.count - 1
             if recomputesActivations, context.cache == nil {
                 h = recomputed(h) { block($0, context, layer: index) }
             } else {

@@ -42,25 +42,33 @@ extension VisionLanguageModel {
     /// Tower and projector multiply hundreds of rows by each weight, where reading the weights costs little; the decoder reads all
     /// of its weights for every token.
     public func store(_ form: WeightStorage) {
-        // A source makes its own weights. What does not decay is added, not multiplied: positions and class tokens stay in float32.
-        func isPlainMatrix(_ entry: ParameterTree.Entry) -> Bool {
-            entry.parameter.shape.rank == 2 && entry.parameter.decays && entry.parameter.source == nil
-                && entry.parameter.value.dtype == .float32
-        }
         let tree = parameters
         guard form != .bfloat16 else {
-            tree.convert(to: .bfloat16, where: isPlainMatrix)
+            tree.convert(to: .bfloat16, where: Self.isPlainMatrix)
             return
         }
         let language = tree.filter { $0.path.hasPrefix("language.") }
         let ends = ["language.embedding", "language.head"]
         language.filter { entry in ends.contains { entry.path.hasPrefix($0) } }
-            .convert(to: .int8Blocks, where: isPlainMatrix)
+            .convert(to: .int8Blocks, where: Self.isPlainMatrix)
         language.convert(to: form == .q8 ? .int8Blocks : .int4Blocks) { entry in
-            isPlainMatrix(entry) && !ends.contains { entry.path.hasPrefix($0) }
+            Self.isPlainMatrix(entry) && !ends.contains { entry.path.hasPrefix($0) }
         }
         // What is left is not the decoder's, or has rows that are no whole blocks.
-        tree.convert(to: .bfloat16, where: isPlainMatrix)
+        tree.convert(to: .bfloat16, where: Self.isPlainMatrix)
+    }
+
+    /// Before weights are loaded: those that `store` would make bfloat16, and no other form is made of first, are loaded as such.
+    func reserve(_ form: WeightStorage) {
+        parameters.reserve(.bfloat16) {
+            Self.isPlainMatrix($0) && (form == .bfloat16 || !$0.path.hasPrefix("language."))
+        }
+    }
+
+    /// A source makes its own weights. What does not decay is added, not multiplied: positions and class tokens stay in float32.
+    private static func isPlainMatrix(_ entry: ParameterTree.Entry) -> Bool {
+        entry.parameter.shape.rank == 2 && entry.parameter.decays && entry.parameter.source == nil
+            && entry.parameter.value.dtype == .float32
     }
 
     /// Bytes of the decoder's weights that every new token reads.

@@ -26,6 +26,28 @@ import Testing
         }
     }
 
+    /// Keys and values of a cache are bfloat16 where products round to it: few queries, many, windows, widths off the vectors.
+    @Test(arguments: [1, 4], AttentionCase.all)
+    func keysInBFloat16(_ threads: Int, _ arrangement: AttentionCase) {
+        let (heads, segments) = (arrangement.heads, arrangement.segments)
+        let (rows, q, kv) = (segments.queryCount, heads.queryColumns, heads.keyValueColumns)
+        for (precision, tolerance) in [(ProductPrecision.float32, Tolerance.forward), (.bfloat16, .ofScale(8e-3))] {
+            let backend = CPUBackend(threads: threads, products: precision)
+            expectLikeReference(backend, "\(arrangement.testDescription), \(precision)") { backend, numbers in
+                let query = numbers.window(rows, q, on: backend)
+                let cache = numbers.tensor([arrangement.keyRows, 2 * kv + 3], .bfloat16, on: backend).matrix
+                let output = numbers.target(rows, q, on: backend)
+                let logSumExp = backend.zeros([rows, heads.queryHeads])
+                backend.attention(
+                    query: query, key: cache.columns(0..<kv), value: cache.columns(kv + 3..<2 * kv + 3), heads: heads,
+                    segments: segments, into: output, logSumExp: logSumExp)
+                return [
+                    ("output", output.surroundings, tolerance), ("log-sum-exp", logSumExp.floats, tolerance),
+                ]
+            }
+        }
+    }
+
     /// Scores far from zero: maxima move from one block of keys to the next, and one key takes nearly everything.
     @Test func largeScoresInBFloat16() {
         let layout = HeadLayout(queryHeads: 2, keyValueHeads: 1, width: 32, scale: 1)

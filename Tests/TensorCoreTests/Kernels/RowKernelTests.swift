@@ -30,6 +30,19 @@ import Testing
         }
     }
 
+    @Test(arguments: TestBackend.optimized, matrixShapes)
+    func scatterIntoBFloat16(_ backend: TestBackend, _ shape: (rows: Int, columns: Int)) {
+        let (rows, columns) = shape
+        expectLikeReference(backend, "\(shape)") { backend, numbers in
+            let source = numbers.window(rows, columns, scale: 3, on: backend)
+            let table = numbers.tensor([rows + 3, columns + 5], .bfloat16, on: backend)
+            let places = (0..<Int32(rows)).map { $0 % 3 == 2 ? -1 : ($0 + 5) % Int32(rows) }
+            backend.scatterRows(
+                source, indices: Tensor(places, on: backend), into: table.matrix.columns(2..<2 + columns))
+            return [("scatter", table.floats, .exact)]
+        }
+    }
+
     @Test(arguments: TestBackend.optimized, [DType.float16, .bfloat16, .int8Blocks, .int4Blocks])
     func gatherFromNarrowTables(_ backend: TestBackend, _ dtype: DType) {
         for columns in [32, 64, 160] + (dtype.blockLength == 1 ? [1, 7, 33] : []) {
