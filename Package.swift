@@ -152,7 +152,7 @@ let package = Package(
             [
                 "Basics", "TensorCore", "NeuralNetwork", "Checkpointing", "Tuning", "VisionLanguage", "TestSupport",
             ]),
-        tests("Evaluation", ["Basics", "Evaluation"]),
+        tests("Evaluation", ["Basics", "Evaluation", "TestSupport"]),
         tests("VitrailCommand", ["VitrailCommand"]),
     ]
 )

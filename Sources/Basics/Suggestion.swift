@@ -17,6 +17,14 @@ public enum Suggestion {
         return best?.candidate
     }
 
+    /// What to write instead of `word`: the nearest candidate, or where none is near, `otherwise` or a list of them all.
+    public static func fix(
+        for word: String, among candidates: some Sequence<String>, or otherwise: String? = nil
+    ) -> String {
+        nearest(to: word, among: candidates).map { "write \"\($0)\"" }
+            ?? otherwise ?? "one of \(candidates.joined(separator: ", "))"
+    }
+
     /// ` (did you mean "…"?)`, or nothing when no candidate is near.
     public static func phrase(for word: String, among candidates: some Sequence<String>) -> String {
         nearest(to: word, among: candidates).map { " (did you mean \"\($0)\"?)" } ?? ""

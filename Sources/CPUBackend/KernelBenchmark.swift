@@ -1,3 +1,4 @@
+import Basics
 import TensorCore
 
 /// Times each kernel on shapes of a small language model and a vision tower, beside what the machine's memory gives.
@@ -60,11 +61,9 @@ public struct KernelBenchmark {
     ) {
         call()
         let clock = ContinuousClock()
-        let times = (0..<repetitions).map { _ in clock.measure(call) / .seconds(1) }.sorted()
+        let times = (0..<repetitions).map { _ in clock.measure(call) / .seconds(1) }
         results.append(
-            Result(
-                name: name, seconds: times[times.count / 2], bytes: bytes, operations: operations, precision: precision)
-        )
+            Result(name: name, seconds: times.median, bytes: bytes, operations: operations, precision: precision))
     }
 
     /// A tensor of small numbers that are no denormals.

@@ -21,9 +21,6 @@ public enum ImageFormat: String, Sendable, CaseIterable {
     /// What files of this format are usually called: `png`, `jpg`.
     public var fileExtension: String { self == .png ? "png" : "jpg" }
 
-    /// What a web page calls the format.
-    public var mediaType: String { self == .png ? "image/png" : "image/jpeg" }
-
     var codec: vitrail_codec { self == .png ? VITRAIL_CODEC_PNG : VITRAIL_CODEC_JPEG }
 }
 

@@ -41,14 +41,14 @@ private struct ProcessorReader {
             let names = ProcessorFamily.allCases.map(\.rawValue)
             throw UserError(
                 "\(source): \"image_processor_type\": \"\(name)\" is not supported",
-                fix: Suggestion.nearest(to: name, among: names).map { "did you mean \($0)?" }
-                    ?? "supported are \(names.joined(separator: ", "))")
+                fix: Suggestion.fix(
+                    for: name, among: names, or: "supported are \(names.joined(separator: ", "))"))
         }
         for (key, value) in object where !value.isNull && !Self.ignored.contains(key) && !Self.known.contains(key) {
             throw UserError(
                 "\(source): unknown key \"\(key)\" (\(value.serialized()))",
-                fix: Suggestion.nearest(to: key, among: Self.known.sorted()).map { "did you mean \"\($0)\"?" }
-                    ?? "remove it if it has no effect on the pixels")
+                fix: Suggestion.fix(
+                    for: key, among: Self.known.sorted(), or: "remove it if it has no effect on the pixels"))
         }
         self.json = json
         self.source = source

@@ -116,8 +116,11 @@ enum Filters {
             let texts = try value.members().map { member in
                 try attribute.map { try interpreter.item(member, $0) }?.text ?? member.text
             }
-            try interpreter.check(length: texts.reduce(0) { $0 + $1.utf8.count })
-            return .string(texts.joined(separator: call.argument(0, "d")?.text ?? ""))
+            let separator = call.argument(0, "d")?.text ?? ""
+            let (between, overflow) = separator.utf8.count.multipliedReportingOverflow(by: max(0, texts.count - 1))
+            try interpreter.check(length: overflow ? .max : between)
+            try interpreter.check(length: texts.reduce(between) { $0 + $1.utf8.count })
+            return .string(texts.joined(separator: separator))
         case "items", "dictsort":
             guard case .dictionary(let members) = value else {
                 if case .undefined = value { return .list([]) }

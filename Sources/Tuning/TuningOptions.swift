@@ -23,11 +23,7 @@ extension TuningOptions {
     func choice(_ key: String, _ words: [String], _ fallback: String) -> String {
         guard let word = string(key) else { return fallback }
         if words.contains(word) { return word }
-        let nearest = Suggestion.nearest(to: word, among: words)
-        fault(
-            "unknown value \"\(word)\"",
-            fix: nearest.map { "write \"\($0)\"" } ?? "one of \(words.joined(separator: ", "))",
-            key: key)
+        fault("unknown value \"\(word)\"", fix: Suggestion.fix(for: word, among: words), key: key)
         return fallback
     }
 }

@@ -42,11 +42,11 @@ public struct TuningTarget {
                 let part = String(entry.path.prefix { $0 != "." })
                 if !parts.contains(part) { parts.append(part) }
             }
-            let nearest = Suggestion.nearest(to: selector, among: parts)
             throw UserError(
                 "tune: \"\(selector)\" fits no parameter of this model",
-                fix: nearest.map { "write \"\($0)\"" }
-                    ?? "name a part (\(parts.joined(separator: ", "))) or a pattern such as language.layers.0.*")
+                fix: Suggestion.fix(
+                    for: selector, among: parts,
+                    or: "name a part (\(parts.joined(separator: ", "))) or a pattern such as language.layers.0.*"))
         }
     }
 
@@ -79,10 +79,9 @@ public struct TuningTarget {
         for target in targets where !maps.contains(where: { Self.names($0.path, target) }) {
             var known: [String] = []
             for map in maps where !known.contains(Self.lastName(map.path)) { known.append(Self.lastName(map.path)) }
-            let nearest = Suggestion.nearest(to: target, among: known)
             throw UserError(
                 "tune: \(selector): target \"\(target)\" fits no linear map",
-                fix: nearest.map { "write \"\($0)\"" } ?? "one of \(known.joined(separator: ", "))")
+                fix: Suggestion.fix(for: target, among: known))
         }
         return chosen
     }

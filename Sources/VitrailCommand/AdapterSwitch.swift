@@ -46,7 +46,7 @@ final class AdapterSwitch {
         guard name != "", name != Self.none, files[name] == nil else { return }
         throw UserError(
             "a question chooses the adapter \"\(name)\", which is not there",
-            fix: Suggestion.nearest(to: name, among: names).map { "write \"\($0)\"" }
-                ?? "one of \(names.joined(separator: ", ")), or \(Self.none)")
+            fix: Suggestion.fix(
+                for: name, among: names, or: "one of \(names.joined(separator: ", ")), or \(Self.none)"))
     }
 }

@@ -27,6 +27,8 @@ struct AnswerJob {
     let json: Bool
     /// What changes between adapters; nil where there is one at most.
     var adapters: AdapterSwitch?
+    /// Questions that are answered side by side.
+    var batch: Int { options.batch ?? GenerationOptions.usualBatch }
     /// Threads that decode pictures ahead, while others wait for memory: small models spend most of the time there.
     var workers: Int { bundle.model.backend.threads }
 
@@ -54,16 +56,16 @@ struct AnswerJob {
         var answerers: [String: Answerer] = [:]
         let start = ContinuousClock.now
         var progress = ProgressLine(field == "caption" ? "captions" : "answers")
-        var loaded = try loader.load(waiting.prefix(options.batch))
-        for first in stride(from: 0, to: waiting.count, by: options.batch) {
+        var loaded = try loader.load(waiting.prefix(batch))
+        for first in stride(from: 0, to: waiting.count, by: batch) {
             if Interruption.isRequested { break }
-            let batch = loaded
-            let next = waiting.dropFirst(first + options.batch).prefix(options.batch)
+            let current = loaded
+            let next = waiting.dropFirst(first + batch).prefix(batch)
             // The next batch's pictures are decoded on other threads while this one is generated.
             let loader = loader
             let ahead = next.isEmpty ? nil : Background { try loader.load(next) }
-            try answer(batch, with: &answerers, to: file, &outcome)
-            outcome.seconds = (ContinuousClock.now - start).seconds
+            try answer(current, with: &answerers, to: file, &outcome)
+            outcome.seconds = (ContinuousClock.now - start) / .seconds(1)
             if output != nil { progress.show(outcome.done + outcome.failed, of: waiting.count) }
             loaded = try ahead?.wait() ?? []
         }

@@ -8,6 +8,13 @@ import VisionLanguage
 
 /// Generated answers measured during training, and the samples that a report shows.
 enum AnswerMetrics {
+    /// Refuses a recipe whose evaluations name metrics that there are not, before anything is trained.
+    static func check(_ recipe: Recipe) throws {
+        for case let evaluation? in recipe.stages.map(\.evaluation) where !evaluation.metrics.isEmpty {
+            _ = try MetricRegistry.metrics(named: evaluation.metrics.joined(separator: ","))
+        }
+    }
+
     /// What the trainer calls for a stage's `evaluate:` with metrics.
     static func measure(_ bundle: ModelBundle, _ recipe: EvaluationRecipe) throws -> [(name: String, value: Double)] {
         let answers = try predictions(bundle, recipe)
@@ -38,9 +45,13 @@ enum AnswerMetrics {
         guard var evaluation = recipe.stages.compactMap(\.evaluation).last else { return [] }
         evaluation.limit = min(count, evaluation.limit ?? count)
         let items = try self.items(evaluation)
-        let answers = try predictions(bundle, evaluation)
-        return zip(items, answers).compactMap { item, answer in
-            guard case .file(let path)? = item.images.first, let bytes = try? Files.read(path) else { return nil }
+        let answers = Dictionary(
+            try predictions(bundle, evaluation).map { ($0.id, $0) }, uniquingKeysWith: { first, _ in first })
+        return items.compactMap { item in
+            // A question whose picture is broken has no answer.
+            guard let answer = answers[item.id], case .file(let path)? = item.images.first,
+                let bytes = try? Files.read(path)
+            else { return nil }
             return ReportSample(
                 picture: bytes, isPNG: bytes.first == 0x89, question: item.question, answer: answer.prediction,
                 references: item.references)

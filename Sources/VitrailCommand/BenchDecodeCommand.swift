@@ -45,10 +45,12 @@ struct BenchDecodeCommand: ParsableCommand {
     @OptionGroup var runtime: RuntimeOptions
 
     func validate() throws {
-        guard (1...1_024).contains(batch), prompt > 0, tokens > 1, repeats > 0, prompt + tokens < 1_800 else {
-            throw ValidationError(
-                "--batch, --prompt and --repeats must be at least 1, --tokens 2, prompt and tokens below 1800 together."
-            )
+        try (1...1_024).check(batch, "--batch")
+        try (1...1_700).check(prompt, "--prompt")
+        try (2...1_700).check(tokens, "--tokens")
+        try OptionRange.repeats.check(repeats, "--repeats")
+        guard prompt + tokens < 1_800 else {
+            throw ValidationError("--prompt and --tokens must be below 1800 together.")
         }
     }
 

@@ -18,9 +18,7 @@ struct BenchGrowthCommand: ParsableCommand {
             products by themselves. With --output each curve is an SVG file, growth-batch.svg and so on.
             """)
 
-    @Option(
-        help: ArgumentHelp(
-            "What grows: batch, sequence, width, threads, separated by commas (default: all).", valueName: "names"))
+    @Option(help: ArgumentHelp("What grows, separated by commas.", valueName: "names"))
     var along = GrowthBenchmark.Axis.allCases.map(\.rawValue).joined(separator: ",")
 
     @Option(help: ArgumentHelp("Folder for the curves.", valueName: "folder"), completion: .directory)
@@ -35,7 +33,7 @@ struct BenchGrowthCommand: ParsableCommand {
     @OptionGroup var runtime: RuntimeOptions
 
     func validate() throws {
-        guard (1...1_000).contains(steps) else { throw ValidationError("--steps must be from 1 to 1000.") }
+        try OptionRange.repeats.check(steps, "--steps")
         _ = try axes()
     }
 

@@ -24,7 +24,7 @@ struct BenchKernelsCommand: ParsableCommand {
     @OptionGroup var runtime: RuntimeOptions
 
     func validate() throws {
-        guard (1...10_000).contains(repeats) else { throw ValidationError("--repeats must be from 1 to 10000.") }
+        try OptionRange.repeats.check(repeats, "--repeats")
     }
 
     func run() throws {

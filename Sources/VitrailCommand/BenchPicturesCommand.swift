@@ -32,9 +32,8 @@ struct BenchPicturesCommand: ParsableCommand {
     @OptionGroup var threading: WorkerOptions
 
     func validate() throws {
-        guard (1...4_096).contains(size), passes > 0 else {
-            throw ValidationError("--size must be from 1 to 4096, --passes at least 1.")
-        }
+        try (1...4_096).check(size, "--size")
+        try OptionRange.repeats.check(passes, "--passes")
     }
 
     func run() throws {

@@ -63,8 +63,8 @@ struct BenchQualityCommand: ParsableCommand {
             throw ValidationError("Give what to measure with: --questions, --records or --text.")
         }
         if runtime.precision != nil { throw ValidationError("--precision follows from --forms here.") }
-        if let limit, limit < 1 { throw ValidationError("--limit \(limit) is out of range. Give 1 or more.") }
-        if maxNewTokens < 1 { throw ValidationError("--max-new-tokens must be at least 1.") }
+        try OptionRange.limit.check(limit, "--limit")
+        try OptionRange.newTokens.check(maxNewTokens, "--max-new-tokens")
         _ = try chosen()
     }
 

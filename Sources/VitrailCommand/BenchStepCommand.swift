@@ -52,9 +52,9 @@ struct BenchStepCommand: ParsableCommand {
     @OptionGroup var runtime: RuntimeOptions
 
     func validate() throws {
-        guard batch > 0, text > 1, steps > 0 else {
-            throw ValidationError("--batch and --steps must be at least 1, --text at least 2.")
-        }
+        try (1...4_096).check(batch, "--batch")
+        try (2...65_536).check(text, "--text")
+        try OptionRange.repeats.check(steps, "--steps")
         if cacheFeatures && (stage == .full || method != nil) {
             throw ValidationError("--cache-features wants a frozen tower: --stage projector.")
         }

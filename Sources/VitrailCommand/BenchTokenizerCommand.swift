@@ -27,7 +27,7 @@ struct BenchTokenizerCommand: ParsableCommand {
     var json = false
 
     func validate() throws {
-        guard passes > 0 else { throw ValidationError("--passes must be at least 1.") }
+        try OptionRange.repeats.check(passes, "--passes")
     }
 
     func run() throws {
@@ -40,7 +40,7 @@ struct BenchTokenizerCommand: ParsableCommand {
             tokens = 0
             return clock.measure { for text in texts { tokens += tokenizer.encode(text).count } } / .seconds(1)
         }
-        let seconds = times.dropFirst().sorted()[passes / 2]
+        let seconds = times.dropFirst().median
         let rate = Double(bytes) / max(seconds, 1e-9)
         if json {
             let object: JSON = [

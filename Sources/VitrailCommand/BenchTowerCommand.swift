@@ -31,9 +31,8 @@ struct BenchTowerCommand: ParsableCommand {
     @OptionGroup var runtime: RuntimeOptions
 
     func validate() throws {
-        guard (1...4_096).contains(batch), passes > 0 else {
-            throw ValidationError("--batch must be from 1 to 4096, --passes at least 1.")
-        }
+        try (1...4_096).check(batch, "--batch")
+        try OptionRange.repeats.check(passes, "--passes")
     }
 
     func run() throws {

@@ -20,8 +20,8 @@ enum ChildProcess {
     ///
     /// - Throws: when no process can be started.
     static func output(_ words: [String]) throws -> (text: String, status: Status) {
-        let command = ([executable] + words).map { "'" + $0.replacing("'", with: "'\\''") + "'" }
-        guard let pipe = popen("exec " + command.joined(separator: " "), "r") else {
+        let command = ([executable] + words).map(quoted).joined(separator: " ")
+        guard let pipe = popen("exec " + command, "r") else {
             throw UserError(
                 "no process could be started: \(String(cString: strerror(errno)))", fix: "end other programs")
         }
@@ -33,6 +33,12 @@ enum ChildProcess {
         let code = signal == 0 ? Int((result >> 8) & 0xff) : nil
         let isInterrupted = signal == Int(SIGINT) || code == Int(ExitStatus.interrupted)
         return (String(decoding: bytes, as: UTF8.self), Status(code: code, isInterrupted: isInterrupted))
+    }
+
+    /// A word as a shell reads it back.
+    static func quoted(_ word: String) -> String {
+        let isPlain = word.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_=./,:+@%".contains($0)) }
+        return isPlain && !word.isEmpty ? word : "'" + word.replacing("'", with: "'\\''") + "'"
     }
 
     /// The file of this program.

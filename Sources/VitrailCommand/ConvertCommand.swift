@@ -47,7 +47,7 @@ struct ConvertCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The folder that picture paths are relative to.", valueName: "folder"))
     var images: String?
 
-    @Option(help: ArgumentHelp("The file with the answers (vqav2).", valueName: "file"))
+    @Option(help: ArgumentHelp("The second file of forms that have one, such as vqav2; see KINDS.", valueName: "file"))
     var annotations: String?
 
     @Option(help: ArgumentHelp("The part of the data, such as train or test.", valueName: "name"))

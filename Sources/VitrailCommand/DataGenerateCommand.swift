@@ -101,14 +101,17 @@ struct DataGenerateCommand: ParsableCommand {
     var json = false
 
     func validate() throws {
-        func check(_ condition: Bool, _ text: String) throws { if !condition { throw ValidationError(text) } }
-        try check((1...256).contains(concurrency), "--concurrency must be from 1 to 256.")
-        try check(retries >= 0, "--retries must be 0 or more.")
-        try check(timeout > 0 && timeout <= 86_400, "--timeout must be above 0 and at most a day.")
-        try check((0...1).contains(novelty), "--novelty must be from 0 to 1.")
-        try check(count ?? 1 > 0, "--count must be at least 1.")
-        try check(requestsPerMinute ?? 1 > 0, "--requests-per-minute must be above 0.")
-        try check((endpoint == nil) != (model == nil), "Name who answers: either --endpoint or --model.")
+        try (1...256).check(concurrency, "--concurrency")
+        try (0...1_000).check(retries, "--retries")
+        try (0.001...86_400).check(timeout, "--timeout")
+        try (0...1.0).check(novelty, "--novelty")
+        try OptionRange.limit.check(count, "--count")
+        try (0.001...1_000_000).check(requestsPerMinute, "--requests-per-minute")
+        try (0...1_000_000_000).check(maxRequests, "--max-requests")
+        try (0...1_000_000_000_000_000).check(maxTokens, "--max-tokens")
+        if (endpoint == nil) == (model == nil) {
+            throw ValidationError("Name who answers: either --endpoint or --model.")
+        }
     }
 
     func run() throws {

@@ -33,7 +33,7 @@ struct DataShardCommand: ParsableCommand {
     var shard: String?
 
     func validate() throws {
-        if perShard < 1 { throw ValidationError("--per-shard must be at least 1.") }
+        try OptionRange.limit.check(perShard, "--per-shard")
     }
 
     func run() throws {

@@ -6,7 +6,12 @@ import TensorCore
 /// `vitrail doctor`.
 struct DoctorCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "doctor", abstract: "Say what this machine offers and which kernels run on it.")
+        commandName: "doctor", abstract: "Say what this machine offers and which kernels run on it.",
+        discussion: """
+            EXAMPLES
+              vitrail doctor
+              vitrail doctor --json
+            """)
 
     @Flag(help: "Print one JSON object.")
     var json = false

@@ -26,7 +26,7 @@ struct EstimateCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Methods for one stage, separated by commas, or all (default: every stage as the recipe has it).",
+            "Methods for one stage, separated by commas, or all; recipe is every stage as it is written.",
             valueName: "names"))
     var methods = "recipe"
 
@@ -56,7 +56,7 @@ struct EstimateCommand: ParsableCommand {
     @OptionGroup var runtime: RuntimeOptions
 
     func validate() throws {
-        if steps < 1 { throw ValidationError("--steps must be at least 1.") }
+        try OptionRange.repeats.check(steps, "--steps")
     }
 
     func run() throws {
@@ -111,10 +111,7 @@ struct EstimateCommand: ParsableCommand {
         var words = ["estimate", recipe, "--methods", name, "--part", part, "--steps", String(steps), "--alone"]
         if let stage { words += ["--stage", stage] }
         words += overrides.flatMap { ["--set", $0] }
-        if let threads = runtime.threads { words += ["--threads", String(threads)] }
-        if let precision = runtime.precision { words += ["--precision", precision.rawValue] }
-        if let limit = runtime.memoryLimit { words += ["--memory-limit", String(limit)] }
-        words += ["--affinity", runtime.affinity.rawValue]
+        words += runtime.words
         let (output, status) = try ChildProcess.output(words)
         if status.isInterrupted { throw ExitCode(ExitStatus.interrupted) }
         guard status.code == 0, let line = output.split(separator: "\n").last,

@@ -10,7 +10,7 @@ struct EvaluateCommand: ParsableCommand {
         commandName: "evaluate", abstract: "Measure a model's answers, or answers made elsewhere.",
         discussion: """
             EXAMPLES
-              vitrail evaluate runs/pebble/final --data shapes/test.questions.jsonl --metrics exact
+              vitrail evaluate runs/pebble/final --data data/shapes/test/questions.jsonl --metrics exact
               vitrail evaluate runs/pebble/final --data test.jsonl --metrics exact,vqa --shuffle-images 1
               vitrail evaluate --predictions answers.jsonl --metrics vqa --json
 
@@ -58,6 +58,7 @@ struct EvaluateCommand: ParsableCommand {
     func validate() throws {
         if (model == nil) == (predictions == nil) { throw ValidationError("Give either a model, or --predictions.") }
         if model != nil && data == nil { throw ValidationError("--data is missing: the questions to ask the model.") }
+        try OptionRange.limit.check(limit, "--limit")
     }
 
     func run() throws {
@@ -70,7 +71,7 @@ struct EvaluateCommand: ParsableCommand {
             if let model { object["model"] = .string(model) }
             if let data { object["data"] = .string(data) }
             if let shuffleImages { object["shuffled_images"] = .string(String(shuffleImages)) }
-            object["seconds"] = .number((ContinuousClock.now - start).seconds)
+            object["seconds"] = .number((ContinuousClock.now - start) / .seconds(1))
             Console.out(JSON.object(object).serialized())
         } else {
             MetricTable.show(reports)
@@ -87,7 +88,7 @@ struct EvaluateCommand: ParsableCommand {
         defer { if let folder { try? Files.remove(folder) } }
         let file = output ?? Paths.join(folder!, "predictions.jsonl")
         var options = generation
-        options.batch = max(options.batch, 64)
+        options.batch = options.batch ?? 64
         let job = AnswerJob(
             bundle: bundle, options: options, output: file, field: "prediction", json: false, adapters: changes)
         let outcome = try job.run(items)

@@ -56,6 +56,7 @@ struct ExportCommand: ParsableCommand {
     var unmerged = false
 
     func validate() throws {
+        try (1...65_536).check(vocabularyMultiple, "--vocabulary-multiple")
         if unmerged, dtype != nil || quantize != nil || tower != nil || !tokens.isEmpty {
             throw ValidationError("--unmerged writes adapters as they are, without any other option.")
         }
@@ -70,9 +71,6 @@ struct ExportCommand: ParsableCommand {
             throw UserError("\(output) is there already", fix: "pass --force to replace it, or name another folder")
         }
         if unmerged { return try exportAdapters(run) }
-        guard vocabularyMultiple > 0 else {
-            throw ValidationError("--vocabulary-multiple \(vocabularyMultiple) is no multiple. Write 64, for example.")
-        }
         let bundle = try ModelBundle.open(
             folder, tower: tower, vocabulary: VocabularyGrowth(tokens: tokens, multiple: vocabularyMultiple),
             on: CPUBackend(threads: nil))

@@ -1,15 +1,9 @@
+import Basics
+
 /// Numbers as people read them.
 enum Formatting {
     /// 1234567 → "1,234,567".
-    static func count(_ value: Int) -> String {
-        let digits = String(abs(value))
-        var result = ""
-        for (index, digit) in digits.enumerated() {
-            if index > 0, (digits.count - index) % 3 == 0 { result.append(",") }
-            result.append(digit)
-        }
-        return (value < 0 ? "-" : "") + result
-    }
+    static func count(_ value: Int) -> String { value.grouped }
 
     /// A number with a fixed number of decimals.
     static func decimal(_ value: Double, _ places: Int) -> String {

@@ -35,23 +35,28 @@ struct GenerationOptions: ParsableArguments {
         name: .customLong("stop"), help: ArgumentHelp("Text that ends an answer; may be repeated.", valueName: "text"))
     var stopStrings: [String] = []
 
-    @Option(help: "Chat template instead of the model's own: plain, vicuna_v1, chatml, llama_2, llama_3.")
+    @Option(
+        help: ArgumentHelp(
+            "Chat template instead of the model's own: plain, vicuna_v1, chatml, llama_2, llama_3, paligemma, folder.",
+            valueName: "name"))
     var template: String?
 
-    @Option(help: ArgumentHelp("Prompts generated side by side.", valueName: "n"))
-    var batch = 16
+    @Option(help: ArgumentHelp("Prompts generated side by side (default: 16; of evaluate 64).", valueName: "n"))
+    var batch: Int?
+
+    /// Prompts generated side by side where nothing else is said.
+    static let usualBatch = 16
 
     func validate() throws {
-        func check(_ condition: Bool, _ text: String) throws { if !condition { throw ValidationError(text) } }
-        try check(maxNewTokens > 0, "--max-new-tokens must be at least 1.")
-        try check(temperature >= 0 && temperature.isFinite, "--temperature must be 0 or more.")
-        try check(topK >= 0, "--top-k must be 0 or more.")
-        try check(topP > 0 && topP <= 1, "--top-p must be above 0 and at most 1.")
-        try check(minP >= 0 && minP < 1, "--min-p must be at least 0 and below 1.")
-        try check(repetitionPenalty > 0 && repetitionPenalty.isFinite, "--repetition-penalty must be above 0.")
-        try check((1...64).contains(beams), "--beams must be from 1 to 64.")
-        try check((1...4_096).contains(batch), "--batch must be from 1 to 4096.")
-        try check(beams == 1 || temperature == 0, "--beams and --temperature exclude each other.")
+        try OptionRange.newTokens.check(maxNewTokens, "--max-new-tokens")
+        try (0...1_000.0).check(temperature, "--temperature")
+        try (0...1_000_000_000).check(topK, "--top-k")
+        try (1e-6...1).check(topP, "--top-p")
+        try (0...0.999).check(minP, "--min-p")
+        try (0.001...1_000).check(repetitionPenalty, "--repetition-penalty")
+        try (1...64).check(beams, "--beams")
+        try (1...4_096).check(batch, "--batch")
+        if beams > 1, temperature > 0 { throw ValidationError("--beams and --temperature exclude each other.") }
     }
 
     var settings: GenerationSettings {

@@ -86,7 +86,7 @@ struct PatternLabelCommand: ParsableCommand {
 
     func validate() throws {
         if model.isEmpty { throw ValidationError("--model is missing: the models that learned the patterns.") }
-        if temperature <= 0 { throw ValidationError("--temperature must be above 0.") }
+        guard temperature > 0, temperature.isFinite else { throw ValidationError("--temperature must be above 0.") }
     }
 
     func run() throws {
@@ -170,7 +170,7 @@ struct PatternDistilCommand: ParsableCommand {
     var copies = 10
 
     func validate() throws {
-        guard (1...10_000).contains(copies) else { throw ValidationError("--copies must be from 1 to 10000.") }
+        try OptionRange.repeats.check(copies, "--copies")
     }
 
     func run() throws {

@@ -18,9 +18,9 @@ struct ProgressLine {
     /// Shows how many are done, of how many if that is known.
     mutating func show(_ done: Int, of total: Int? = nil) {
         let now = ContinuousClock.now
-        guard (now - drawn).seconds >= (Console.isTerminal ? 0.2 : 30) else { return }
+        guard (now - drawn) / .seconds(1) >= (Console.isTerminal ? 0.2 : 30) else { return }
         drawn = now
-        let seconds = (now - start).seconds
+        let seconds = (now - start) / .seconds(1)
         let rate = Double(done) / max(seconds, 1e-9)
         var text = "\(Formatting.count(done))"
         if let total { text += " of \(Formatting.count(total))" }
@@ -30,7 +30,8 @@ struct ProgressLine {
         Console.status(total.map { Self.bar(done, $0) + " " + text } ?? text)
     }
 
-    private static func bar(_ done: Int, _ total: Int) -> String {
+    /// A bar that is full when all is done.
+    static func bar(_ done: Int, _ total: Int) -> String {
         let width = 24
         let full = total > 0 ? min(width, done * width / total) : 0
         return String(repeating: "━", count: full) + String(repeating: "╌", count: width - full)

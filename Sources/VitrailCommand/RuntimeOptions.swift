@@ -23,12 +23,18 @@ struct RuntimeOptions: ParsableArguments {
     var precision: PrecisionOption?
 
     func validate() throws {
-        if let threads, !(1...1_024).contains(threads) {
-            throw ValidationError("--threads \(threads) is out of range. Give a number from 1 to 1024.")
-        }
-        if let memoryLimit, !(0.001...1_048_576).contains(memoryLimit) {
-            throw ValidationError("--memory-limit \(memoryLimit) is out of range. Give GiB, such as 2 or 0.5.")
-        }
+        try OptionRange.threads.check(threads, "--threads")
+        try (0.001...1_048_576).check(memoryLimit, "--memory-limit")
+    }
+
+    /// The options as they were given, for another call.
+    var words: [String] {
+        var words: [String] = []
+        if let threads { words += ["--threads", String(threads)] }
+        if affinity != .free { words += ["--affinity", affinity.rawValue] }
+        if let memoryLimit { words += ["--memory-limit", String(memoryLimit)] }
+        if let precision { words += ["--precision", precision.rawValue] }
+        return words
     }
 
     /// The processor that computes.
@@ -47,9 +53,7 @@ struct WorkerOptions: ParsableArguments {
     var threads: Int?
 
     func validate() throws {
-        if let threads, !(1...1_024).contains(threads) {
-            throw ValidationError("--threads \(threads) is out of range. Give a number from 1 to 1024.")
-        }
+        try OptionRange.threads.check(threads, "--threads")
     }
 
     var workers: Int { threads ?? Parallel.processors }

@@ -56,10 +56,8 @@ struct ScoreCommand: ParsableCommand {
     func validate() throws {
         if (data == nil) == (text == nil) { throw ValidationError("Give either --data, or --text.") }
         if text != nil && tokens { throw ValidationError("--tokens tells of answers, and goes with --data.") }
-        guard (1...65_536).contains(batchSize) else {
-            throw ValidationError("--batch-size \(batchSize) is out of range. Give a number from 1 to 65536.")
-        }
-        if let limit, limit < 1 { throw ValidationError("--limit \(limit) is out of range. Give 1 or more.") }
+        try (1...65_536).check(batchSize, "--batch-size")
+        try OptionRange.limit.check(limit, "--limit")
     }
 
     func run() throws {

@@ -48,6 +48,11 @@ struct SynthesizeCommand: ParsableCommand {
 
     @OptionGroup var threading: WorkerOptions
 
+    func validate() throws {
+        try (1...10_000_000).check(count, "--count")
+        try (0...1_000_000_000).check(corpusLines, "--corpus-lines")
+    }
+
     func run() throws {
         if Files.exists(output), !force {
             guard Files.exists(Paths.join(output, "manifest.json")) || Files.isDirectory(output) == false else {
@@ -59,18 +64,14 @@ struct SynthesizeCommand: ParsableCommand {
         var world = ShapeWorld(count: count, seed: seed, side: size)
         world.mostShapes = shapes
         if let split { world.counts = try counts(split) }
-        if let corpusLines {
-            guard corpusLines >= 0 else { throw ValidationError("--corpus-lines must not be negative") }
-            world.corpusLines = corpusLines
-        }
+        if let corpusLines { world.corpusLines = corpusLines }
         let total = world.counts.values.reduce(0, +)
         let start = ContinuousClock.now
         let manifest = try world.write(to: output, workers: threading.workers) { done in
             Console.status("\(Formatting.count(done)) of \(Formatting.count(total)) pictures")
         }
         if json { return Console.out(manifest.serialized()) }
-        let elapsed = ContinuousClock.now - start
-        let seconds = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) * 1e-18
+        let seconds = (ContinuousClock.now - start) / .seconds(1)
         Console.error(
             "\(Formatting.count(total)) pictures in \(Formatting.duration(seconds)) "
                 + "(\(Formatting.count(Int(Double(total) / max(seconds, 1e-9)))) a second): \(output)")

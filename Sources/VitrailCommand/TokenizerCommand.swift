@@ -7,6 +7,11 @@ import Training
 struct TokenizerCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "tokenizer", abstract: "Train a tokenizer, and see what one makes of text.",
+        discussion: """
+            EXAMPLES
+              vitrail tokenizer train corpus.txt --vocabulary 640 --output tokenizer
+              vitrail tokenizer encode Models/pebble "a red circle"
+            """,
         subcommands: [TokenizerTrainCommand.self, TokenizerEncodeCommand.self, TokenizerDecodeCommand.self])
 }
 
@@ -36,9 +41,9 @@ struct TokenizerTrainCommand: ParsableCommand {
     var output: String
 
     func validate() throws {
-        guard vocabulary >= 257 else {
-            throw ValidationError("--vocabulary must be at least 257: 256 bytes and one token.")
-        }
+        // 256 bytes and one token at least.
+        try (257...10_000_000).check(vocabulary, "--vocabulary")
+        try OptionRange.limit.check(minFrequency, "--min-frequency")
     }
 
     func run() throws {

@@ -45,8 +45,11 @@ struct TrainCommand: ParsableCommand {
     @OptionGroup var runtime: RuntimeOptions
 
     func run() throws {
+        // A precision given here is the recipe's from now on: the run folder tells it, and a resumed run must have it too.
+        let precision = runtime.precision.map { ["precision=\($0.rawValue)"] } ?? []
         let recipe = try Recipe.read(
-            self.recipe, overrides: overrides, stages: stages?.split(separator: ",").map(String.init))
+            self.recipe, overrides: overrides + precision, stages: stages?.split(separator: ",").map(String.init))
+        try AnswerMetrics.check(recipe)
         let folder = RunFolder(output ?? recipe.output ?? defaultOutput)
         if folder.isFinished && !dryRun {
             guard resume else { throw occupied(folder) }
@@ -93,12 +96,13 @@ struct TrainCommand: ParsableCommand {
         return "runs/" + (stem == "recipe" && !parent.isEmpty && parent != "." ? parent : stem)
     }
 
+    /// The call that goes on with this run, without `--resume`.
     private var again: String {
         var words = ["vitrail", "train", recipe]
         words += overrides.flatMap { ["--set", $0] }
         if let stages { words += ["--stages", stages] }
         if let output { words += ["--output", output] }
-        return words.map { $0.contains(" ") ? "'\($0)'" : $0 }.joined(separator: " ")
+        return (words + runtime.words).map(ChildProcess.quoted).joined(separator: " ")
     }
 
     private func occupied(_ folder: RunFolder) -> UserError {

@@ -76,7 +76,7 @@ final class TrainingProgress {
 
     private func show(_ report: StepReport) {
         smoothed = smoothed.map { 0.9 * $0 + 0.1 * report.loss } ?? report.loss
-        let elapsed = (ContinuousClock.now - started).seconds
+        let elapsed = (ContinuousClock.now - started) / .seconds(1)
         let done = report.step - firstStep
         let left = elapsed / Double(max(done, 1)) * Double(report.totalSteps - report.step)
         let wait = 100 * report.waitSeconds / max(report.seconds, 1e-9)
@@ -84,9 +84,7 @@ final class TrainingProgress {
             "loss \(Formatting.decimal(smoothed!, 4))  \(Formatting.count(Int(report.tokensPerSecond))) tokens/s  "
         text += "wait \(Formatting.decimal(wait, 0)) %  left \(Formatting.duration(left))"
         if Console.isTerminal {
-            let width = 24
-            let full = report.step * width / max(report.totalSteps, 1)
-            let bar = String(repeating: "━", count: full) + String(repeating: "╌", count: width - full)
+            let bar = ProgressLine.bar(report.step, report.totalSteps)
             Console.status("  \(bar) \(report.step)/\(report.totalSteps)  \(text)")
         } else if report.step % logEvery(report.stage) == 0 || report.step == report.totalSteps || done == 1 {
             Console.error(
@@ -95,9 +93,4 @@ final class TrainingProgress {
     }
 
     private func logEvery(_ stage: String) -> Int { recipe.stages.first { $0.name == stage }?.logEvery ?? 10 }
-}
-
-extension Duration {
-    /// The duration in seconds.
-    var seconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
 }

@@ -54,35 +54,27 @@ enum Main {
         }
     }
 
-    /// A mistyped command gets the nearest one instead of "unexpected arguments".
+    /// A mistyped command, or a mistyped command of a command, gets the nearest one instead of "unexpected arguments".
     private static func checkCommandName() {
-        guard let name = CommandLine.arguments.dropFirst().first, !name.hasPrefix("-"), name != "help" else { return }
-        let commands = Vitrail.configuration.subcommands
-        if let command = commands.first(where: { $0.configuration.commandName == name }) {
-            return checkSubcommandName(of: command)
+        var path: [String] = []
+        var commands = Vitrail.configuration.subcommands
+        for name in CommandLine.arguments.dropFirst() {
+            guard !commands.isEmpty, !name.hasPrefix("-"), name != "help" else { return }
+            let above = path
+            path.append(name)
+            if let command = commands.first(where: { $0.configuration.commandName == name }) {
+                commands = command.configuration.subcommands
+                continue
+            }
+            let known = commands.compactMap { $0.configuration.commandName }
+            let nearest = Suggestion.nearest(to: name, among: known)
+            Console.report(
+                UserError(
+                    "unknown command \"\(path.joined(separator: " "))\"",
+                    fix: nearest.map { "write \"\((["vitrail"] + above + [$0]).joined(separator: " "))\"" }
+                        ?? "one of \(known.joined(separator: ", "))"))
+            leave(ExitStatus.wrongUse)
         }
-        let known = commands.compactMap { $0.configuration.commandName }
-        let nearest = Suggestion.nearest(to: name, among: known)
-        Console.report(
-            UserError(
-                "unknown command \"\(name)\"",
-                fix: nearest.map { "write \"vitrail \($0)\"" } ?? "one of \(known.joined(separator: ", "))"))
-        leave(ExitStatus.wrongUse)
-    }
-
-    /// The same for the second word of commands that have commands of their own.
-    private static func checkSubcommandName(of command: any ParsableCommand.Type) {
-        let known = command.configuration.subcommands.compactMap { $0.configuration.commandName }
-        let first = command.configuration.commandName ?? ""
-        guard let name = CommandLine.arguments.dropFirst(2).first, !known.isEmpty, !name.hasPrefix("-"), name != "help",
-            !known.contains(name)
-        else { return }
-        let nearest = Suggestion.nearest(to: name, among: known)
-        Console.report(
-            UserError(
-                "unknown command \"\(first) \(name)\"",
-                fix: nearest.map { "write \"vitrail \(first) \($0)\"" } ?? "one of \(known.joined(separator: ", "))"))
-        leave(ExitStatus.wrongUse)
     }
 
     private static func leave(_ code: Int32) -> Never {

@@ -1,6 +1,14 @@
 import Basics
 import Testing
 
+@Suite("Medians")
+struct MedianTests {
+    @Test(arguments: [
+        ([], 0), ([3], 3), ([9, 1], 9), ([5, 100, 4], 5), ([2, 2, 8, 1], 2), ([-1, -3, 7, 0, 1e9], 0),
+    ])
+    func middleValue(values: [Double], middle: Double) { #expect(values.median == middle) }
+}
+
 @Suite("Random numbers")
 struct RandomGeneratorTests {
     /// First outputs of the authors' C code (prng.di.unimi.it) for splitmix64-filled state of seed 0 and 42; the same

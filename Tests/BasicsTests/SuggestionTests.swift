@@ -19,6 +19,12 @@ struct SuggestionTests {
         #expect(Suggestion.nearest(to: word, among: known) == nil)
     }
 
+    @Test func fixesNameTheNearestOrAll() {
+        #expect(Suggestion.fix(for: "epoch", among: known) == "write \"epochs\"")
+        #expect(Suggestion.fix(for: "unrelated", among: ["a", "b"]) == "one of a, b")
+        #expect(Suggestion.fix(for: "unrelated", among: known, or: "give a name") == "give a name")
+    }
+
     @Test func phrase() {
         #expect(Suggestion.phrase(for: "epoch", among: known) == " (did you mean \"epochs\"?)")
         #expect(Suggestion.phrase(for: "unrelated", among: known) == "")

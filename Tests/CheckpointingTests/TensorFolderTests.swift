@@ -142,7 +142,6 @@ struct TensorFolderTests {
         try Fixtures.withTemporaryFolder { folder in
             let empty = try #require(throws: CheckpointError.self) { try TensorFolder(folder) }
             #expect(empty.problem == "\(folder): holds no model.safetensors and no index of shards")
-            #expect(!TensorFolder.isCheckpoint(folder))
             try Files.write("x", to: Paths.join(folder, "consolidated.safetensors"))
             let other = try #require(throws: CheckpointError.self) { try TensorFolder(folder) }
             #expect(other.reason.hasSuffix("(found: consolidated.safetensors)"))

@@ -77,6 +77,23 @@ import Testing
         #expect(try scratch.lines("journal.jsonl").count == 1)
     }
 
+    /// A server's counts neither overflow nor refill the budget.
+    @Test(arguments: [Int.max, -5, Int.min]) func countsThatNoAnswerTakesCountForNothing(tokens: Int) throws {
+        let scratch = try Scratch()
+        let server = try TestServer { _, _ in
+            .answer(status: 200, body: TestServer.completion("a", prompt: tokens, answer: tokens))
+        }
+        defer { server.stop() }
+        let first = try client(server, scratch) { $0.maximumTokens = 10_000 }
+        for result in try first.complete([request("q"), request("r")]) {
+            #expect(try result.get() == Completion(text: "a"))
+        }
+        // The same when the journal is read again, and when it says so itself.
+        let line = #"{"digest":"d","text":"t","prompt_tokens":\#(tokens),"completion_tokens":\#(tokens)}"#
+        try Files.write(line + "\n" + line.replacing("\"d\"", with: "\"e\"") + "\n", to: scratch.file("other.jsonl"))
+        #expect(try CompletionJournal(scratch.file("other.jsonl")).tokens == 0)
+    }
+
     @Test func aSlowServerIsLeftAfterTheTimeout() throws {
         let scratch = try Scratch()
         let server = try TestServer { _, number in

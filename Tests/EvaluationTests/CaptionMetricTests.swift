@@ -1,5 +1,6 @@
 import Basics
 import Evaluation
+import TestSupport
 import Testing
 
 @Suite("caption metrics")
@@ -65,9 +66,9 @@ struct CaptionMetricTests {
         #expect(CaptionTokenizer.caption.words(text) == expected)
     }
 
-    @Test("every score of coco-caption", .enabled(if: SharedData.path("coco-caption-sample.json") != nil))
+    @Test("every score of coco-caption", .enabled(if: Fixtures.data("coco-caption-sample.json") != nil))
     func cocoCaption() throws {
-        let path = try #require(SharedData.path("coco-caption-sample.json"))
+        let path = try #require(Fixtures.data("coco-caption-sample.json"))
         let file = try JSON.read(path)
         let groups = try #require(file["groups"]?.array)
         #expect(!groups.isEmpty)
@@ -103,9 +104,9 @@ struct CaptionMetricTests {
         }
     }
 
-    @Test("words of plain captions", .enabled(if: SharedData.path("coco-caption-sample.json") != nil))
+    @Test("words of plain captions", .enabled(if: Fixtures.data("coco-caption-sample.json") != nil))
     func cocoWords() throws {
-        let path = try #require(SharedData.path("coco-caption-sample.json"))
+        let path = try #require(Fixtures.data("coco-caption-sample.json"))
         let file = try JSON.read(path)
         for group in try #require(file["groups"]?.array) where group["name"]?.string != "nlg_eval_french" {
             for entry in try #require(group["items"]?.array) {

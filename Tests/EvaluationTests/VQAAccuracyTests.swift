@@ -1,5 +1,6 @@
 import Basics
 import Evaluation
+import TestSupport
 import Testing
 
 @Suite("VQA accuracy")
@@ -60,9 +61,9 @@ struct VQAAccuracyTests {
         #expect(VQAAccuracy.accuracy(item("blue", ["red"])) == 0)
     }
 
-    @Test("every case scored by the official script", .enabled(if: SharedData.path("vqa-accuracy.json") != nil))
+    @Test("every case scored by the official script", .enabled(if: Fixtures.data("vqa-accuracy.json") != nil))
     func officialCases() throws {
-        let path = try #require(SharedData.path("vqa-accuracy.json"))
+        let path = try #require(Fixtures.data("vqa-accuracy.json"))
         let file = try JSON.read(path)
         let cases = try #require(file["cases"]?.array)
         #expect(!cases.isEmpty)

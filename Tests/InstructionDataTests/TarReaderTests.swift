@@ -52,7 +52,7 @@ import Testing
         let reader = try TarReader(scratch.file("out.tar"))
         let error = #expect(throws: UserError.self) { try content(of: reader, "cta.png") }
         #expect(error?.problem == "\(reader.path) has no member \"cta.png\"")
-        #expect(error?.fix == "did you mean \"cat.png\"?")
+        #expect(error?.fix == "write \"cat.png\"")
     }
 
     @Test func damagedArchivesAreRefused() throws {

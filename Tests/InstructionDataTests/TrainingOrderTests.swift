@@ -77,6 +77,7 @@ import Tokenization
         #expect(try Mixture(components, rule: .temperature(2, cap: nil)).quotas() == [250, 750])
         #expect(try Mixture(components, rule: .temperature(1e9, cap: nil)).quotas() == [500, 500])
         #expect(try Mixture(components, rule: .temperature(1, cap: 300)).quotas() == [100, 300])
+        #expect(try Mixture(components, rule: .temperature(0.1, cap: nil)).quotas() == [0, 1_000])
     }
 
     @Test(arguments: [
@@ -109,7 +110,11 @@ import Tokenization
         #expect(throws: UserError.self) { try Mixture([.init(name: "a", count: 5, weight: .nan)]) }
         #expect(throws: UserError.self) { try Mixture([.init(name: "a", count: 5, weight: 0)]) }
         #expect(throws: UserError.self) { try Mixture([.init(name: "a", count: 5)], rule: .proportional(cap: 0)) }
-        #expect(throws: UserError.self) { try Mixture([.init(name: "a", count: 5)], rule: .temperature(0, cap: nil)) }
+        for temperature in [0, 1e-320, 0.01, -1, .nan, .infinity] {
+            #expect(throws: UserError.self) {
+                try Mixture([.init(name: "a", count: 5)], rule: .temperature(temperature, cap: nil))
+            }
+        }
         #expect(throws: UserError.self) { try Mixture([.init(name: "a", count: 5, selection: .first(.count(0)))]) }
     }
 

@@ -54,6 +54,7 @@ import Testing
         ("{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}", "does not come to an end"),
         ("{% macro f() %}{{ f() }}{% endmacro %}{{ f() }}", "nested too deeply"),
         ("{{ 'x' * 1000000000 }}", "grows beyond"),
+        ("{{ range(10000) | join('x' * 1000000) }}", "grows beyond"),
         (
             "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = ns.s + ns.s %}{% endfor %}",
             "grows beyond"

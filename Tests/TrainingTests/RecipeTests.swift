@@ -61,6 +61,31 @@ struct RecipeTests {
         #expect(recipe.stages.map(\.name) == ["instruct"])
         #expect(!recipe.resolved.contains("align"))
         let found = faults(text, stages: ["instrct"])
-        #expect(found.contains { $0.problem.contains("no stage") && $0.fix == "write instruct" })
+        #expect(found.contains { $0.problem.contains("no stage") && $0.fix == "write \"instruct\"" })
+    }
+
+    /// Numbers that no run can follow are faults with their place, not traps later.
+    @Test(arguments: [
+        "batch_size=9223372036854775807", "batch_size=0", "accumulate=9223372036854775807", "epochs=.inf",
+        "epochs=1e300", "epochs=.nan", "epochs=-1", "steps=9223372036854775807", "augment.shift=9223372036854775807",
+        "learning_rate.peak=.nan", "learning_rate.warmup=1.5", "picture_cache_mb=9223372036854775807",
+        "max_tokens=9223372036854775807", "optimizer={name: galore, rank: 9223372036854775807}",
+        "cache_features_gb=9223372036854775807",
+    ])
+    func numbersOutOfRangeAreFaults(override: String) throws {
+        let found = faults(text, ["stages.instruct.\(override)"])
+        let key = try #require(override.split(separator: "=").first)
+        #expect(found.count == 1)
+        #expect(found.first?.path.hasPrefix("stages[1].\(key)") == true, "\(found)")
+    }
+
+    @Test(arguments: [
+        ("stages.instruct.on_error=skp", "skip"), ("stages.instruct.template=vicuna", "vicuna_v1"),
+        ("model={language: m, projector: pixel_shufle}", "pixel_shuffle"),
+        ("model={language: m, image_mode: padd}", "pad"), ("model={language: m, template: chatlm}", "chatml"),
+        ("precision=bfloat", "bfloat16"),
+    ])
+    func wordsThatAreNoChoiceNameTheNearest(override: String, nearest: String) {
+        #expect(faults(text, [override]).map(\.fix) == ["write \"\(nearest)\""])
     }
 }

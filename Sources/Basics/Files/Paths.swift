@@ -37,9 +37,6 @@ public enum Paths {
         return ending.isEmpty ? name : String(name.dropLast(ending.count + 1))
     }
 
-    /// Whether the path starts at the root.
-    public static func isAbsolute(_ path: String) -> Bool { path.utf8.first == UInt8(ascii: "/") }
-
     private static func withoutTrailingSlashes(_ path: String) -> String {
         var path = path
         while path.utf8.count > 1, path.utf8.last == UInt8(ascii: "/") { path.removeLast() }

@@ -47,12 +47,6 @@ public final class TensorFolder: TensorSource {
         places[Array(name.utf8)].map { files[$0] }
     }
 
-    /// Whether a folder holds weights under `stem`, without opening them.
-    public static func isCheckpoint(_ folder: String, stem: String = "model") -> Bool {
-        Files.exists(Paths.join(folder, stem + ".safetensors"))
-            || Files.exists(Paths.join(folder, stem + ".safetensors.index.json"))
-    }
-
     private static func open(_ folder: String, stem: String) throws -> [TensorFile] {
         let single = Paths.join(folder, stem + ".safetensors")
         if Files.exists(single) { return [try TensorFile(single)] }

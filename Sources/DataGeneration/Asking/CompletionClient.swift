@@ -185,8 +185,7 @@ public final class CompletionClient: Sendable {
             let now = ContinuousClock.now
             let start = max(now, state.nextStart)
             state.nextStart = start + .seconds(60 / rate)
-            let left = start - now
-            return Double(left.components.seconds) + Double(left.components.attoseconds) * 1e-18
+            return (start - now) / .seconds(1)
         }
         if wait > 0 {
             state.withLock { $0.totals.waited += wait }

@@ -29,8 +29,9 @@ public final class CompletionJournal: Sendable {
                     fix: "name the journal of an earlier run, or a file that is not there yet")
             }
             let completion = Completion(
-                text: text, finish: value["finish"]?.string ?? "stop", promptTokens: value["prompt_tokens"]?.int ?? 0,
-                completionTokens: value["completion_tokens"]?.int ?? 0)
+                text: text, finish: value["finish"]?.string ?? "stop",
+                promptTokens: Completion.tokens(value["prompt_tokens"]),
+                completionTokens: Completion.tokens(value["completion_tokens"]))
             state.answers[digest] = completion
             state.tokens += completion.promptTokens + completion.completionTokens
         }

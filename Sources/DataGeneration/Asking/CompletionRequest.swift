@@ -96,6 +96,11 @@ public struct Completion: Sendable, Equatable {
         self.promptTokens = promptTokens
         self.completionTokens = completionTokens
     }
+
+    /// A count as a server or a journal gives it: what no answer can take counts for nothing, so that a budget holds.
+    static func tokens(_ value: JSON?) -> Int {
+        value?.int.flatMap { (0...1_000_000_000).contains($0) ? $0 : nil } ?? 0
+    }
 }
 
 /// Who writes answers: an endpoint, a local model, or a test.

@@ -126,8 +126,8 @@ public struct EndpointWriter: CompletionWriter {
         else { throw CompletionFailure(.transient(after: nil), "the answer holds no text") }
         return Completion(
             text: text, finish: choice["finish_reason"]?.string ?? "stop",
-            promptTokens: value["usage"]?["prompt_tokens"]?.int ?? 0,
-            completionTokens: value["usage"]?["completion_tokens"]?.int ?? 0)
+            promptTokens: Completion.tokens(value["usage"]?["prompt_tokens"]),
+            completionTokens: Completion.tokens(value["usage"]?["completion_tokens"]))
     }
 }
 

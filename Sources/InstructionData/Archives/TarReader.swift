@@ -45,10 +45,11 @@ public final class TarReader: Sendable {
         named name: String, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) throws -> Result {
         guard let entry = entry(named: name) else {
-            let near = entries.count <= 10_000 ? Suggestion.nearest(to: name, among: entries.map(\.name)) : nil
             throw UserError(
                 "\(path) has no member \"\(name)\"",
-                fix: near.map { "did you mean \"\($0)\"?" } ?? "list its members with: tar tf \(path)")
+                fix: Suggestion.fix(
+                    for: name, among: entries.count <= 10_000 ? entries.map(\.name) : [],
+                    or: "list its members with: tar tf \(path)"))
         }
         return try withBytes(of: entry, body)
     }

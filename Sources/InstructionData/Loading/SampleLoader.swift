@@ -77,8 +77,7 @@ public final class SampleLoader {
         while true {
             let start = ContinuousClock.now
             let outcome = prefetcher.next()
-            let waited = ContinuousClock.now - start
-            statistics.waitSeconds += Double(waited.components.seconds) + Double(waited.components.attoseconds) * 1e-18
+            statistics.waitSeconds += (ContinuousClock.now - start) / .seconds(1)
             guard let outcome else { return nil }
             nextPosition = outcome.position + 1
             for repair in outcome.repairs { statistics.repairs[repair, default: 0] += 1 }

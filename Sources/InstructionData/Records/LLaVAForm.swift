@@ -53,10 +53,10 @@ enum LLaVAForm {
         case "gpt", "assistant", "chatgpt", "bard", "bing": return .assistant
         case "system": return .system
         default:
-            let near = Suggestion.nearest(to: name, among: ["human", "gpt", "system", "user", "assistant"])
             throw RecordFault(
                 "\(place(index)): unknown role \"\(name)\"",
-                fix: near.map { "did you mean \"\($0)\"? " } ?? "" + "known: human, gpt, system")
+                fix: Suggestion.fix(
+                    for: name, among: ["human", "gpt", "system", "user", "assistant"], or: "one of human, gpt, system"))
         }
     }
 }

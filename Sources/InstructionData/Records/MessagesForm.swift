@@ -45,10 +45,9 @@ enum MessagesForm {
         case "assistant": return .assistant
         case "system", "developer": return .system
         default:
-            let near = Suggestion.nearest(to: name, among: ["user", "assistant", "system", "developer"])
             throw RecordFault(
                 "\(place): unknown role \"\(name)\"",
-                fix: near.map { "did you mean \"\($0)\"? " } ?? "" + "known: user, assistant, system")
+                fix: Suggestion.fix(for: name, among: ["user", "assistant", "system", "developer"]))
         }
     }
 

@@ -63,9 +63,10 @@ public struct Mixture: Sendable, Equatable {
         case .proportional(let cap):
             guard cap > 0 else { throw UserError("mixture cap \(cap) is not positive", fix: "give 1 or more") }
         case .temperature(let temperature, let cap):
-            guard temperature.isFinite, temperature > 0 else {
+            // Below, the powers of large data sets would leave the range of numbers.
+            guard temperature.isFinite, temperature >= 0.1 else {
                 throw UserError(
-                    "mixture temperature \(temperature) is not positive", fix: "give 1 (proportional) or more")
+                    "mixture temperature \(temperature) is out of range", fix: "give 1 (proportional) or more")
             }
             guard cap ?? 1 > 0 else { throw UserError("mixture cap is not positive", fix: "give 1 or more") }
         }

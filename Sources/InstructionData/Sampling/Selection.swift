@@ -56,8 +56,9 @@ public enum Selection: Sendable, Equatable {
         case "last", "end": self = .last(amount)
         case "random": self = .random(amount)
         default:
-            let near = Suggestion.nearest(to: String(parts[0]), among: ["first", "last", "random"])
-            throw refused("unknown word \"\(parts[0])\"" + (near.map { " (did you mean \($0)?)" } ?? ""))
+            throw refused(
+                "unknown word \"\(parts[0])\""
+                    + Suggestion.phrase(for: String(parts[0]), among: ["first", "last", "random"]))
         }
     }
 

@@ -50,12 +50,12 @@ public struct DecodeBenchmark {
             steps.append(times.dropFirst().reduce(0, +) / Double(max(1, times.count - 1)))
         }
         let promptTokens = prompts.reduce(0) { $0 + $1.ids.count }
-        let step = steps.sorted()[steps.count / 2]
+        let step = steps.median
         let language = model.configuration.language
         let cached = Double(promptTokens + prompts.count * tokens / 2)
         let cache = cached * Double(2 * language.heads.keyValueColumns * language.layers * 4)
         return Result(
-            promptSeconds: first.sorted()[first.count / 2], promptTokens: promptTokens, stepSeconds: step,
+            promptSeconds: first.median, promptTokens: promptTokens, stepSeconds: step,
             tokensPerSecond: Double(prompts.count) / step, bytesPerStep: Double(model.bytesPerToken) + cache)
     }
 
@@ -78,7 +78,7 @@ public struct DecodeBenchmark {
             guard prompt == end else { return true }
             if times.isEmpty { afterPrompt() }
             let now = ContinuousClock.now
-            times.append((now - last).inSeconds)
+            times.append((now - last) / .seconds(1))
             last = now
             return true
         }

@@ -63,7 +63,7 @@ public final class MeasuringBackend: Backend {
         guard isMeasuring else { return kernel() }
         let start = ContinuousClock.now
         defer {
-            seconds[kind, default: 0] += (ContinuousClock.now - start).inSeconds
+            seconds[kind, default: 0] += (ContinuousClock.now - start) / .seconds(1)
             calls[kind, default: 0] += 1
         }
         return kernel()

@@ -37,9 +37,9 @@ public struct PictureBenchmark: Sendable {
         for _ in 0..<max(1, passes) {
             let start = ContinuousClock.now
             try pass()
-            times.append((ContinuousClock.now - start).inSeconds)
+            times.append((ContinuousClock.now - start) / .seconds(1))
         }
-        return times.sorted()[times.count / 2]
+        return times.median
     }
 
     private func pass() throws {

@@ -1,3 +1,4 @@
+import Basics
 public import TensorCore
 
 /// The shape of a matrix product, c `[rows, columns]` = op(a) `[rows, terms]` · op(b) `[terms, columns]`.
@@ -44,11 +45,11 @@ public struct ProductForm: Hashable, Sendable {
             backend.product(
                 a, transposeA: transposeA, b, transposeB: transposeB, alpha: 1, bias: nil, into: c,
                 accumulate: accumulates)
-            times.append((ContinuousClock.now - start).inSeconds)
+            times.append((ContinuousClock.now - start) / .seconds(1))
             spent += times.last ?? 0
         }
         // The first one packs and touches fresh pages.
-        return times.dropFirst().sorted()[(times.count - 1) / 2]
+        return times.dropFirst().median
     }
 }
 

@@ -100,8 +100,7 @@ public struct StepBenchmark {
             let names = TuningCandidate.all.map(\.name)
             throw UserError(
                 "unknown method \"\(name)\"",
-                fix: Suggestion.nearest(to: name, among: names).map { "write \"\($0)\"" }
-                    ?? "one of \(names.joined(separator: ", "))")
+                fix: Suggestion.fix(for: name, among: names))
         }
         let backend = MeasuringBackend(backend)
         self.backend = backend
@@ -128,10 +127,10 @@ public struct StepBenchmark {
         for index in 0..<warmup + steps {
             let start = ContinuousClock.now
             loss = step(index)
-            if index >= warmup { seconds.append((ContinuousClock.now - start).inSeconds) }
+            if index >= warmup { seconds.append((ContinuousClock.now - start) / .seconds(1)) }
         }
         return Result(
-            stepSeconds: seconds.sorted()[seconds.count / 2], seconds: seconds, tokens: batch.tokenCount,
+            stepSeconds: seconds.median, seconds: seconds, tokens: batch.tokenCount,
             parameters: model.parameters.count, trainable: trainable, loss: loss,
             coded: tuning?.coded ?? (0, 0))
     }
@@ -142,7 +141,7 @@ public struct StepBenchmark {
         backend.isMeasuring = true
         let start = ContinuousClock.now
         _ = step(0)
-        let total = (ContinuousClock.now - start).inSeconds
+        let total = (ContinuousClock.now - start) / .seconds(1)
         backend.isMeasuring = false
         return Profile(
             parts: backend.parts(of: total), floor: ProductFloor(backend.products, on: backend.base))

@@ -24,12 +24,12 @@ public struct TowerBenchmark {
         let times = (0..<max(1, passes)).map { _ in
             let start = ContinuousClock.now
             pass()
-            return (ContinuousClock.now - start).inSeconds
+            return (ContinuousClock.now - start) / .seconds(1)
         }
         backend.isMeasuring = true
         pass()
         backend.isMeasuring = false
-        return (times.sorted()[times.count / 2], ProductFloor(backend.products, on: backend.base))
+        return (times.median, ProductFloor(backend.products, on: backend.base))
     }
 
     private func pass() {

@@ -29,8 +29,7 @@ public struct MethodEstimator {
                 guard let index = names.firstIndex(of: name) else {
                     throw UserError(
                         "the recipe has no stage \"\(name)\"",
-                        fix: Suggestion.nearest(to: name, among: names).map { "write \"\($0)\"" }
-                            ?? "one of \(names.joined(separator: ", "))")
+                        fix: Suggestion.fix(for: name, among: names))
                 }
                 return index
             } ?? recipe.stages.count - 1
@@ -50,8 +49,8 @@ public struct MethodEstimator {
         for name in list where name != "all" && !names.contains(name) {
             throw UserError(
                 "unknown method \"\(name)\"",
-                fix: Suggestion.nearest(to: name, among: names).map { "write \"\($0)\"" }
-                    ?? "all, or some of \(names.joined(separator: ", "))")
+                fix: Suggestion.fix(
+                    for: name, among: names, or: "all, or some of \(names.joined(separator: ", "))"))
         }
         return list.contains("all") ? names : list
     }
@@ -129,25 +128,33 @@ public struct MethodEstimator {
             estimate.tokens = loss.tokens
             pictures += loss.pictures
             guard step > 0 else { continue }
-            seconds.append((ContinuousClock.now - clock).inSeconds)
+            seconds.append((ContinuousClock.now - clock) / .seconds(1))
             processor.append(ProcessTime.seconds - computed)
         }
         let peak = meter.peak() - start
         // The fullest moment is early in the backward pass, when gradients have begun to take the place of activations.
         estimate.activationBytes = max(0, peak - resting - estimate.gradientBytes)
-        func median(_ values: [Double]) -> Double { values.isEmpty ? 0 : values.sorted()[values.count / 2] }
         estimate.totalSteps = task.totalSteps
-        estimate.stepSeconds = median(seconds)
-        estimate.processorSeconds = median(processor)
+        estimate.stepSeconds = seconds.median
+        estimate.processorSeconds = processor.median
 
-        // What a whole run keeps of processed pictures, and what this one has kept of them by now.
-        let picture = 3 * bundle.pictureHeight * bundle.pictureWidth * MemoryLayout<Float>.stride
-        let limit = stage.pictureCache << 20
-        let samples = Double(stage.batchSize * (seconds.count + 1))
-        let perSample = Double(pictures) / max(1, samples)
-        func kept(_ samples: Double) -> Int { min(limit, Int(samples * perSample * Double(picture))) }
-        estimate.pictureBytes = kept(
-            min(Double(task.totalSteps) * Double(stage.batchSize), task.stepsPerEpoch * Double(stage.batchSize)))
-        estimate.processBytes = max(0, ProcessMemory.peakBytes - peak - kept(Double(task.counts.samples)))
+        let samples = stage.batchSize * (seconds.count + 1)
+        let memory = KeptPictures(
+            bytes: 3 * bundle.pictureHeight * bundle.pictureWidth * MemoryLayout<Float>.stride,
+            perSample: Double(pictures) / Double(max(1, samples)), limit: stage.pictureCache << 20)
+        estimate.pictureBytes = memory.kept(
+            after: min(Double(task.totalSteps), task.stepsPerEpoch) * Double(stage.batchSize))
+        estimate.processBytes = max(
+            0, ProcessMemory.peakBytes - peak - memory.kept(after: Double(task.counts.samples)))
     }
+}
+
+/// Processed pictures that a run keeps in memory.
+private struct KeptPictures {
+    let bytes: Int
+    let perSample: Double
+    let limit: Int
+
+    /// Bytes kept when so many samples have been seen once.
+    func kept(after samples: Double) -> Int { min(limit, Int(samples * perSample * Double(bytes))) }
 }

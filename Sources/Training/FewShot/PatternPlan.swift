@@ -48,8 +48,7 @@ public struct PatternPlan: Sendable {
             for label in verbalizer.keys where !labels.contains(label) {
                 throw UserError(
                     "\(path): pattern \"\(name)\" has a label \"\(label)\" that \"\(first.key)\" has not",
-                    fix: Suggestion.nearest(to: label, among: labels).map { "write \"\($0)\"" }
-                        ?? "give every pattern the same labels")
+                    fix: Suggestion.fix(for: label, among: labels, or: "give every pattern the same labels"))
             }
             let words = try labels.map { label in
                 guard let word = verbalizer[label]?.string, !word.isEmpty else {
@@ -85,8 +84,7 @@ public struct PatternPlan: Sendable {
         if let index = labels.firstIndex(of: label) { return index }
         throw UserError(
             "\(path): the plan has no label \"\(label)\"",
-            fix: Suggestion.nearest(to: label, among: labels).map { "write \"\($0)\"" }
-                ?? "one of \(labels.joined(separator: ", "))")
+            fix: Suggestion.fix(for: label, among: labels))
     }
 }
 

@@ -1,6 +1,5 @@
 import Basics
 public import TensorCore
-import Tokenization
 public import VisionLanguage
 
 extension Recipe {
@@ -11,23 +10,10 @@ extension Recipe {
             return try ModelBundle.open(
                 folder.path, tower: folder.vision, vocabulary: folder.vocabulary, on: backend)
         case .parts(let parts):
-            let name = parts.template ?? ChatTemplateName.vicuna.rawValue
-            guard let template = ChatTemplateName(rawValue: name) else {
-                let names = ChatTemplateName.allCases.map(\.rawValue)
-                throw UserError(
-                    "\(source): unknown template \"\(name)\"", fix: "one of \(names.joined(separator: ", "))")
-            }
-            let projector: ProjectorConfiguration =
-                switch parts.projector {
-                case "linear": .linear
-                case "pixel_shuffle": .pixelShuffle(factor: parts.shuffleFactor)
-                default: .mlp2xGelu
-                }
             return try ModelBundle.join(
-                vision: parts.vision.map(\.part), language: parts.language.part, projector: projector,
-                tokenizer: parts.tokenizer,
-                template: template, imageMode: parts.imageMode, featureLayer: parts.featureLayer,
-                vocabulary: parts.vocabulary, seed: seed, on: backend)
+                vision: parts.vision.map(\.part), language: parts.language.part, projector: parts.projector,
+                tokenizer: parts.tokenizer, template: parts.template, imageMode: parts.imageMode,
+                featureLayer: parts.featureLayer, vocabulary: parts.vocabulary, seed: seed, on: backend)
         }
     }
 }

@@ -1,5 +1,6 @@
 import Basics
 import NeuralNetwork
+import Tokenization
 import VisionLanguage
 import Yams
 
@@ -50,18 +51,17 @@ extension Recipe {
         guard let stages = root["stages"]?.sequence else { return }
         let known = stages.compactMap { $0["name"]?.string }
         for name in names where !known.contains(name) {
-            let nearest = Suggestion.nearest(to: name, among: known)
             faults.all.append(
                 RecipeFault(
                     line: nil, path: "--stages \(name)", problem: "the recipe has no stage of this name",
-                    fix: nearest.map { "write \($0)" } ?? "one of \(known.joined(separator: ", "))"))
+                    fix: Suggestion.fix(for: name, among: known)))
         }
         root["stages"] = Node(stages.filter { names.contains($0["name"]?.string ?? "") })
     }
 
     private static func read(_ reader: RecipeReader, source: String) -> Recipe? {
         let model = modelSource(reader)
-        let seed = reader.int("seed", or: 0)
+        let seed = reader.int("seed", maximum: .max, or: 0)
         let precision = reader.choice("precision", or: Precision.float32)
         let threads = reader.int("threads", minimum: 1)
         let output = reader.string("output")
@@ -98,19 +98,13 @@ extension Recipe {
             let vision = partSource("vision", parts)
             let language = partSource("language", parts)
             if language == nil { parts.add("\"language\" is missing", fix: "name a folder, or give a shape") }
-            let projector = parts.string("projector", or: "mlp2x_gelu")
-            let kinds = ["linear", "mlp2x_gelu", "pixel_shuffle"]
-            if !kinds.contains(projector) {
-                let nearest = Suggestion.nearest(to: projector, among: kinds)
-                parts.add(
-                    "unknown projector \"\(projector)\"",
-                    fix: nearest.map { "write \"\($0)\"" } ?? "one of \(kinds.joined(separator: ", "))",
-                    key: "projector")
-            }
+            let projector = ProjectorConfiguration(
+                parts.choice("projector", or: .mlp2xGelu),
+                shuffleFactor: parts.int("shuffle_factor", minimum: 1) ?? 2)
             let result = ModelParts(
                 vision: vision, language: language ?? .folder(""), projector: projector,
-                shuffleFactor: parts.int("shuffle_factor", minimum: 1) ?? 2, tokenizer: parts.string("tokenizer"),
-                template: parts.string("template"), imageMode: parts.string("image_mode", or: "square"),
+                tokenizer: parts.string("tokenizer"), template: parts.choice("template", or: .vicuna),
+                imageMode: parts.choice("image_mode", or: .square),
                 featureLayer: parts.int("feature_layer", minimum: -1_000), vocabulary: vocabulary)
             return language == nil ? nil : .parts(result)
         } ?? nil

@@ -1,5 +1,6 @@
 public import Basics
 public import NeuralNetwork
+public import Tokenization
 public import Tuning
 public import VisionLanguage
 
@@ -62,16 +63,14 @@ public struct ModelParts: Equatable, Sendable {
     public var vision: PartSource?
     /// The decoder: a folder, or a shape.
     public var language: PartSource
-    /// The projector's kind: `linear`, `mlp2x_gelu`, `pixel_shuffle`.
-    public var projector: String
-    /// Side of the squares of pixel shuffle.
-    public var shuffleFactor: Int
+    /// The projector.
+    public var projector: ProjectorConfiguration
     /// Folder with `tokenizer.json`; nil takes the language folder's.
     public var tokenizer: String?
     /// Chat template of stages and inference.
-    public var template: String?
-    /// How pictures are cut: `square`, `crop` or `pad`.
-    public var imageMode: String
+    public var template: ChatTemplateName
+    /// How pictures become squares.
+    public var imageMode: ModelBundle.ImageMode
     /// Which hidden state of the tower is used, by Hugging Face's count.
     public var featureLayer: Int?
     /// Tokens that the model gets, and what the embedding's rows are rounded up to.
@@ -142,7 +141,7 @@ public struct StageRecipe: Sendable {
     /// Whether activations are computed again in the backward pass.
     public var recomputesActivations: Bool
     /// What happens to a broken record.
-    public var onError: String
+    public var onError: BrokenRecordRule
     /// How many broken records are too many.
     public var errorLimit: Int
     /// Megabytes of processed pictures kept in memory.
@@ -161,6 +160,16 @@ public struct StageRecipe: Sendable {
     public var checkpointKeep: Int
     /// Steps between lines on a console that is not a terminal.
     public var logEvery: Int
+}
+
+/// What happens to a record or picture that cannot be used.
+public enum BrokenRecordRule: String, Sendable, CaseIterable {
+    /// It is left out and counted.
+    case skip
+    /// Another record takes its place.
+    case replace
+    /// The run ends.
+    case fail
 }
 
 /// One data set of a stage.

@@ -43,10 +43,10 @@ final class RecipeReader {
     /// Reports keys that nobody asked for. Call last.
     func finish() {
         for (key, node) in values where !known.contains(key) {
-            let nearest = Suggestion.nearest(to: key, among: known)
             add(
                 "unknown key \"\(key)\"",
-                fix: nearest.map { "write \"\($0)\"" } ?? "known keys here: \(known.joined(separator: ", "))",
+                fix: Suggestion.fix(
+                    for: key, among: known, or: "known keys here: \(known.joined(separator: ", "))"),
                 at: node.mark?.line)
         }
     }
@@ -62,19 +62,26 @@ final class RecipeReader {
         read(key, "a text") { $0.scalar?.string }
     }
 
-    func int(_ key: String, minimum: Int = 0) -> Int? {
+    /// The most that a count may say: kernels index with 32 bits.
+    static let mostOfACount = Int(Int32.max)
+
+    func int(_ key: String, minimum: Int = 0) -> Int? { int(key, minimum: minimum, maximum: Self.mostOfACount) }
+
+    func int(_ key: String, minimum: Int, maximum: Int) -> Int? {
         let value = read(key, "a whole number") { $0.int }
-        if let value, value < minimum {
-            add("\(value) is less than \(minimum)", at: node(key)?.mark?.line, key: key)
+        if let value, !(minimum...maximum).contains(value) {
+            let bound = value < minimum ? "less than \(minimum)" : "more than \(maximum)"
+            add("\(value) is \(bound)", at: node(key)?.mark?.line, key: key)
             return nil
         }
         return value
     }
 
-    func double(_ key: String, minimum: Double = 0, maximum: Double = .infinity) -> Double? {
+    func double(_ key: String, minimum: Double = 0, maximum: Double = .greatestFiniteMagnitude) -> Double? {
         let value = read(key, "a number") { $0.float }
         if let value, !(minimum...maximum).contains(value) {
-            let range = maximum == .infinity ? "at least \(minimum)" : "between \(minimum) and \(maximum)"
+            let isOpen = maximum == .greatestFiniteMagnitude
+            let range = isOpen ? "at least \(minimum)" : "between \(minimum) and \(maximum)"
             add("\(value) is out of range: it must be \(range)", at: node(key)?.mark?.line, key: key)
             return nil
         }
@@ -102,11 +109,8 @@ final class RecipeReader {
     where Choice.RawValue == String {
         guard let name = string(key) else { return nil }
         if let value = Choice(rawValue: name) { return value }
-        let names = Choice.allCases.map(\.rawValue)
-        let nearest = Suggestion.nearest(to: name, among: names)
         add(
-            "unknown value \"\(name)\"",
-            fix: nearest.map { "write \"\($0)\"" } ?? "one of \(names.joined(separator: ", "))",
+            "unknown value \"\(name)\"", fix: Suggestion.fix(for: name, among: Choice.allCases.map(\.rawValue)),
             at: node(key)?.mark?.line, key: key)
         return nil
     }
@@ -115,11 +119,11 @@ final class RecipeReader {
 
     func string(_ key: String, or standard: String) -> String { string(key) ?? assume(key, standard) }
 
-    func int(_ key: String, minimum: Int = 0, or standard: Int) -> Int {
-        int(key, minimum: minimum) ?? assume(key, standard)
+    func int(_ key: String, minimum: Int = 0, maximum: Int = mostOfACount, or standard: Int) -> Int {
+        int(key, minimum: minimum, maximum: maximum) ?? assume(key, standard)
     }
 
-    func double(_ key: String, maximum: Double = .infinity, or standard: Double) -> Double {
+    func double(_ key: String, maximum: Double = .greatestFiniteMagnitude, or standard: Double) -> Double {
         double(key, maximum: maximum) ?? assume(key, standard)
     }
 

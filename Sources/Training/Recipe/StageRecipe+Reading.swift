@@ -1,5 +1,7 @@
 import Basics
 import NeuralNetwork
+import Tokenization
+import VisionLanguage
 import Yams
 
 extension StageRecipe {
@@ -29,31 +31,33 @@ extension StageRecipe {
         learningRate = LearningRateRecipe(reader)
         optimizer = OptimizerRecipe(reader)
         gradientClip = reader.double("gradient_clip")
-        batchSize = reader.int("batch_size", minimum: 1, or: 32)
-        accumulate = reader.int("accumulate", minimum: 1, or: 1)
+        batchSize = reader.int("batch_size", minimum: 1, maximum: 1_000_000, or: 32)
+        accumulate = reader.int("accumulate", minimum: 1, maximum: 1_000_000, or: 1)
         packTokens = reader.int("pack_tokens", minimum: 1)
         if packTokens != nil, objective != .instruct {
             reader.add(
                 "conversations are packed, \(objective.rawValue) is not", fix: "remove pack_tokens", key: "pack_tokens")
         }
-        epochs = reader.double("epochs", or: 1)
+        epochs = reader.double("epochs", maximum: 1e6, or: 1)
         steps = reader.int("steps", minimum: 1)
         maximumTokens = reader.int("max_tokens", minimum: 2, or: 2_048)
         template = reader.string("template")
+        let templates = ChatTemplateName.allCases.map(\.rawValue) + [ModelBundle.folderTemplateName]
+        if let template, !templates.contains(template) {
+            reader.add(
+                "unknown value \"\(template)\"", fix: Suggestion.fix(for: template, among: templates), key: "template")
+        }
         shufflesTurns = reader.bool("shuffle_turns", or: false)
-        let augmentation = reader.mapping("augment") { ($0.bool("flip") ?? false, $0.int("shift") ?? 0) } ?? (false, 0)
+        let augmentation =
+            reader.mapping("augment") { ($0.bool("flip") ?? false, $0.int("shift", minimum: 0, maximum: 10_000) ?? 0) }
+            ?? (false, 0)
         (flipsPictures, shiftsPictures) = augmentation
         recomputesActivations = reader.bool("recompute_activations", or: false)
-        onError = reader.string("on_error", or: "skip")
-        let policies = ["fail", "skip", "replace"]
-        if !policies.contains(onError) {
-            reader.add(
-                "unknown value \"\(onError)\"", fix: "one of \(policies.joined(separator: ", "))", key: "on_error")
-        }
+        onError = reader.choice("on_error", or: BrokenRecordRule.skip)
         errorLimit = reader.int("error_limit", or: 100)
         pictureCache = reader.int("picture_cache_mb", or: 512)
         cachesFeatures = reader.bool("cache_features", or: false)
-        featureCacheLimit = reader.int("cache_features_gb", minimum: 1, or: 16)
+        featureCacheLimit = reader.int("cache_features_gb", minimum: 1, maximum: 1_000_000, or: 16)
         if cachesFeatures && (flipsPictures || shiftsPictures > 0) {
             reader.add(
                 "cache_features keeps what the tower makes of pictures as they are, and augment changes them",
@@ -80,7 +84,8 @@ extension LearningRateRecipe {
         }
         let given = stage.mapping("learning_rate") { reader in
             var result = LearningRateRecipe(peak: 0, parts: [:], warmup: 0.03, decay: .cosine, floor: 0)
-            if let peak = reader.double("peak") { result.peak = peak } else { reader.add("\"peak\" is missing") }
+            if let peak = reader.double("peak") { result.peak = peak }
+            if reader.node("peak") == nil { reader.add("\"peak\" is missing", fix: "for example peak: 1e-3") }
             for part in ["vision", "projector", "language"] { result.parts[part] = reader.double(part) }
             result.warmup = reader.double("warmup", maximum: 1, or: 0.03)
             result.decay = reader.choice("decay", or: Schedule.Decay.cosine)

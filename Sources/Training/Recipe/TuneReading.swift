@@ -40,11 +40,10 @@ enum TuneReading {
             return nil
         }
         guard let type = TuningMethods.named(name) else {
-            let nearest = Suggestion.nearest(to: name, among: TuningMethods.names)
             stage.faults.all.append(
                 RecipeFault(
                     line: node.mark?.line, path: path, problem: "unknown method \"\(name)\"",
-                    fix: nearest.map { "write \"\($0)\"" } ?? "one of \(TuningMethods.names.joined(separator: ", "))"))
+                    fix: Suggestion.fix(for: name, among: TuningMethods.names)))
             return nil
         }
         let method = type.init(reader)

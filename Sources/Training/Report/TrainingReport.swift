@@ -13,7 +13,7 @@ public enum TrainingReport {
         let summary = try JSON.read(folder.summary)
         let body = [
             "<h1>\(HTML.escaped(Paths.name(folder.path)))</h1>",
-            "<p>\(bundle.model.parameters.count) parameters, seed \(recipe.seed), \(recipe.precision.rawValue), vitrail \(Version.current)</p>",
+            "<p>\(bundle.model.parameters.count.grouped) parameters, seed \(recipe.seed), \(recipe.precision.rawValue), vitrail \(Version.current)</p>",
             stageTable(summary["stages"]?.array ?? []), curves(steps, evaluations, recipe), gallery(samples),
             rejections(try ReportPage.lines(folder.rejections)),
             "<h2>Recipe</h2><pre>\(HTML.escaped(recipe.complete))</pre>",
@@ -24,8 +24,8 @@ public enum TrainingReport {
     private static func stageTable(_ stages: [JSON]) -> String {
         let columns: [(String, (JSON) -> String)] = [
             ("stage", { HTML.escaped($0["name"]?.string ?? "") }),
-            ("steps", { "\($0["steps"]?.int ?? 0)" }),
-            ("trained", { "\($0["trainable_parameters"]?.int ?? 0)" }),
+            ("steps", { ($0["steps"]?.int ?? 0).grouped }),
+            ("trained", { ($0["trainable_parameters"]?.int ?? 0).grouped }),
             ("first loss", { ReportPage.number($0["first_loss"], 4) }),
             ("last loss", { ReportPage.number($0["final_loss"], 4) }),
             ("best evaluation", { ReportPage.number($0["best_evaluation"], 4) }),

@@ -36,8 +36,3 @@ package enum ProcessTime {
         return seconds(usage.ru_utime) + seconds(usage.ru_stime)
     }
 }
-
-extension Duration {
-    /// The duration in seconds.
-    var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) * 1e-18 }
-}

@@ -28,11 +28,11 @@ struct TrainableParts {
         let paths = tree.entries.map(\.path)
         let parts = Self.unique(paths.map(Self.part))
         for pattern in stage.train + stage.freeze where !paths.contains(where: { Self.matches($0, pattern) }) {
-            let nearest = Suggestion.nearest(to: pattern, among: parts)
             throw UserError(
                 "stage \"\(stage.name)\": \"\(pattern)\" fits no parameter of this model",
-                fix: nearest.map { "write \"\($0)\"" }
-                    ?? "name a part (\(parts.joined(separator: ", "))) or a pattern such as language.layers.0.*")
+                fix: Suggestion.fix(
+                    for: pattern, among: parts,
+                    or: "name a part (\(parts.joined(separator: ", "))) or a pattern such as language.layers.0.*"))
         }
         let tuned = Set((tuning?.changed.entries ?? []).map { ObjectIdentifier($0.parameter) })
         for entry in tree.entries {

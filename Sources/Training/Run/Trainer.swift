@@ -106,17 +106,7 @@ public final class Trainer {
         tuning?.tuning.settle()
         extra.append(tuning?.kept ?? [:], under: "quantized")
         let fusable = task as? any FusableTask
-        if stage.optimizer.isFused {
-            guard fusable != nil, stage.accumulate == 1, stage.packTokens == nil else {
-                throw UserError(
-                    "stage \"\(stage.name)\": \(stage.optimizer.kind.rawValue) uses each gradient up in the backward pass, so a step "
-                        + "is one batch of conversations or texts",
-                    fix: fusable == nil
-                        ? "take optimizer: adafactor"
-                        : "remove accumulate and pack_tokens, or take optimizer: adafactor")
-            }
-        }
-        // A fused optimizer uses each gradient up as it arrives.
+        try Self.requireOnePass(stage, isFusable: fusable != nil)
         let gradients = GradientBuffer(
             stage.optimizer.isFused ? [] : parts.groups.flatMap { $0.entries.map(\.parameter) })
         let optimizer = stage.optimizer.make(parts.groups, clip: stage.gradientClip)
@@ -176,13 +166,15 @@ public final class Trainer {
                 stage: stage.name, step: state.step, totalSteps: task.totalSteps,
                 epoch: Double(state.step) / task.stepsPerEpoch, loss: loss.mean, learningRate: rates.peak,
                 gradientNorm: norm, tokens: loss.tokens, supervised: Int(loss.weight), pictures: loss.pictures,
-                seconds: (ContinuousClock.now - start).inSeconds, waitSeconds: task.waitSeconds - waited)
+                seconds: (ContinuousClock.now - start) / .seconds(1), waitSeconds: task.waitSeconds - waited)
             try metrics.appendLine(report.json.serialized())
             state.totals.add(report, counts: before.counts + task.counts)
             let control = observe(.step(report))
 
             var isDue = stage.checkpointEvery.map { state.step % $0 == 0 } ?? false
-            if stage.checkpointMinutes > 0, (.now - lastSave).inSeconds >= stage.checkpointMinutes * 60 { isDue = true }
+            if stage.checkpointMinutes > 0, (.now - lastSave) / .seconds(1) >= stage.checkpointMinutes * 60 {
+                isDue = true
+            }
             if let evaluation, state.step % evaluation.every == 0 || state.step == task.totalSteps {
                 let isBest = try evaluate(evaluation, &state)
                 if isBest { isDue = true }
@@ -216,6 +208,19 @@ public final class Trainer {
         }
     }
 
+    /// A fused optimizer uses each gradient up as it arrives, so nothing may add to it later.
+    private static func requireOnePass(_ stage: StageRecipe, isFusable: Bool) throws {
+        guard stage.optimizer.isFused else { return }
+        guard isFusable, stage.accumulate == 1, stage.packTokens == nil else {
+            throw UserError(
+                "stage \"\(stage.name)\": \(stage.optimizer.kind.rawValue) uses each gradient up in the backward pass, so a step "
+                    + "is one batch of conversations or texts",
+                fix: isFusable
+                    ? "remove accumulate and pack_tokens, or take optimizer: adafactor"
+                    : "take optimizer: adafactor")
+        }
+    }
+
     /// - Returns: whether the model has never been better in this stage.
     private func evaluate(_ evaluation: StageEvaluation, _ state: inout TrainingState) throws -> Bool {
         let start = ContinuousClock.now
@@ -228,7 +233,7 @@ public final class Trainer {
         }
         let report = EvaluationReport(
             stage: state.stageName, step: state.step, loss: result.loss, metrics: result.metrics,
-            seconds: (ContinuousClock.now - start).inSeconds, isBest: isBest)
+            seconds: (ContinuousClock.now - start) / .seconds(1), isBest: isBest)
         let log = try AppendFile(folder.evaluations)
         try log.appendLine(report.json.serialized())
         try log.close()

@@ -41,9 +41,9 @@ struct StageData {
             cache: stage.pictureCache > 0 ? PictureCache(byteLimit: stage.pictureCache << 20) : nil)
         let policy: FaultPolicy =
             switch stage.onError {
-            case "fail": .fail
-            case "replace": .replace(limit: stage.errorLimit)
-            default: .skip(limit: stage.errorLimit)
+            case .fail: .fail
+            case .replace: .replace(limit: stage.errorLimit)
+            case .skip: .skip(limit: stage.errorLimit)
             }
         options = SampleLoader.Options(
             workers: context.workers, ahead: max(64, 2 * stage.batchSize), policy: policy)

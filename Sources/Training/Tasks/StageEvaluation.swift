@@ -28,7 +28,7 @@ struct StageEvaluation {
         var held = stage
         held.data = [recipe.data]
         held.mixing = MixingRule()
-        held.onError = "skip"
+        held.onError = .skip
         let data = try StageData(held, context)
         let count = min(recipe.limit ?? data.order.samplesPerEpoch, data.order.samplesPerEpoch)
         let batcher = TokenBudgetBatcher(

@@ -12,15 +12,25 @@ extension ModelBundle {
         case shape(JSON)
     }
 
+    /// How pictures become squares, for towers that bring no `preprocessor_config.json`.
+    public enum ImageMode: String, Sendable, CaseIterable {
+        /// Stretched.
+        case square
+        /// The middle is cut out (CLIP).
+        case crop
+        /// Borders are added (LLaVA 1.5).
+        case pad
+    }
+
     /// Puts a model together from a tower, a decoder and a fresh projector.
     ///
     /// - Parameters:
-    ///   - imageMode: `square`, `crop` or `pad`, for towers that bring no `preprocessor_config.json`.
+    ///   - imageMode: how pictures become squares.
     ///   - vocabulary: tokens to add, and what the embedding's rows are rounded up to.
     ///   - featureLayer: by Hugging Face's count; nil takes −2 of CLIP and −1 of SigLIP, as LLaVA's descendants do.
     public static func join(
         vision: Part?, language: Part, projector: ProjectorConfiguration, tokenizer tokenizerFolder: String?,
-        template: ChatTemplateName, imageMode: String, featureLayer: Int?,
+        template: ChatTemplateName, imageMode: ImageMode, featureLayer: Int?,
         vocabulary: VocabularyGrowth = VocabularyGrowth(), seed: UInt64, on backend: any Backend
     ) throws -> ModelBundle {
         let parts = (vision: vision, language: language)
@@ -59,7 +69,7 @@ extension ModelBundle {
             try tree.part("vision").load(from: TensorFolder(folder), table: table)
         }
         if case .folder(let folder) = language {
-            var table = KeyTable.llama
+            var table = model.configuration.language.family.table
             table.aliases += [
                 ("language_model.", ""), ("model.language_model.", "model."), ("model.text_model.", "model."),
             ]
@@ -76,7 +86,7 @@ extension ModelBundle {
 
     private static func assemble(
         _ model: VisionLanguageModel, language: Part, tokenizer tokenizerFolder: String?, template: ChatTemplateName,
-        imageMode: String, vocabulary: VocabularyGrowth
+        imageMode: ImageMode, vocabulary: VocabularyGrowth
     ) throws -> ModelBundle {
         var folder = tokenizerFolder
         if folder == nil, case .folder(let own) = language { folder = own }
@@ -88,16 +98,14 @@ extension ModelBundle {
         // transformers looks the placeholder up in the embedding before it puts the picture there.
         if model.configuration.vision != nil { wanted.append(Conversation.imageMarker) }
         let (tokenizer, added) = try Tokenizer.open(folder, adding: wanted)
-        let processor = try model.configuration.vision.map { vision -> ImageProcessor in
+        let processor = model.configuration.vision.map { vision -> ImageProcessor in
             switch imageMode {
-            case "square":
-                return vision.hasClassToken
+            case .square:
+                vision.hasClassToken
                     ? ImageProcessor(resize: .exact(PixelSize(square: vision.imageSize)), normalization: .clip)
                     : .siglip(side: vision.imageSize)
-            case "crop": return .clip(side: vision.imageSize)
-            case "pad": return .llavaPad(side: vision.imageSize)
-            default:
-                throw UserError("unknown image_mode \"\(imageMode)\"", fix: "one of square, crop, pad")
+            case .crop: .clip(side: vision.imageSize)
+            case .pad: .llavaPad(side: vision.imageSize)
             }
         }
         return ModelBundle(

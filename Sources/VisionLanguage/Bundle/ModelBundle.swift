@@ -63,7 +63,8 @@ public final class ModelBundle {
 
     private var hasFolderTemplate: Bool { tokenizer.configuration.chatTemplates["default"] != nil }
 
-    private static let folderTemplateName = "folder"
+    /// The name of the Jinja template that lies in the model's folder.
+    public static let folderTemplateName = "folder"
 
     /// A template by name; the model's own when nil. `folder` names the Jinja template of the model's folder.
     public func template(named name: String?) throws -> any ChatTemplate {
@@ -81,8 +82,7 @@ public final class ModelBundle {
             let names = ChatTemplateName.allCases.map(\.rawValue) + (hasFolderTemplate ? [Self.folderTemplateName] : [])
             throw UserError(
                 "unknown chat template \"\(name)\"",
-                fix: Suggestion.nearest(to: name, among: names).map { "write \"\($0)\"" }
-                    ?? "one of \(names.joined(separator: ", "))")
+                fix: Suggestion.fix(for: name, among: names))
         }
         return known.template
     }

@@ -60,14 +60,14 @@ extension ModelFamily {
     }
 
     private static func projector(_ reader: ConfigurationReader) throws -> ProjectorConfiguration {
-        switch try reader.string("projector_type") ?? "mlp2x_gelu" {
-        case "linear": return .linear
-        case "mlp2x_gelu":
+        let name = try reader.string("projector_type") ?? ProjectorConfiguration.mlp2xGelu.name
+        guard let kind = ProjectorConfiguration.Kind(rawValue: name) else {
+            throw reader.unsupported("projector_type", "\"\(name)\"")
+        }
+        if kind == .mlp2xGelu {
             try reader.only("projector_hidden_act", try reader.string("projector_hidden_act") ?? "gelu", ["gelu"])
             try reader.only("multimodal_projector_bias", try reader.bool("multimodal_projector_bias", true), [true])
-            return .mlp2xGelu
-        case "pixel_shuffle": return .pixelShuffle(factor: max(1, try reader.int("pixel_shuffle_factor", 2)))
-        case let name: throw reader.unsupported("projector_type", "\"\(name)\"")
         }
+        return ProjectorConfiguration(kind, shuffleFactor: max(1, try reader.int("pixel_shuffle_factor", 2)))
     }
 }

@@ -63,8 +63,9 @@ package struct ModelFamily {
                 DecoderFamily.allCases.map(\.rawValue) + ["llava", "llava_next", "idefics3", "smolvlm", "paligemma"]
             throw UserError(
                 "\(path): \"model_type\": \"\(name)\" is not supported",
-                fix: Suggestion.nearest(to: name, among: known).map { "did you mean \"\($0)\"?" }
-                    ?? "supported are \(known.joined(separator: ", ")), LLaVA's original layout and nanoVLM")
+                fix: Suggestion.fix(
+                    for: name, among: known,
+                    or: "supported are \(known.joined(separator: ", ")), LLaVA's original layout and nanoVLM"))
         }
     }
 

@@ -16,11 +16,31 @@ public enum ProjectorConfiguration: Hashable, Sendable {
     }
 
     /// The name in recipes.
-    public var name: String {
+    public var name: String { kind.rawValue }
+
+    private var kind: Kind {
         switch self {
-        case .linear: "linear"
-        case .mlp2xGelu: "mlp2x_gelu"
-        case .pixelShuffle: "pixel_shuffle"
+        case .linear: .linear
+        case .mlp2xGelu: .mlp2xGelu
+        case .pixelShuffle: .pixelShuffle
+        }
+    }
+
+    /// The kinds by their names in recipes and configurations.
+    public enum Kind: String, Sendable, CaseIterable {
+        case linear
+        case mlp2xGelu = "mlp2x_gelu"
+        case pixelShuffle = "pixel_shuffle"
+    }
+
+    /// A projector of a kind.
+    ///
+    /// - Parameter shuffleFactor: side of the squares of pixel shuffle; the others have none.
+    public init(_ kind: Kind, shuffleFactor: Int) {
+        switch kind {
+        case .linear: self = .linear
+        case .mlp2xGelu: self = .mlp2xGelu
+        case .pixelShuffle: self = .pixelShuffle(factor: shuffleFactor)
         }
     }
 }
