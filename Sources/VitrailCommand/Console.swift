@@ -15,6 +15,16 @@ enum Console {
     /// Whether standard output is a terminal.
     static let outputIsTerminal = isatty(STDOUT_FILENO) == 1
 
+    /// Takes the places of standard streams that are closed, so that no data file gets one and is sent messages.
+    ///
+    /// Results that nobody takes stay an error: what stands for standard output cannot be written.
+    static func keepStandardStreams() {
+        for descriptor in STDIN_FILENO...STDERR_FILENO where fcntl(descriptor, F_GETFD) == -1 {
+            // The lowest free number is given, which is this one.
+            _ = open("/dev/null", descriptor == STDERR_FILENO ? O_WRONLY : O_RDONLY)
+        }
+    }
+
     /// A line of results.
     static func out(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
 

@@ -31,6 +31,7 @@ struct Vitrail: ParsableCommand {
 @main
 enum Main {
     static func main() {
+        Console.keepStandardStreams()
         checkCommandName()
         do {
             var command = try Vitrail.parseAsRoot()

@@ -88,10 +88,12 @@ enum ImageFuzzer {
 /// What became of the inputs.
 struct Tally: CustomStringConvertible {
     var read = 0
+    /// Of those read, how many at an eighth of their size.
+    var eighths = 0
     var refused = 0
     var slowest = 0.0
 
     var description: String {
-        "\(read) read, \(refused) refused, slowest \(Int(slowest * 1_000)) ms"
+        "\(read) read (\(eighths) at an eighth of their size), \(refused) refused, slowest \(Int(slowest * 1_000)) ms"
     }
 }
