@@ -83,6 +83,19 @@ import Tokenization
         #expect(try ImageStore().withBytes(of: try readBack(scratch)[0].images[0]) { Array($0) } == [1, 1])
     }
 
+    @Test func aConversionThatFailsLeavesNoCopies() throws {
+        let scratch = try Scratch()
+        try writeEasyVQA(scratch)
+        try Files.remove(scratch.file("easy/data/train/images/0.png"))
+        try scratch.write("out/train-images/mine.png", "x")
+        let fault = problem {
+            _ = try self.convert("easy-vqa", scratch.file("easy"), in: scratch) { $0.copiesImages = true }
+        }
+        #expect(fault?.fix != nil)
+        #expect(try Files.list(scratch.file("out")) == ["train-images"])
+        #expect(try Files.list(scratch.file("out/train-images")) == ["mine.png"])
+    }
+
     @Test func imageFolderAnswersWithTheClass() throws {
         let scratch = try Scratch()
         for name in ["cat/2.png", "cat/1.JPG", "fire_truck/a/b.jpeg", "cat/note.txt", ".hidden/x.png"] {

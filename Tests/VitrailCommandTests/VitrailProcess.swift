@@ -40,9 +40,17 @@ struct VitrailProcess {
         try run(arguments, watch: watch)
     }
 
-    func run(_ arguments: [String], watch: (@Sendable (String, Process) -> Void)? = nil) throws -> Result {
+    /// Runs a line of the shell, in which `$VITRAIL` is the executable.
+    func shell(_ line: String) throws -> Result {
+        try run(
+            ["VITRAIL=\(Self.binary.path)", "/bin/sh", "-c", line], executable: URL(fileURLWithPath: "/usr/bin/env"))
+    }
+
+    func run(
+        _ arguments: [String], executable: URL = Self.binary, watch: (@Sendable (String, Process) -> Void)? = nil
+    ) throws -> Result {
         let process = Process()
-        process.executableURL = Self.binary
+        process.executableURL = executable
         process.arguments = arguments
         process.currentDirectoryURL = folder
         let error = Pipe()

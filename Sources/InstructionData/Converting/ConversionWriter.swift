@@ -14,6 +14,7 @@ final class ConversionWriter {
     /// What a killed run had done and counted.
     let resumed: (done: Int, report: ConversionReport)
     private var placement: PicturePlacement
+    private var isCommitted = false
     private let store = ImageStore()
 
     init(_ conversion: Conversion) throws {
@@ -94,6 +95,10 @@ final class ConversionWriter {
 
     private func pictureFaults<Result>(_ body: () throws -> Result) throws -> Result {
         do { return try body() } catch {
+            // A full disk is no fault of the picture.
+            if let error = error as? FileError, ["write", "create the folder"].contains(error.operation) {
+                throw error
+            }
             let (reason, fix) = SampleSource.words(of: error)
             throw PictureFault(reason: reason, fix: fix)
         }
@@ -113,6 +118,9 @@ final class ConversionWriter {
         try notices?.commit()
         try evaluation?.commit()
         try output?.commit()
+        isCommitted = true
         try journal?.finish()
     }
+
+    deinit { if !isCommitted { placement.removeCopies() } }
 }

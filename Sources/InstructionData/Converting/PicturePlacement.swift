@@ -17,6 +17,8 @@ struct PicturePlacement: Sendable {
     private var root = "."
     private(set) var prefix = ""
     private var copied: Set<String> = []
+    /// Copies that were not there before, the first one first.
+    private var made: [String] = []
     private var needsLink = false
 
     /// - Parameter output: the data file to be written.
@@ -72,10 +74,22 @@ struct PicturePlacement: Sendable {
         }
     }
 
-    private func copy(_ source: String, to target: String) throws {
+    private mutating func copy(_ source: String, to target: String) throws {
         let file = try MappedFile(source)
+        if !Files.exists(target) { made.append(target) }
         try Files.createDirectory(Paths.parent(target))
         try Files.write(file.bytes, to: target)
+    }
+
+    /// Takes away what was copied for an output that is not to be, and folders that are empty then.
+    func removeCopies() {
+        for copy in made { try? Files.remove(copy) }
+        for copy in made {
+            var folder = Paths.parent(copy)
+            while folder != outputFolder, folder != Paths.parent(folder), rmdir(folder) == 0 {
+                folder = Paths.parent(folder)
+            }
+        }
     }
 
     /// Makes the link; called before the output takes its name, so that no output is there without it.

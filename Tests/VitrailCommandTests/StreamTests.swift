@@ -1,0 +1,69 @@
+import Foundation
+import Testing
+
+/// Standard streams that are full or closed, and places that are no files.
+struct StreamTests {
+    private let model = VitrailProcess.repository.appendingPathComponent("Models/pebble").path
+
+    @Test(.enabled(if: FileManager.default.fileExists(atPath: "/dev/full")))
+    func resultsThatAreLostAreAnError() throws {
+        let vitrail = try VitrailProcess()
+        defer { vitrail.remove() }
+        #expect(try vitrail.run("synthesize", "shapes", "--split", "train=8").code == 0)
+        for sink in [">/dev/full", ">&-"] {
+            let result = try vitrail.shell("\"$VITRAIL\" data stats shapes/train \(sink)")
+            #expect(result.code == 1 && result.error.contains("error: cannot write standard output"), "\(sink)")
+        }
+        // Nobody who listens any more is no error.
+        let listed = try vitrail.shell(
+            "\"$VITRAIL\" data validate shapes/train 2>errors | head -c 1 >/dev/null; cat errors")
+        #expect(listed.output.isEmpty)
+    }
+
+    @Test func messagesDoNotGoIntoDataFiles() throws {
+        let vitrail = try VitrailProcess()
+        defer { vitrail.remove() }
+        #expect(try vitrail.run("synthesize", "shapes", "--split", "train=8").code == 0)
+        try vitrail.write("no picture", to: "broken.png")
+        for closed in ["2>&-", "<&- 2>&-", "<&- >&- 2>&-"] {
+            _ = try vitrail.shell(
+                "\"$VITRAIL\" caption --model '\(model)' --output c.jsonl broken.png shapes/train/images/000001.png \(closed)"
+            )
+            let lines = try vitrail.text("c.jsonl").split(separator: "\n")
+            #expect(lines.count == 2 && lines.allSatisfy { $0.hasPrefix("{\"id\"") }, "\(closed): \(lines)")
+            try FileManager.default.removeItem(atPath: vitrail.path("c.jsonl"))
+        }
+    }
+
+    @Test func pipesAreNotReplacedByFiles() throws {
+        let vitrail = try VitrailProcess()
+        defer { vitrail.remove() }
+        #expect(try vitrail.run("synthesize", "shapes", "--split", "train=8").code == 0)
+        let result = try vitrail.shell(
+            "mkfifo pipe; \"$VITRAIL\" data filter shapes/train -o pipe 2>errors; test -p pipe && cat errors")
+        #expect(result.output.contains("fix: that is a device or a pipe; name a file"))
+    }
+
+    @Test func whatCannotBeReadLeavesNothing() throws {
+        let vitrail = try VitrailProcess()
+        defer { vitrail.remove() }
+        try vitrail.write("<html>\n<html>\n", to: "page.jsonl")
+        try vitrail.write("\n", to: "empty.txt")
+        let prompts = VitrailProcess.repository.appendingPathComponent("Datasets/prompts").path
+        for arguments in [
+            ["data", "filter", "page.jsonl", "-o", "out/x.jsonl"],
+            ["data", "dedupe", "page.jsonl", "-o", "out/x.jsonl"],
+            ["data", "stats", "page.jsonl"], ["data", "preview", "page.jsonl", "-o", "out/x.html"],
+            ["caption", "--model", model, "--input", "empty.txt"],
+            [
+                "data", "generate", "self-chat", "--seeds", "empty.txt", "--prompts", prompts, "--model", model, "-o",
+                "out/x.jsonl",
+            ],
+        ] {
+            let result = try vitrail.run(arguments)
+            #expect(
+                result.code == 1 && result.error.contains("error: ") && result.error.contains("fix: "), "\(arguments)")
+            #expect(try !vitrail.exists("out") || vitrail.list("out").isEmpty, "\(arguments)")
+        }
+    }
+}
