@@ -68,14 +68,23 @@ static ptrdiff_t chunk_count(const vitrail_attention_layout *layout, ptrdiff_t s
     return count < 1 ? 1 : count;
 }
 
-/// Whether tiles of bfloat16 take part: not with windows.
-static bool takes_tiles(const vitrail_attention_layout *layout) {
+bool vitrail_attention_on_tiles(void) {
 #if PRODUCT_X86
-    return layout->in_bfloat16 && layout->window == 0 && vitrail_cpu() >= VITRAIL_CPU_AMX;
+    return vitrail_cpu() >= VITRAIL_CPU_AMX;
 #else
-    (void)layout;
     return false;
 #endif
+}
+
+/// Whether tiles of bfloat16 take part: not with windows.
+static bool takes_tiles(const vitrail_attention_layout *layout) {
+    return layout->in_bfloat16 && layout->window == 0 && vitrail_attention_on_tiles();
+}
+
+bool vitrail_attention_takes_bfloat16(const vitrail_attention_layout *layout) {
+    ptrdiff_t queries, keys;
+    longest_segment(layout, &queries, &keys);
+    return takes_tiles(layout) && queries > ATTENTION_DECODE_ROWS;
 }
 
 /// Few queries a segment: chunks of keys side by side, joined afterwards.
@@ -148,12 +157,11 @@ static void attend_widened(
             const vitrail_matrix rows = {
                 .data = wide[i].data + row * columns, .rows = layout->key_counts[s], .columns = columns, .stride = columns};
             vitrail_gather_rows(
-                pool, key_of(layout, narrow[i], layout->key_starts[s], 0), VITRAIL_DTYPE_BFLOAT16,
+                pool, matrix_at(narrow[i], layout->key_starts[s], 0).data, VITRAIL_DTYPE_BFLOAT16,
                 narrow[i].stride * (ptrdiff_t)sizeof(uint16_t), NULL, rows, false);
         }
     }
     vitrail_attention_layout floats = *layout;
-    floats.keys_in_bfloat16 = false;
     floats.key_starts = starts;
     vitrail_attention(pool, &floats, query, wide[0], wide[1], destination, log_sum_exp);
     vitrail_pool_return(pool, starts);
@@ -178,7 +186,7 @@ void vitrail_attention(
         decode(pool, &args);
         return;
     }
-    if (layout->keys_in_bfloat16 && !takes_tiles(layout)) {
+    if (key.is_bfloat16 && !takes_tiles(layout)) {
         attend_widened(pool, layout, query, key, value, destination, log_sum_exp);
         return;
     }

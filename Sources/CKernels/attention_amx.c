@@ -58,16 +58,14 @@ static void unit_forward(const attention_args *a, const attention_unit *unit) {
     uint16_t *key = (uint16_t *)(turned + depth * 32 * QUERIES), *value = key + 2 * key_blocks * depth * GROUP;
     uint16_t *query = value + 2 * depth * key_blocks * GROUP, *pairs = query + depth * PANEL;
     const float scale = a->layout->scale * 1.44269504f;
-    const vitrail_element type = a->layout->keys_in_bfloat16 ? VITRAIL_BFLOAT16 : VITRAIL_FLOAT32;
-    pack_left(key, key_of(a->layout, a->key, view.key_row, view.head), type, a->key.stride, view.keys, width);
-    pack_left_turned(
-        value, key_of(a->layout, a->value, view.key_row, view.head), type, a->value.stride, view.keys, width);
+    pack_left(key, head_at(a->key, view.key_row, view.head, width), view.keys, width);
+    pack_left_turned(value, head_at(a->value, view.key_row, view.head, width), view.keys, width);
     for (ptrdiff_t b = unit->first; b < unit->last; b++) {
         const ptrdiff_t head = view.head * view.group + b / view.runs, first = b % view.runs * QUERIES;
         const ptrdiff_t count = lesser(QUERIES, view.queries - first), row = view.query_row + first;
         int32_t seen[QUERIES] __attribute__((aligned(64)));
         const ptrdiff_t limit = see(a, &view, first, seen);
-        pack_right_turned(query, head_of(a->query, row, head, width), a->query.stride, count, width);
+        pack_right_turned(query, head_at(a->query, row, head, width), count, width);
         v16f maximum[2], sum[2], factor[2];
         for (int half = 0; half < 2; half++) maximum[half] = -__builtin_inff(), sum[half] = 0.0f;
         if (limit == 0) memset(turned, 0, sizeof(float) * (size_t)(depth * 32 * QUERIES));
@@ -102,7 +100,7 @@ static void unit_forward(const attention_args *a, const attention_unit *unit) {
         float factors[QUERIES];
         for (int half = 0; half < 2; half++)
             store16(factors + 16 * half, sum[half] == 0.0f ? (v16f)0.0f : 1.0f / sum[half]);
-        store_turned(turned, factors, head_of(a->destination, row, head, width), a->destination.stride, count, width);
+        store_turned(turned, factors, head_at(a->destination, row, head, width), count, width);
         if (!a->log_sum_exp) continue;
         float logs[QUERIES];
         for (int half = 0; half < 2; half++) {

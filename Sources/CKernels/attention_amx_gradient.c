@@ -70,10 +70,14 @@ static void prepare(const attention_args *a, const view_of_unit *view, ptrdiff_t
         panel->all_see = lesser(panel->all_see, panel->seen[q]);
         const ptrdiff_t row = view->query_row + first + q;
         if (first + q >= view->queries || panel->seen[q] == 0) continue;
-        const float *output = head_of(a->destination, row, head, width), *gradient = head_of(a->gradient, row, head, width);
+        const vitrail_matrix output = head_at(a->destination, row, head, width);
+        const vitrail_matrix gradient = head_at(a->gradient, row, head, width);
         v16f sum = 0.0f;
         // Rounded as the product with the values has it: where one key takes everything, the two cancel.
-        EACH16(c, n, 0, width) sum += load_n(output + c, n) * rounded16(load_n(gradient + c, n));
+        EACH16(c, n, 0, width) {
+            const v16f g = rounded16(load_either(gradient.data, gradient.is_bfloat16, c, n));
+            sum += load_either(output.data, output.is_bfloat16, c, n) * g;
+        }
         panel->mean[q] = sum16(sum);
         panel->log_sum[q] = a->log_sum_exp[row * heads + head] * 1.44269504f;
     }
@@ -95,33 +99,31 @@ static void unit_gradient(const attention_args *a, const attention_unit *unit) {
     uint16_t *pairs = slopes + 2 * PANELS * GROUP;  // [panels][key blocks][16][32][2]
     const float scale = a->layout->scale * 1.44269504f;
     memset(into_key, 0, sizeof(float) * (size_t)(2 * key_blocks * 32 * columns));
-    const float *keys = head_of(a->key, view.key_row, view.head, width);
-    pack_left(key, keys, VITRAIL_FLOAT32, a->key.stride, view.keys, width);
-    pack_left_turned(key_turned, keys, VITRAIL_FLOAT32, a->key.stride, view.keys, width);
-    pack_left(
-        value, head_of(a->value, view.key_row, view.head, width), VITRAIL_FLOAT32, a->value.stride, view.keys, width);
+    const vitrail_matrix keys = head_at(a->key, view.key_row, view.head, width);
+    pack_left(key, keys, view.keys, width);
+    pack_left_turned(key_turned, keys, view.keys, width);
+    pack_left(value, head_at(a->value, view.key_row, view.head, width), view.keys, width);
 
     for (ptrdiff_t b = unit->first; b < unit->last; b++) {
         const ptrdiff_t head = view.head * view.group + b / view.runs, first = b % view.runs * ATTENTION_AMX_GRADIENT_ROWS;
         const ptrdiff_t count = lesser(ATTENTION_AMX_GRADIENT_ROWS, view.queries - first), row = view.query_row + first;
         const ptrdiff_t panels = blocks_of(count);
-        const float *q = head_of(a->query, row, head, width), *g = head_of(a->gradient, row, head, width);
+        const vitrail_matrix q = head_at(a->query, row, head, width), g = head_at(a->gradient, row, head, width);
         panel_state states[PANELS];
         ptrdiff_t limit = 0;
         for (ptrdiff_t p = 0; p < panels; p++) {
             const ptrdiff_t rows = lesser(QUERIES, count - p * QUERIES);
-            pack_right_turned(query + p * depth * PANEL, q + p * QUERIES * a->query.stride, a->query.stride, rows, width);
-            pack_right_turned(
-                gradient + p * depth * PANEL, g + p * QUERIES * a->gradient.stride, a->gradient.stride, rows, width);
+            pack_right_turned(query + p * depth * PANEL, matrix_at(q, p * QUERIES, 0), rows, width);
+            pack_right_turned(gradient + p * depth * PANEL, matrix_at(g, p * QUERIES, 0), rows, width);
             prepare(a, &view, first + p * QUERIES, head, &states[p]);
             limit = states[p].limit > limit ? states[p].limit : limit;
         }
         for (ptrdiff_t c = 0; c < depth; c++) {
             const int wide = (int)lesser(32, width - 32 * c);
             bfloat16_pack_b(
-                query_rows + c * panels * PANEL, q + 32 * c, a->query.stride, false, VITRAIL_FLOAT32, wide, count, panels);
+                query_rows + c * panels * PANEL, matrix_at(q, 0, 32 * c).data, q.stride, false, type_of(q), wide, count, panels);
             bfloat16_pack_b(
-                gradient_rows + c * panels * PANEL, g + 32 * c, a->gradient.stride, false, VITRAIL_FLOAT32, wide, count,
+                gradient_rows + c * panels * PANEL, matrix_at(g, 0, 32 * c).data, g.stride, false, type_of(g), wide, count,
                 panels);
         }
         for (ptrdiff_t block = 0; block < blocks_of(limit); block++) {
@@ -139,12 +141,12 @@ static void unit_gradient(const attention_args *a, const attention_unit *unit) {
                     PANELS * GROUP, pairs + (p * key_blocks + block) * PANEL);
             }
             for (ptrdiff_t c = 0; c < depth; c++) {
-                const ptrdiff_t at = block * 32 * columns + 32 * c, from = (c * panels + skipped) * PANEL;
+                const ptrdiff_t at = block * 32 * columns + 32 * c, packed_at = (c * panels + skipped) * PANEL;
                 multiply(
-                    probabilities + skipped * GROUP, PANELS * GROUP, gradient_rows + from, panels - skipped, into_value + at,
+                    probabilities + skipped * GROUP, PANELS * GROUP, gradient_rows + packed_at, panels - skipped, into_value + at,
                     columns, true);
                 multiply(
-                    slopes + skipped * GROUP, PANELS * GROUP, query_rows + from, panels - skipped, into_key + at, columns,
+                    slopes + skipped * GROUP, PANELS * GROUP, query_rows + packed_at, panels - skipped, into_key + at, columns,
                     true);
             }
         }
@@ -158,7 +160,7 @@ static void unit_gradient(const attention_args *a, const attention_unit *unit) {
                     key_turned + 2 * c * key_blocks * GROUP, key_blocks * GROUP, pairs + p * key_blocks * PANEL, blocks,
                     turned + c * 32 * QUERIES, QUERIES, false);
             store_turned(
-                turned, factors, head_of(a->into_query, row + p * QUERIES, head, width), a->into_query.stride,
+                turned, factors, head_at(a->into_query, row + p * QUERIES, head, width),
                 lesser(QUERIES, count - p * QUERIES), width);
         }
     }
@@ -175,10 +177,13 @@ static void unit_gradient(const attention_args *a, const attention_unit *unit) {
         return;
     }
     for (ptrdiff_t k = 0; k < view.keys; k++) {
-        float *to_key = head_of(a->into_key, view.key_row + k, view.head, width);
-        float *to_value = head_of(a->into_value, view.key_row + k, view.head, width);
-        EACH16(c, n, 0, width) store_n(to_key + c, load16(into_key + k * columns + c) * a->layout->scale, n);
-        EACH16(c, n, 0, width) store_n(to_value + c, load16(into_value + k * columns + c), n);
+        const vitrail_matrix to_key = head_at(a->into_key, view.key_row + k, view.head, width);
+        const vitrail_matrix to_value = head_at(a->into_value, view.key_row + k, view.head, width);
+        EACH16(c, n, 0, width) {
+            const v16f dk = load16(into_key + k * columns + c) * a->layout->scale, dv = load16(into_value + k * columns + c);
+            store_either(to_key.data, to_key.is_bfloat16, c, dk, n);
+            store_either(to_value.data, to_value.is_bfloat16, c, dv, n);
+        }
     }
 }
 

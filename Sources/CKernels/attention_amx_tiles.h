@@ -46,29 +46,29 @@ INLINE void multiply(
 INLINE ptrdiff_t lesser(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 INLINE ptrdiff_t blocks_of(ptrdiff_t terms) { return (terms + BLOCK_TERMS - 1) / BLOCK_TERMS; }
 
+INLINE vitrail_element type_of(vitrail_matrix m) { return m.is_bfloat16 ? VITRAIL_BFLOAT16 : VITRAIL_FLOAT32; }
+
 /// Rows of a head as left factors: [rows / 16][blocks of the width][16][32], rows filled up to a multiple of 32 with zeros.
-INLINE void pack_left(
-    uint16_t *out, const void *x, vitrail_element type, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t width) {
-    const ptrdiff_t blocks = blocks_of(width), bytes = type == VITRAIL_BFLOAT16 ? 2 : 4;
+INLINE void pack_left(uint16_t *out, vitrail_matrix x, ptrdiff_t rows, ptrdiff_t width) {
+    const ptrdiff_t blocks = blocks_of(width);
     for (ptrdiff_t r = 0; r < blocks_of(rows) * 32; r += 16, out += blocks * GROUP)
         bfloat16_pack_a_16(
-            out, (const char *)x + r * stride * bytes, stride, false, type, (int)(r < rows ? lesser(16, rows - r) : 0),
-            width, blocks);
-}
-
-/// The same turned, rows being terms: [width / 16][blocks of rows][16][32].
-INLINE void pack_left_turned(
-    uint16_t *out, const void *x, vitrail_element type, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t width) {
-    const ptrdiff_t blocks = blocks_of(rows), bytes = type == VITRAIL_BFLOAT16 ? 2 : 4;
-    for (ptrdiff_t c = 0; c < blocks_of(width) * 32; c += 16, out += blocks * GROUP)
-        bfloat16_pack_a_16(
-            out, (const char *)x + c * bytes, stride, true, type, (int)(c < width ? lesser(16, width - c) : 0), rows,
+            out, matrix_at(x, r, 0).data, x.stride, false, type_of(x), (int)(r < rows ? lesser(16, rows - r) : 0), width,
             blocks);
 }
 
-/// Columns [first, first + 32) of a turned head as a right factor: rows of x across, its width down.
-INLINE void pack_right_turned(uint16_t *out, const float *x, ptrdiff_t stride, ptrdiff_t rows, ptrdiff_t width) {
-    bfloat16_pack_b(out, x, stride, true, VITRAIL_FLOAT32, (int)rows, width, blocks_of(width));
+/// The same turned, rows being terms: [width / 16][blocks of rows][16][32].
+INLINE void pack_left_turned(uint16_t *out, vitrail_matrix x, ptrdiff_t rows, ptrdiff_t width) {
+    const ptrdiff_t blocks = blocks_of(rows);
+    for (ptrdiff_t c = 0; c < blocks_of(width) * 32; c += 16, out += blocks * GROUP)
+        bfloat16_pack_a_16(
+            out, matrix_at(x, 0, c).data, x.stride, true, type_of(x), (int)(c < width ? lesser(16, width - c) : 0), rows,
+            blocks);
+}
+
+/// Rows of a head as a right factor: rows of x across, its width down.
+INLINE void pack_right_turned(uint16_t *out, vitrail_matrix x, ptrdiff_t rows, ptrdiff_t width) {
+    bfloat16_pack_b(out, x.data, x.stride, true, type_of(x), (int)rows, width, blocks_of(width));
 }
 
 /// Two rows of 16 as 16 pairs.
@@ -97,7 +97,7 @@ INLINE v16f logarithm(v16f x) {
 
 /// Turned results [width, 32] to rows of a head, lane q times factors[q].
 INLINE void store_turned(
-    const float *turned, const float *factors, float *destination, ptrdiff_t stride, ptrdiff_t count, ptrdiff_t width) {
+    const float *turned, const float *factors, vitrail_matrix destination, ptrdiff_t count, ptrdiff_t width) {
     for (int half = 0; half < 2; half++) {
         const v16f factor = load16(factors + 16 * half);
         const ptrdiff_t rows = lesser(16, count - 16 * half);
@@ -108,9 +108,15 @@ INLINE void store_turned(
             transpose_rows_16(square);
             const __mmask16 mask = (__mmask16)(width - c >= 16 ? 0xffff : (1 << (width - c)) - 1);
 #pragma clang loop unroll(full)
-            for (int i = 0; i < 16; i++)
-                if (i < rows)
-                    _mm512_mask_storeu_ps(destination + (16 * half + i) * stride + c, mask, (__m512)square[i]);
+            for (int i = 0; i < 16; i++) {
+                if (i >= rows) continue;
+                void *const to = matrix_at(destination, 16 * half + i, c).data;
+                if (destination.is_bfloat16) {
+                    _mm256_mask_storeu_epi16(to, mask, (__m256i)_mm512_cvtneps_pbh((__m512)square[i]));
+                } else {
+                    _mm512_mask_storeu_ps(to, mask, (__m512)square[i]);
+                }
+            }
         }
     }
 }

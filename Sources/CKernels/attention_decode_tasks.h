@@ -28,9 +28,10 @@ INLINE void widen_keys(
 /// Asks for a head's part of 16 keys and their values.
 INLINE void ahead_of_keys(const attention_args *a, ptrdiff_t key, ptrdiff_t head) {
     const vitrail_attention_layout *layout = a->layout;
-    const ptrdiff_t bytes = layout->width * (layout->keys_in_bfloat16 ? 2 : 4);
+    const ptrdiff_t bytes = layout->width * (a->key.is_bfloat16 ? 2 : 4);
     for (ptrdiff_t i = 0; i < 16; i++) {
-        const char *k = key_of(layout, a->key, key + i, head), *v = key_of(layout, a->value, key + i, head);
+        const char *k = (const char *)head_at(a->key, key + i, head, layout->width).data;
+        const char *v = (const char *)head_at(a->value, key + i, head, layout->width).data;
         for (ptrdiff_t byte = 0; byte < bytes; byte += 64) {
             __builtin_prefetch(k + byte);
             __builtin_prefetch(v + byte);
@@ -44,7 +45,7 @@ INLINE void decode_chunk(
     const attention_args *a, const attention_unit *unit, const attention_view *view, ptrdiff_t next, float *partial) {
     const ptrdiff_t width = view->width, used = view->used, stride = attention_partial(a->layout);
     const ptrdiff_t rows = view->queries * view->group, begin = (ptrdiff_t)unit->first * ATTENTION_DECODE_KEYS;
-    const bool is_narrow = a->layout->keys_in_bfloat16;
+    const bool is_narrow = a->key.is_bfloat16;
     ptrdiff_t end = begin + ATTENTION_DECODE_KEYS;
     end = end < view->keys ? end : view->keys;
     float *queries = a->scratch + vitrail_pool_thread() * a->scratch_stride;
@@ -71,7 +72,7 @@ INLINE void decode_chunk(
                 block.hidden[r] = hidden < 0 ? 0 : hidden < block.keys ? hidden : block.keys;
             }
             for (ptrdiff_t j = 0; j < block.keys; j += 16) {
-                const void *key = key_of(a->layout, a->key, view->key_row + k + j, view->head);
+                const void *key = head_at(a->key, view->key_row + k + j, view->head, a->layout->width).data;
                 const ptrdiff_t keys = block.keys - j < 16 ? block.keys - j : 16;
                 if (next >= 0 && keys == 16) ahead_of_keys(a, view->key_row + k + j, next);
                 if (is_narrow) widen_keys(key, a->key.stride, keys, used, wide, width);
@@ -84,7 +85,7 @@ INLINE void decode_chunk(
             }
             soften_block(&block, scores, &state, values, width, k == begin);
             const ptrdiff_t depth = seen_by_tile(&block, 0, TILE_ROWS);
-            const void *value = key_of(a->layout, a->value, view->key_row + k, view->head);
+            const void *value = head_at(a->value, view->key_row + k, view->head, a->layout->width).data;
             if (is_narrow) {
                 for (ptrdiff_t j = 0; j < depth; j += ATTENTION_WIDENED) {
                     const ptrdiff_t keys = depth - j < ATTENTION_WIDENED ? depth - j : ATTENTION_WIDENED;

@@ -33,16 +33,20 @@ static inline ptrdiff_t attention_round(ptrdiff_t count, ptrdiff_t multiple) {
     return (count + multiple - 1) / multiple * multiple;
 }
 
-/// Where a head of a row begins.
-static inline float *head_of(vitrail_matrix m, ptrdiff_t row, ptrdiff_t head, ptrdiff_t width) {
-    return m.data + row * m.stride + head * width;
+/// The part of a matrix of either type that begins at a row and column.
+static inline vitrail_matrix matrix_at(vitrail_matrix m, ptrdiff_t row, ptrdiff_t column) {
+    m.data = (float *)((char *)m.data + (row * m.stride + column) * (m.is_bfloat16 ? 2 : 4));
+    return m;
 }
 
-/// The same of keys and values, which may be bfloat16.
-static inline const void *key_of(
-    const vitrail_attention_layout *layout, vitrail_matrix m, ptrdiff_t row, ptrdiff_t head) {
-    const ptrdiff_t element = row * m.stride + head * layout->width;
-    return (const char *)m.data + element * (layout->keys_in_bfloat16 ? 2 : 4);
+/// The part of a matrix of either type that begins at a head of a row.
+static inline vitrail_matrix head_at(vitrail_matrix m, ptrdiff_t row, ptrdiff_t head, ptrdiff_t width) {
+    return matrix_at(m, row, head * width);
+}
+
+/// Where a head of a row of floats begins.
+static inline float *head_of(vitrail_matrix m, ptrdiff_t row, ptrdiff_t head, ptrdiff_t width) {
+    return m.data + row * m.stride + head * width;
 }
 
 /// Width of a head in scratch memory.

@@ -221,8 +221,8 @@ static void attention_gradient_combine_task(void *context, int part, int parts) 
     const attention_view view = view_unit(a, units);
     const ptrdiff_t width = view.width, used = view.used, padded = attention_padded(view.keys);
     for (ptrdiff_t k = 0; k < view.keys; k++) {
-        float *to_key = head_of(a->into_key, view.key_row + k, view.head, used);
-        float *to_value = head_of(a->into_value, view.key_row + k, view.head, used);
+        const ptrdiff_t to_key = (view.key_row + k) * a->into_key.stride + view.head * used;
+        const ptrdiff_t to_value = (view.key_row + k) * a->into_value.stride + view.head * used;
         EACH16(c, n, 0, used) {
             v16f key = 0.0f, value = 0.0f;
             for (int s = 0; s < a->splits; s++) {
@@ -230,8 +230,8 @@ static void attention_gradient_combine_task(void *context, int part, int parts) 
                 key += load16(partial);
                 value += load16(partial + padded * width);
             }
-            store_n(to_key + c, key * 0.693147181f, n);
-            store_n(to_value + c, value, n);
+            store_either(a->into_key.data, a->into_key.is_bfloat16, to_key + c, key * 0.693147181f, n);
+            store_either(a->into_value.data, a->into_value.is_bfloat16, to_value + c, value, n);
         }
     }
 }

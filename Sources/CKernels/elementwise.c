@@ -8,6 +8,12 @@ static void run(vitrail_pool *pool, vitrail_task task, elementwise_args *args, p
     if (args->count > 0) vitrail_pool_run(pool, task, args, vitrail_parts(pool, args->count, grain));
 }
 
+/// Matrices without gaps, as rows of all their elements.
+static void run_flat(vitrail_pool *pool, vitrail_task task, const rows_args *args) {
+    ptrdiff_t count = args->x.rows * args->x.columns;
+    if (count > 0) vitrail_pool_run(pool, task, (void *)args, vitrail_parts(pool, count, HEAVY_GRAIN));
+}
+
 void vitrail_fill(vitrail_pool *pool, float *destination, ptrdiff_t count, float value) {
     elementwise_args args = {.destination = destination, .count = count, .factor = value};
     run(pool, vitrail_kernels()->fill, &args, 2 * VITRAIL_GRAIN);
@@ -32,25 +38,17 @@ void vitrail_multiply(
 }
 
 void vitrail_activation(
-    vitrail_pool *pool, vitrail_activation_kind function, const float *x, float *destination, bool in_bfloat16,
-    ptrdiff_t count) {
-    elementwise_args args = {
-        .a = x, .destination = destination, .count = count, .function = (int)function, .is_narrow = in_bfloat16};
-    run(pool, vitrail_kernels()->activation, &args, HEAVY_GRAIN);
+    vitrail_pool *pool, vitrail_activation_kind function, vitrail_matrix x, vitrail_matrix destination) {
+    rows_args args = {.x = x, .destination = destination, .function = (int)function};
+    run_flat(pool, vitrail_kernels()->activation, &args);
 }
 
 void vitrail_activation_gradient(
-    vitrail_pool *pool, vitrail_activation_kind function, const float *x, const float *gradient, float *destination,
-    ptrdiff_t count, bool accumulate) {
-    elementwise_args args = {
-        .a = x,
-        .b = gradient,
-        .destination = destination,
-        .count = count,
-        .function = (int)function,
-        .accumulate = accumulate,
-    };
-    run(pool, vitrail_kernels()->activation_gradient, &args, HEAVY_GRAIN);
+    vitrail_pool *pool, vitrail_activation_kind function, vitrail_matrix x, vitrail_matrix gradient,
+    vitrail_matrix destination, bool accumulate) {
+    rows_args args = {
+        .x = x, .y = gradient, .destination = destination, .function = (int)function, .accumulate = accumulate};
+    run_flat(pool, vitrail_kernels()->activation_gradient, &args);
 }
 
 void vitrail_dropout(
@@ -83,9 +81,8 @@ void vitrail_sum_rows(
 }
 
 void vitrail_gated_activation(
-    vitrail_pool *pool, vitrail_activation_kind function, vitrail_matrix x, vitrail_matrix destination,
-    bool in_bfloat16) {
-    rows_args args = {.x = x, .destination = destination, .function = (int)function, .is_narrow = in_bfloat16};
+    vitrail_pool *pool, vitrail_activation_kind function, vitrail_matrix x, vitrail_matrix destination) {
+    rows_args args = {.x = x, .destination = destination, .function = (int)function};
     if (destination.rows == 0 || destination.columns == 0) return;
     vitrail_pool_run(
         pool, vitrail_kernels()->gated_activation, &args,

@@ -1,5 +1,14 @@
 // Loops of elementwise.c. Destinations may be a source's own memory, element for element.
 
+/// Element `index` and those after it of a matrix of either type.
+INLINE v16f load_at(const vitrail_matrix *m, ptrdiff_t index, ptrdiff_t n) {
+    return load_either(m->data, m->is_bfloat16, index, n);
+}
+
+INLINE void store_at(const vitrail_matrix *m, ptrdiff_t index, v16f v, ptrdiff_t n) {
+    store_either(m->data, m->is_bfloat16, index, v, n);
+}
+
 static void fill_task(void *context, int part, int parts) {
     const elementwise_args *a = context;
     ptrdiff_t begin, end;
@@ -77,8 +86,8 @@ static void sum_rows_task(void *context, int part, int parts) {
         EACH16(c, n, 0, columns) {
             v16f sum = load_n(sums + c, n);
             for (ptrdiff_t s = r; s < last; s++) {
-                v16f x = load_n(a->x.data + s * a->x.stride + c, n);
-                sum += a->y.data ? x * load_n(a->y.data + s * a->y.stride + c, n) : x;
+                v16f x = load_at(&a->x, s * a->x.stride + c, n);
+                sum += a->y.data ? x * load_at(&a->y, s * a->y.stride + c, n) : x;
             }
             store_n(sums + c, sum, n);
         }
@@ -86,26 +95,25 @@ static void sum_rows_task(void *context, int part, int parts) {
 }
 
 static void activation_task(void *context, int part, int parts) {
-    const elementwise_args *a = context;
+    const rows_args *a = context;
     ptrdiff_t begin, end;
-    vitrail_share(a->count, 16, part, parts, &begin, &end);
+    vitrail_share(a->x.rows * a->x.columns, 16, part, parts, &begin, &end);
 #define ACTIVATION_LOOP(function)                                                                                      \
-    EACH16(i, n, begin, end)                                                                                           \
-    store_either(a->destination, a->is_narrow, i, activate16(function, load_n(a->a + i, n), NULL), n)
+    EACH16(i, n, begin, end) store_at(&a->destination, i, activate16(function, load_at(&a->x, i, n), NULL), n)
     FOR_ACTIVATION(a->function, ACTIVATION_LOOP)
 }
 
 static void activation_gradient_task(void *context, int part, int parts) {
-    const elementwise_args *a = context;
+    const rows_args *a = context;
     ptrdiff_t begin, end;
-    vitrail_share(a->count, 16, part, parts, &begin, &end);
+    vitrail_share(a->x.rows * a->x.columns, 16, part, parts, &begin, &end);
 #define ACTIVATION_GRADIENT_LOOP(function)                                                                             \
     EACH16(i, n, begin, end) {                                                                                         \
         v16f slope;                                                                                                    \
-        activate16(function, load_n(a->a + i, n), &slope);                                                             \
-        v16f result = slope * load_n(a->b + i, n);                                                                     \
-        if (a->accumulate) result += load_n(a->destination + i, n);                                                    \
-        store_n(a->destination + i, result, n);                                                                        \
+        activate16(function, load_at(&a->x, i, n), &slope);                                                            \
+        v16f result = slope * load_at(&a->y, i, n);                                                                    \
+        if (a->accumulate) result += load_at(&a->destination, i, n);                                                   \
+        store_at(&a->destination, i, result, n);                                                                       \
     }
     FOR_ACTIVATION(a->function, ACTIVATION_GRADIENT_LOOP)
 }
@@ -116,12 +124,11 @@ static void gated_activation_task(void *context, int part, int parts) {
     vitrail_share(a->destination.rows, 1, part, parts, &begin, &end);
 #define GATED_LOOP(function)                                                                                           \
     for (ptrdiff_t r = begin; r < end; r++) {                                                                          \
-        const float *gate = a->x.data + r * a->x.stride, *up = gate + columns;                                         \
-        const ptrdiff_t start = r * a->destination.stride;                                                             \
+        const ptrdiff_t gate = r * a->x.stride, up = gate + columns, to = r * a->destination.stride;                   \
         EACH16(c, n, 0, columns)                                                                                       \
-        store_either(                                                                                                  \
-            a->destination.data, a->is_narrow, start + c,                                                              \
-            activate16(function, load_n(gate + c, n), NULL) * load_n(up + c, n), n);                                   \
+        store_at(                                                                                                      \
+            &a->destination, to + c,                                                                                   \
+            activate16(function, load_at(&a->x, gate + c, n), NULL) * load_at(&a->x, up + c, n), n);                   \
     }
     FOR_ACTIVATION(a->function, GATED_LOOP)
 }
@@ -132,18 +139,18 @@ static void gated_activation_gradient_task(void *context, int part, int parts) {
     vitrail_share(a->y.rows, 1, part, parts, &begin, &end);
 #define GATED_GRADIENT_LOOP(function)                                                                                  \
     for (ptrdiff_t r = begin; r < end; r++) {                                                                          \
-        const float *gate = a->x.data + r * a->x.stride, *up = gate + columns;                                         \
-        const float *gradient = a->y.data + r * a->y.stride;                                                           \
-        float *to_gate = a->destination.data + r * a->destination.stride, *to_up = to_gate + columns;                  \
+        const ptrdiff_t gate = r * a->x.stride, up = gate + columns, from = r * a->y.stride;                           \
+        const ptrdiff_t to_gate = r * a->destination.stride, to_up = to_gate + columns;                                \
         EACH16(c, n, 0, columns) {                                                                                     \
-            v16f slope, value = activate16(function, load_n(gate + c, n), &slope);                                     \
-            v16f g = load_n(gradient + c, n), for_gate = g * load_n(up + c, n) * slope, for_up = g * value;            \
+            v16f slope, value = activate16(function, load_at(&a->x, gate + c, n), &slope);                             \
+            v16f g = load_at(&a->y, from + c, n);                                                                      \
+            v16f for_gate = g * load_at(&a->x, up + c, n) * slope, for_up = g * value;                                 \
             if (a->accumulate) {                                                                                       \
-                for_gate += load_n(to_gate + c, n);                                                                    \
-                for_up += load_n(to_up + c, n);                                                                        \
+                for_gate += load_at(&a->destination, to_gate + c, n);                                                  \
+                for_up += load_at(&a->destination, to_up + c, n);                                                      \
             }                                                                                                          \
-            store_n(to_gate + c, for_gate, n);                                                                         \
-            store_n(to_up + c, for_up, n);                                                                             \
+            store_at(&a->destination, to_gate + c, for_gate, n);                                                       \
+            store_at(&a->destination, to_up + c, for_up, n);                                                           \
         }                                                                                                              \
     }
     FOR_ACTIVATION(a->function, GATED_GRADIENT_LOOP)

@@ -12,8 +12,7 @@ typedef struct elementwise_args {
     ptrdiff_t count;
     float factor;
     uint64_t seed;
-    int function;
-    bool accumulate, is_narrow;  // the destination is bfloat16
+    bool accumulate;
 } elementwise_args;
 
 /// Row by row over matrices.
@@ -22,7 +21,7 @@ typedef struct rows_args {
     const float *vector;
     float *partials;  // [parts, columns], or NULL
     int function;
-    bool accumulate, is_narrow;  // the destination is bfloat16
+    bool accumulate;
 } rows_args;
 
 typedef struct convert_args {
@@ -37,7 +36,7 @@ typedef struct norm_args {
     float *statistics;
     float epsilon;
     float *weight_partials, *bias_partials;  // [parts, columns], or NULL
-    bool accumulate, is_narrow;  // the destination is bfloat16
+    bool accumulate;
 } norm_args;
 
 typedef struct index_args {
@@ -46,7 +45,7 @@ typedef struct index_args {
     ptrdiff_t row_bytes;
     const int32_t *indices;
     vitrail_matrix source, destination;
-    bool accumulate, is_narrow;  // the destination is bfloat16
+    bool accumulate;
 } index_args;
 
 typedef struct patches_args {

@@ -7,7 +7,7 @@ static int parts_for(vitrail_pool *pool, vitrail_matrix x) {
 
 void vitrail_layer_norm(
     vitrail_pool *pool, vitrail_matrix x, const float *weight, const float *bias, float epsilon,
-    vitrail_matrix destination, bool in_bfloat16, float *statistics) {
+    vitrail_matrix destination, float *statistics) {
     norm_args args = {
         .x = x,
         .destination = destination,
@@ -15,21 +15,19 @@ void vitrail_layer_norm(
         .bias = bias,
         .statistics = statistics,
         .epsilon = epsilon,
-        .is_narrow = in_bfloat16,
     };
     if (x.rows > 0) vitrail_pool_run(pool, vitrail_kernels()->layer_norm, &args, parts_for(pool, x));
 }
 
 void vitrail_rms_norm(
     vitrail_pool *pool, vitrail_matrix x, const float *weight, float epsilon, vitrail_matrix destination,
-    bool in_bfloat16, float *statistics) {
+    float *statistics) {
     norm_args args = {
         .x = x,
         .destination = destination,
         .weight = weight,
         .statistics = statistics,
         .epsilon = epsilon,
-        .is_narrow = in_bfloat16,
     };
     if (x.rows > 0) vitrail_pool_run(pool, vitrail_kernels()->rms_norm, &args, parts_for(pool, x));
 }

@@ -18,7 +18,7 @@ static void layer_norm_task(void *context, int part, int parts) {
         EACH16(c, n, 0, columns) {
             v16f y = (load_n(x + c, n) - mean) * inverse;
             y = y * load_n(a->weight + c, n) + load_n(a->bias + c, n);
-            store_either(a->destination.data, a->is_narrow, start + c, y, n);
+            store_either(a->destination.data, a->destination.is_bfloat16, start + c, y, n);
         }
         a->statistics[2 * r] = mean;
         a->statistics[2 * r + 1] = inverse;
@@ -74,7 +74,8 @@ static void rms_norm_task(void *context, int part, int parts) {
         float inverse = 1.0f / __builtin_elementwise_sqrt(sum16(squares) / (float)columns + a->epsilon);
         EACH16(c, n, 0, columns)
         store_either(
-            a->destination.data, a->is_narrow, start + c, load_n(x + c, n) * inverse * load_n(a->weight + c, n), n);
+            a->destination.data, a->destination.is_bfloat16, start + c,
+            load_n(x + c, n) * inverse * load_n(a->weight + c, n), n);
         a->statistics[r] = inverse;
     }
 }

@@ -28,14 +28,12 @@ void vitrail_gather_rows(
 }
 
 void vitrail_scatter_rows(
-    vitrail_pool *pool, vitrail_matrix source, const int32_t *indices, vitrail_matrix destination, bool in_bfloat16,
-    bool accumulate) {
+    vitrail_pool *pool, vitrail_matrix source, const int32_t *indices, vitrail_matrix destination, bool accumulate) {
     index_args args = {
         .indices = indices,
         .source = source,
         .destination = destination,
         .accumulate = accumulate,
-        .is_narrow = in_bfloat16,
     };
     if (source.rows > 0 && source.columns > 0)
         vitrail_pool_run(

@@ -45,7 +45,7 @@ static void scatter_rows_task(void *context, int part, int parts) {
         const ptrdiff_t element = a->indices[r] * a->destination.stride + begin;
         float *destination = a->destination.data + element;
         const float *source = a->source.data + r * a->source.stride + begin;
-        if (a->is_narrow) {
+        if (a->destination.is_bfloat16) {
             EACH16(c, n, 0, end - begin)
             store_brain_n((uint16_t *)a->destination.data + element + c, load_n(source + c, n), n);
         } else if (a->accumulate) {
@@ -141,12 +141,12 @@ static void rotate_task(void *context, int part, int parts) {
     for (ptrdiff_t r = begin; r < end; r++) {
         const float *cosines = a->table + a->positions[r] * 2 * half, *sines = cosines + half;
         for (ptrdiff_t head = 0; head + a->head_width <= a->x.columns; head += a->head_width) {
-            float *low = a->x.data + r * a->x.stride + head, *high = low + half;
+            const ptrdiff_t low = r * a->x.stride + head, high = low + half;
             EACH16(i, n, 0, half) {
                 v16f c = load_n(cosines + i, n), s = load_n(sines + i, n) * sign;
-                v16f x = load_n(low + i, n), y = load_n(high + i, n);
-                store_n(low + i, x * c - y * s, n);
-                store_n(high + i, y * c + x * s, n);
+                v16f x = load_at(&a->x, low + i, n), y = load_at(&a->x, high + i, n);
+                store_at(&a->x, low + i, x * c - y * s, n);
+                store_at(&a->x, high + i, y * c + x * s, n);
             }
         }
     }

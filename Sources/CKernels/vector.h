@@ -60,7 +60,7 @@ INLINE void store_brain_n(uint16_t *p, v16f v, ptrdiff_t n) {
     for (ptrdiff_t i = 0; i < n; i++) p[i] = narrow[i];
 }
 
-/// The first n bfloat16 numbers as floats, zeros after them.
+/// The first n lanes from bfloat16, zeros after them.
 INLINE v16f load_brain_n(const uint16_t *p, ptrdiff_t n) {
     v16h narrow = 0;
     if (__builtin_expect(n >= 16, 1)) {
@@ -69,6 +69,11 @@ INLINE v16f load_brain_n(const uint16_t *p, ptrdiff_t n) {
         for (ptrdiff_t i = 0; i < n; i++) narrow[i] = p[i];
     }
     return (v16f)(__builtin_convertvector(narrow, v16u) << 16);
+}
+
+/// Loads from element `index` of floats, or of bfloat16 where `is_narrow`.
+INLINE v16f load_either(const float *p, bool is_narrow, ptrdiff_t index, ptrdiff_t n) {
+    return is_narrow ? load_brain_n((const uint16_t *)p + index, n) : load_n(p + index, n);
 }
 
 /// Stores to element `index` of floats, or of bfloat16 where `is_narrow`.

@@ -10,11 +10,17 @@ extension CPUBackend {
         into destination: Matrix, logSumExp: Tensor?
     ) {
         precondition(key.dtype == value.dtype, "keys are \(key.dtype) and values \(value.dtype)")
-        segments.withLayout(heads, inBFloat16: products == .bfloat16, keys: key.dtype) {
+        segments.withLayout(heads, inBFloat16: products == .bfloat16) { layout in
+            let results = writable([destination], layout)
             vitrail_attention(
-                pool, $0, query.window, key.target, value.target, destination.window, logSumExp?.floatPointer)
+                pool, layout, readable([query], layout)[0].eitherWindow, key.eitherWindow, value.eitherWindow,
+                results[0].eitherWindow, logSumExp?.floatPointer)
+            finish(results, [destination])
         }
     }
+
+    /// On tiles, attention rounds queries, keys and values anyway.
+    public var attentionTakesFactors: Bool { factorType == .bfloat16 && vitrail_attention_on_tiles() }
 
     /// Probabilities are computed anew from `logSumExp`. A unit of work owns the gradients of one segment's keys and values for
     /// one head, or a part of them that is added in order.
@@ -22,10 +28,37 @@ extension CPUBackend {
         query: Matrix, key: Matrix, value: Matrix, output: Matrix, logSumExp: Tensor, gradient: Matrix,
         heads: HeadLayout, segments: AttentionSegments, intoQuery: Matrix, key intoKey: Matrix, value intoValue: Matrix
     ) {
-        segments.withLayout(heads, inBFloat16: products == .bfloat16, keys: .float32) {
+        segments.withLayout(heads, inBFloat16: products == .bfloat16) { layout in
+            let inputs = readable([query, key, value, output, gradient], layout)
+            let results = writable([intoQuery, intoKey, intoValue], layout)
             vitrail_attention_gradient(
-                pool, $0, query.window, key.window, value.window, output.window, logSumExp.floatPointer,
-                gradient.window, intoQuery.window, intoKey.window, intoValue.window)
+                pool, layout, inputs[0].eitherWindow, inputs[1].eitherWindow, inputs[2].eitherWindow,
+                inputs[3].eitherWindow, logSumExp.floatPointer, inputs[4].eitherWindow, results[0].eitherWindow,
+                results[1].eitherWindow, results[2].eitherWindow)
+            finish(results, [intoQuery, intoKey, intoValue])
+        }
+    }
+
+    /// The matrices, as float32 copies where the layout's kernel reads nothing else.
+    private func readable(_ matrices: [Matrix], _ layout: UnsafePointer<vitrail_attention_layout>) -> [Matrix] {
+        if matrices.allSatisfy({ $0.dtype == .float32 }) || vitrail_attention_takes_bfloat16(layout) { return matrices }
+        return matrices.map { $0.dtype == .float32 ? $0 : widened($0) }
+    }
+
+    /// The destinations, or float32 memory in their place where the layout's kernel writes nothing else.
+    private func writable(_ matrices: [Matrix], _ layout: UnsafePointer<vitrail_attention_layout>) -> [Matrix] {
+        if matrices.allSatisfy({ $0.dtype == .float32 }) || vitrail_attention_takes_bfloat16(layout) { return matrices }
+        return matrices.map { matrix in
+            let wide = empty([matrix.rows, matrix.columns]).matrix
+            // Rows that belong to no segment stay as they are.
+            widen(matrix, into: wide)
+            return wide
+        }
+    }
+
+    private func finish(_ results: [Matrix], _ destinations: [Matrix]) {
+        for (result, destination) in zip(results, destinations) where result.dtype != destination.dtype {
+            narrow(result, into: destination)
         }
     }
 }
@@ -33,7 +66,7 @@ extension CPUBackend {
 extension AttentionSegments {
     /// Calls `body` with the kernels' form of the segments, valid during the call.
     func withLayout(
-        _ heads: HeadLayout, inBFloat16: Bool, keys: DType, _ body: (UnsafePointer<vitrail_attention_layout>) -> Void
+        _ heads: HeadLayout, inBFloat16: Bool, _ body: (UnsafePointer<vitrail_attention_layout>) -> Void
     ) {
         queryOffsets.withUnsafeBufferPointer { offsets in
             keyStarts.withUnsafeBufferPointer { starts in
@@ -44,7 +77,7 @@ extension AttentionSegments {
                             scale: heads.scale, segments: count, query_offsets: offsets.baseAddress,
                             key_starts: starts.baseAddress, key_counts: counts.baseAddress,
                             prefix_counts: prefixCounts == nil ? nil : prefixes.baseAddress, is_causal: isCausal,
-                            window: window ?? 0, in_bfloat16: inBFloat16, keys_in_bfloat16: keys == .bfloat16)
+                            window: window ?? 0, in_bfloat16: inBFloat16)
                         body(&layout)
                     }
                 }

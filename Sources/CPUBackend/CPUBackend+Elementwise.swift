@@ -27,18 +27,16 @@ extension CPUBackend {
     /// Every thread sums its rows; the sums are added in the order of the threads.
     public func sumRows(_ a: Matrix, _ b: Matrix?, into destination: Tensor, accumulate: Bool) {
         guard let b else {
-            vitrail_sum_rows(pool, a.window, nil, destination.floatPointer, accumulate)
+            vitrail_sum_rows(pool, a.eitherWindow, nil, destination.floatPointer, accumulate)
             return
         }
-        var other = b.window
-        vitrail_sum_rows(pool, a.window, &other, destination.floatPointer, accumulate)
+        var other = b.eitherWindow
+        vitrail_sum_rows(pool, a.eitherWindow, &other, destination.floatPointer, accumulate)
     }
 
     /// One pass with polynomials for exp, tanh and Φ that are within 3e-7 of the exact value.
     public func activation(_ function: Activation, _ x: Tensor, into destination: Tensor) {
-        vitrail_activation(
-            pool, function.kernelKind, x.floatPointer, destination.matrix.target.data, destination.dtype == .bfloat16,
-            x.count)
+        vitrail_activation(pool, function.kernelKind, x.matrix.eitherWindow, destination.matrix.eitherWindow)
     }
 
     /// One pass that computes the slope anew, so that nothing but x is kept.
@@ -46,14 +44,13 @@ extension CPUBackend {
         _ function: Activation, _ x: Tensor, gradient: Tensor, into destination: Tensor, accumulate: Bool
     ) {
         vitrail_activation_gradient(
-            pool, function.kernelKind, x.floatPointer, gradient.floatPointer, destination.floatPointer, x.count,
-            accumulate)
+            pool, function.kernelKind, x.matrix.eitherWindow, gradient.matrix.eitherWindow,
+            destination.matrix.eitherWindow, accumulate)
     }
 
     /// One pass: the activated gate is never written.
     public func gatedActivation(_ function: Activation, _ x: Matrix, into destination: Matrix) {
-        vitrail_gated_activation(
-            pool, function.kernelKind, x.window, destination.target, destination.dtype == .bfloat16)
+        vitrail_gated_activation(pool, function.kernelKind, x.eitherWindow, destination.eitherWindow)
     }
 
     /// One pass for both halves.
@@ -61,7 +58,7 @@ extension CPUBackend {
         _ function: Activation, _ x: Matrix, gradient: Matrix, into destination: Matrix, accumulate: Bool
     ) {
         vitrail_gated_activation_gradient(
-            pool, function.kernelKind, x.window, gradient.window, destination.window, accumulate)
+            pool, function.kernelKind, x.eitherWindow, gradient.eitherWindow, destination.eitherWindow, accumulate)
     }
 
     /// The mask is a function of seed and element (SplitMix64), whatever the division into threads.

@@ -3,15 +3,15 @@ public import TensorCore
 
 extension CPUBackend {
     /// What kernels take for a destination that is not wanted.
-    private static var nowhere: vitrail_matrix { vitrail_matrix(data: nil, rows: 0, columns: 0, stride: 0) }
+    private static var nowhere: vitrail_matrix { vitrail_matrix() }
 
     /// A row stays in the first-level cache while mean, variance and result are computed.
     public func layerNorm(
         _ x: Matrix, weight: Tensor, bias: Tensor, epsilon: Float, into destination: Matrix, statistics: Tensor
     ) {
         vitrail_layer_norm(
-            pool, x.window, weight.floatPointer, bias.floatPointer, epsilon, destination.target,
-            destination.dtype == .bfloat16, statistics.floatPointer)
+            pool, x.window, weight.floatPointer, bias.floatPointer, epsilon, destination.eitherWindow,
+            statistics.floatPointer)
     }
 
     /// One pass over memory; weight and bias gradients are summed per thread and added in order.
@@ -28,8 +28,7 @@ extension CPUBackend {
     /// A row stays in the first-level cache while its length and the result are computed.
     public func rmsNorm(_ x: Matrix, weight: Tensor, epsilon: Float, into destination: Matrix, statistics: Tensor) {
         vitrail_rms_norm(
-            pool, x.window, weight.floatPointer, epsilon, destination.target, destination.dtype == .bfloat16,
-            statistics.floatPointer)
+            pool, x.window, weight.floatPointer, epsilon, destination.eitherWindow, statistics.floatPointer)
     }
 
     /// One pass over memory; the weight gradient is summed per thread and added in order.

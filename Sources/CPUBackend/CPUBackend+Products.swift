@@ -15,11 +15,25 @@ extension CPUBackend {
         accumulate: Bool
     ) {
         let areFew = c.rows <= Self.fewRows && c.rows > 0 && !transposeA && transposeB && alpha == 1
-        if areFew && a.dtype == .float32 && streamed(a, b, bias: bias, into: c, accumulate: accumulate) { return }
+        if areFew, a.dtype == .float32, c.dtype == .float32,
+            streamed(a, b, bias: bias, into: c, accumulate: accumulate)
+        {
+            return
+        }
         let (left, right) = (readable(a), readable(b))
         var arguments = productArguments(left, transposeA, right, transposeB, alpha, bias, c)
         arguments.accumulate = accumulate
-        guard vitrail_product(pool, &arguments) else { failForMemory(c) }
+        guard c.dtype == .bfloat16, accumulate || !vitrail_product_finishes(&arguments) else {
+            guard vitrail_product(pool, &arguments) else { failForMemory(c) }
+            return
+        }
+        // Sums that are not finished in registers are kept in float32 until they are.
+        let wide = empty([c.rows, c.columns]).matrix
+        if accumulate { widen(c, into: wide) }
+        product(
+            a, transposeA: transposeA, b, transposeB: transposeB, alpha: alpha, bias: bias, into: wide,
+            accumulate: accumulate)
+        narrow(wide, into: c)
     }
 
     /// bfloat16 where the processor multiplies it and products round to it.
@@ -43,7 +57,6 @@ extension CPUBackend {
                     arguments.activates = true
                     arguments.activation = activation.kernelKind
                 }
-                arguments.c_type = y.dtype == .bfloat16 ? VITRAIL_BFLOAT16 : VITRAIL_FLOAT32
                 guard vitrail_product(pool, &arguments) else { failForMemory(y) }
                 return
             }
@@ -56,21 +69,29 @@ extension CPUBackend {
                 pool, addend.pointer, addend.dtype.kernelType, addend.dtype.byteCount(of: addend.rowStride), nil,
                 wide.window, true)
         }
-        let count = wide.rows * wide.columns
-        if let activation {
-            vitrail_activation(
-                pool, activation.kernelKind, wide.floatPointer, wide.floatPointer, false, count)
+        if let activation { vitrail_activation(pool, activation.kernelKind, wide.window, wide.window) }
+        if wide.tensor.storage !== y.tensor.storage { narrow(wide, into: y) }
+    }
+
+    /// Converts the rows of a float32 matrix without gaps.
+    func narrow(_ wide: Matrix, into y: Matrix) {
+        if y.rowStride == y.columns {
+            let count = wide.rows * wide.columns
+            vitrail_convert(pool, wide.pointer, VITRAIL_DTYPE_FLOAT32, y.pointer, y.dtype.kernelType, count)
+            return
         }
-        guard wide.tensor.storage !== y.tensor.storage else { return }
-        if y.dtype == .bfloat16 && y.rowStride == y.columns {
-            vitrail_convert(pool, wide.pointer, VITRAIL_DTYPE_FLOAT32, y.pointer, VITRAIL_DTYPE_BFLOAT16, count)
-        } else {
-            for row in 0..<y.rows {
-                vitrail_convert(
-                    pool, wide.rows(row..<row + 1).pointer, VITRAIL_DTYPE_FLOAT32, y.rows(row..<row + 1).pointer,
-                    y.dtype.kernelType, y.columns)
-            }
+        for row in 0..<y.rows {
+            vitrail_convert(
+                pool, wide.rows(row..<row + 1).pointer, VITRAIL_DTYPE_FLOAT32, y.rows(row..<row + 1).pointer,
+                y.dtype.kernelType, y.columns)
         }
+    }
+
+    /// Rows of any type as float32.
+    func widen(_ matrix: Matrix, into wide: Matrix) {
+        vitrail_gather_rows(
+            pool, matrix.pointer, matrix.dtype.kernelType, matrix.dtype.byteCount(of: matrix.rowStride), nil,
+            wide.window, false)
     }
 
     private func productArguments(
@@ -83,7 +104,8 @@ extension CPUBackend {
         arguments.k = Int64(transposeA ? left.rows : left.columns)
         arguments.a = UnsafeRawPointer(left.pointer)
         arguments.b = UnsafeRawPointer(right.pointer)
-        arguments.c = c.target.data
+        arguments.c = c.eitherWindow.data
+        arguments.c_type = c.dtype == .bfloat16 ? VITRAIL_BFLOAT16 : VITRAIL_FLOAT32
         arguments.lda = Int64(left.rowStride)
         arguments.ldb = Int64(right.rowStride)
         arguments.ldc = Int64(c.rowStride)
@@ -127,10 +149,13 @@ extension CPUBackend {
     /// The window itself where products can read it, otherwise a float32 copy.
     private func readable(_ matrix: Matrix) -> Matrix {
         if matrix.dtype == .float32 || matrix.dtype == .bfloat16 { return matrix }
+        return widened(matrix)
+    }
+
+    /// A float32 copy.
+    func widened(_ matrix: Matrix) -> Matrix {
         let copy = empty([matrix.rows, matrix.columns]).matrix
-        vitrail_gather_rows(
-            pool, matrix.pointer, matrix.dtype.kernelType, matrix.dtype.byteCount(of: matrix.rowStride), nil,
-            copy.window, false)
+        widen(matrix, into: copy)
         return copy
     }
 

@@ -11,13 +11,12 @@ extension CPUBackend {
 
     /// A thread owns a range of columns, so rows that meet are added in their order.
     public func scatterAddRows(_ source: Matrix, indices: Tensor, into destination: Matrix) {
-        vitrail_scatter_rows(pool, source.window, indices.intPointer, destination.window, false, true)
+        vitrail_scatter_rows(pool, source.window, indices.intPointer, destination.window, true)
     }
 
     /// A thread owns a range of columns.
     public func scatterRows(_ source: Matrix, indices: Tensor, into destination: Matrix) {
-        vitrail_scatter_rows(
-            pool, source.window, indices.intPointer, destination.target, destination.dtype == .bfloat16, false)
+        vitrail_scatter_rows(pool, source.window, indices.intPointer, destination.eitherWindow, false)
     }
 
     /// A thread owns a range of columns.
@@ -47,6 +46,6 @@ extension CPUBackend {
 
     /// Rows are shared out over the threads.
     public func rotate(_ x: Matrix, headWidth: Int, positions: Tensor, table: Tensor, inverse: Bool) {
-        vitrail_rotate(pool, x.window, headWidth, positions.intPointer, table.floatPointer, inverse)
+        vitrail_rotate(pool, x.eitherWindow, headWidth, positions.intPointer, table.floatPointer, inverse)
     }
 }

@@ -50,15 +50,16 @@ public final class CPUBackend: Backend {
 
 extension Matrix {
     /// The window as the kernels take it.
-    var window: vitrail_matrix { vitrail_matrix(data: floatPointer, rows: rows, columns: columns, stride: rowStride) }
-}
+    var window: vitrail_matrix {
+        vitrail_matrix(data: floatPointer, rows: rows, columns: columns, stride: rowStride, is_bfloat16: false)
+    }
 
-extension Matrix {
-    /// The window of a destination, or of keys and values, that may be bfloat16: its elements are then half as wide as the type says.
-    var target: vitrail_matrix {
-        precondition(dtype == .float32 || dtype == .bfloat16, "results are float32 or bfloat16, not \(dtype)")
+    /// The window for kernels that take bfloat16 as well.
+    var eitherWindow: vitrail_matrix {
+        precondition(dtype == .float32 || dtype == .bfloat16, "float32 or bfloat16 expected, found \(dtype)")
         return vitrail_matrix(
-            data: pointer.assumingMemoryBound(to: Float.self), rows: rows, columns: columns, stride: rowStride)
+            data: pointer.assumingMemoryBound(to: Float.self), rows: rows, columns: columns, stride: rowStride,
+            is_bfloat16: dtype == .bfloat16)
     }
 }
 

@@ -84,7 +84,10 @@ public final class Attention: Module {
 
     /// Values weighted by attention, before the output map.
     private func mixed(_ x: Tensor, _ context: AttentionContext, layer: Int) -> Tensor {
-        var qkv = projected(x)
+        // Attention over tiles rounds what it reads; caches, prefixes and windows want float32.
+        let isNarrow =
+            window == nil && context.cache == nil && context.prefix == nil && x.backend.attentionTakesFactors
+        var qkv = projected(x, asFactor: isNarrow)
         if let rotary, let positions = context.positions {
             rotary(&qkv, columns: heads.queryColumns + heads.keyValueColumns, positions: positions)
         }
@@ -94,7 +97,7 @@ public final class Attention: Module {
             if let prefix = context.prefix?.keysAndValues(layer: layer) {
                 return attention(qkv, prefix: prefix, heads: heads, segments: segments)
             }
-            return attention(qkv, heads: heads, segments: segments)
+            return attention(qkv, heads: heads, segments: segments, asFactor: output.takesFactors)
         }
         if context.endsWithLastRows {
             return cache.attend(
@@ -105,8 +108,8 @@ public final class Attention: Module {
     }
 
     /// Queries, keys and values side by side, `[tokens, queryColumns + 2 · keyValueColumns]`.
-    private func projected(_ x: Tensor) -> Tensor {
-        guard let queryNorm, let keyNorm else { return Linear.together([query, key, value], x) }
+    private func projected(_ x: Tensor, asFactor: Bool) -> Tensor {
+        guard let queryNorm, let keyNorm else { return Linear.together([query, key, value], x, asFactor: asFactor) }
         func normalized(_ map: Linear, _ norm: RMSNorm) -> Tensor {
             let y = map(x)
             return norm(y.reshaped([y.count / heads.width, heads.width])).reshaped([x.shape.rows, map.outputs])

@@ -81,6 +81,6 @@ public final class GatedMLP: ResidualLayer {
     public var takesFactors: Bool { gate.takesFactors && up.takesFactors }
 
     private func inner(_ x: Tensor) -> Tensor {
-        gatedActivation(activation, Linear.together([gate, up], x), asFactor: down.takesFactors)
+        gatedActivation(activation, Linear.together([gate, up], x, asFactor: true), asFactor: down.takesFactors)
     }
 }

@@ -63,7 +63,12 @@ public final class Linear: Layer, TuningSite {
     }
 
     /// Several maps of one input, results side by side; one product when adapters only add to it.
-    public static func together(_ maps: [Linear], _ x: Tensor) -> Tensor {
+    ///
+    /// - Parameter asFactor: as in `TensorCore.linear`; without effect where something is attached to a map.
+    public static func together(_ maps: [Linear], _ x: Tensor, asFactor: Bool = false) -> Tensor {
+        if asFactor, maps.allSatisfy(\.takesFactors) {
+            return linear(x, weights: maps.map(\.weight.tensor), biases: maps.map { $0.bias?.tensor }, asFactor: true)
+        }
         if maps.allSatisfy({ $0.adapter == nil || $0.adapter is any AdditiveLinearAdapter }) {
             var y = plain(maps, x)
             var start = 0

@@ -32,6 +32,9 @@ extension ReferenceBackend {
     /// float32: its products round nothing.
     public var factorType: DType { .float32 }
 
+    /// Nothing is rounded.
+    public var attentionTakesFactors: Bool { false }
+
     /// The rows of a matrix, or of its transpose.
     private func operand(_ matrix: Matrix, transposed: Bool) -> [[Double]] {
         let rows = (0..<matrix.rows).map(matrix.row)

@@ -116,6 +116,9 @@ public protocol Backend: AnyObject {
     /// Turns pairs (x[i], x[i + width/2]) of every head by the angles of `positions` (`[rows]`, int32), in place (Su et al. 2021, the
     /// half-split layout of Hugging Face). `table` is `[positions, headWidth]`: cosines, then sines. `inverse` turns back.
     func rotate(_ x: Matrix, headWidth: Int, positions: Tensor, table: Tensor, inverse: Bool)
+    /// Whether attention without a window rounds queries, keys and values to `factorType` anyway, so that they, the result and all
+    /// gradients are best stored in it. Every back end takes them in either type.
+    var attentionTakesFactors: Bool { get }
     /// softmax(scale · q kᵀ) v over packed segments; `logSumExp` `[queries, queryHeads]` is kept for the gradient.
     /// Query head h reads key/value head h / (queryHeads / keyValueHeads). Keys and values are float32 or of `factorType`.
     func attention(

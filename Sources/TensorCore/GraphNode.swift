@@ -9,6 +9,8 @@ open class GraphNode {
     public let shape: Shape
     /// Where gradients are allocated.
     public let backend: any Backend
+    /// How the gradient is stored: float32, or narrower where only products and their like read it.
+    var gradientType: DType = .float32
 
     /// Sends the gradient on to the inputs. The argument is owned by the pullback, which may write over it when
     /// `Tensor.isUniquelyOwned` says that nobody else looks at it.
@@ -34,7 +36,7 @@ open class GraphNode {
     /// Lets a kernel write the next contribution: over fresh memory (`accumulate` false) or on top of what is there.
     public func accumulate(_ write: (_ destination: Tensor, _ accumulate: Bool) -> Void) {
         guard gradient != nil else {
-            let fresh = backend.empty(shape)
+            let fresh = backend.empty(shape, gradientType)
             write(fresh, false)
             gradient = fresh
             return
@@ -69,7 +71,7 @@ open class GraphNode {
     /// Residual sums hand one gradient to two nodes; whoever adds to it first gets a copy of its own.
     private func makeGradientUnique() {
         guard gradient!.isUniquelyOwned() else {
-            let copy = backend.empty(shape)
+            let copy = backend.empty(shape, gradient!.dtype)
             backend.copy(gradient!, into: copy)
             gradient = copy
             return
@@ -90,6 +92,13 @@ extension Tensor {
         var result = self
         result.node = GraphNode(shape: shape, backend: backend, inputs: wanted, pullback: pullback)
         return result
+    }
+
+    /// This value with a gradient of its own dtype: it was stored narrow because only products read it, and its gradient comes
+    /// from one of them.
+    func withNarrowGradient() -> Tensor {
+        node?.gradientType = dtype
+        return self
     }
 
     /// This value with a way to compute it again for gradients, where it is part of a graph.

@@ -102,6 +102,7 @@ package final class CountingBackend: Backend {
             accumulate: accumulate)
     }
     package var factorType: DType { base.factorType }
+    package var attentionTakesFactors: Bool { base.attentionTakesFactors }
     package func linearMap(
         _ x: Matrix, weight: Matrix, bias: Tensor?, addend: Matrix?, activation: Activation?, into y: Matrix
     ) {

@@ -11,15 +11,17 @@
 extern "C" {
 #endif
 
-// Kernels the size of a network's operations. Matrices are row-major float32; `accumulate` adds to the destination.
+// Kernels the size of a network's operations. Matrices are row-major; `accumulate` adds to the destination.
 // Sources and destinations do not overlap unless a comment says "may be the same memory". Every kernel runs on the
 // pool's threads (NULL: one thread) with the widest vectors that `vitrail_cpu` allows, and gives the same bits
 // whenever arguments, threads and instruction set are the same.
 
-/// A window of rows `stride` elements apart.
+/// A window of rows `stride` elements apart. Elements are float32, or bfloat16 behind a pointer that says otherwise where a
+/// kernel says that it takes "either type"; results are rounded to nearest even.
 typedef struct vitrail_matrix {
     float *data;
     ptrdiff_t rows, columns, stride;
+    bool is_bfloat16;
 } vitrail_matrix;
 
 /// How elements are stored; the block forms are GGML's Q8_0 and Q4_0.
@@ -79,23 +81,22 @@ void vitrail_multiply(
 /// destination[r, c] = x[r, c] · vector[c] (+ destination); may be the same memory as x.
 void vitrail_scale_columns(
     vitrail_pool *pool, vitrail_matrix x, const float *vector, vitrail_matrix destination, bool accumulate);
-/// destination[c] = Σ_r a[r, c] · b[r, c] (+ destination); without b (NULL), Σ_r a[r, c].
+/// destination[c] = Σ_r a[r, c] · b[r, c] (+ destination); without b (NULL), Σ_r a[r, c]. Both of either type.
 void vitrail_sum_rows(
     vitrail_pool *pool, vitrail_matrix a, const vitrail_matrix *b, float *destination, bool accumulate);
-/// destination = function(x); may be the same memory. With `in_bfloat16`, here and below, the destination's elements (and its
-/// stride) are those of bfloat16, to which results are rounded.
+/// destination = function(x), both without gaps and of either type; may be the same memory.
 void vitrail_activation(
-    vitrail_pool *pool, vitrail_activation_kind function, const float *x, float *destination, bool in_bfloat16,
-    ptrdiff_t count);
-/// destination = gradient ⊙ function′(x) (+ destination); may be the same memory as gradient or x.
+    vitrail_pool *pool, vitrail_activation_kind function, vitrail_matrix x, vitrail_matrix destination);
+/// destination = gradient ⊙ function′(x) (+ destination), all without gaps and of either type; may be the same memory as
+/// gradient or x.
 void vitrail_activation_gradient(
-    vitrail_pool *pool, vitrail_activation_kind function, const float *x, const float *gradient, float *destination,
-    ptrdiff_t count, bool accumulate);
-/// destination[r, f] = function(x[r, f]) · x[r, F + f], with F = destination.columns = x.columns / 2.
+    vitrail_pool *pool, vitrail_activation_kind function, vitrail_matrix x, vitrail_matrix gradient,
+    vitrail_matrix destination, bool accumulate);
+/// destination[r, f] = function(x[r, f]) · x[r, F + f], with F = destination.columns = x.columns / 2; either type.
 void vitrail_gated_activation(
-    vitrail_pool *pool, vitrail_activation_kind function, vitrail_matrix x, vitrail_matrix destination,
-    bool in_bfloat16);
+    vitrail_pool *pool, vitrail_activation_kind function, vitrail_matrix x, vitrail_matrix destination);
 /// Gradient of `vitrail_gated_activation` for both halves: destination [rows, 2F], gradient [rows, F]; destination may be x.
+/// Either type.
 void vitrail_gated_activation_gradient(
     vitrail_pool *pool, vitrail_activation_kind function, vitrail_matrix x, vitrail_matrix gradient,
     vitrail_matrix destination, bool accumulate);
@@ -107,19 +108,19 @@ void vitrail_dropout(
 
 // Norms, per row. Gradients with `into.data == NULL` or a NULL vector are not computed.
 
-/// destination = (x − mean) / √(variance + ε) · weight + bias; statistics [rows, 2] = mean, 1/√(…).
+/// destination = (x − mean) / √(variance + ε) · weight + bias, of either type; statistics [rows, 2] = mean, 1/√(…).
 void vitrail_layer_norm(
     vitrail_pool *pool, vitrail_matrix x, const float *weight, const float *bias, float epsilon,
-    vitrail_matrix destination, bool in_bfloat16, float *statistics);
+    vitrail_matrix destination, float *statistics);
 /// Gradients of `vitrail_layer_norm`; `into` may be the same memory as `gradient`.
 void vitrail_layer_norm_gradient(
     vitrail_pool *pool, vitrail_matrix x, const float *weight, const float *statistics, vitrail_matrix gradient,
     vitrail_matrix into, bool accumulate, float *weight_gradient, bool accumulate_weight, float *bias_gradient,
     bool accumulate_bias);
-/// destination = x / √(mean(x²) + ε) · weight; statistics [rows] = 1/√(…).
+/// destination = x / √(mean(x²) + ε) · weight, of either type; statistics [rows] = 1/√(…).
 void vitrail_rms_norm(
     vitrail_pool *pool, vitrail_matrix x, const float *weight, float epsilon, vitrail_matrix destination,
-    bool in_bfloat16, float *statistics);
+    float *statistics);
 /// Gradients of `vitrail_rms_norm`; `into` may be the same memory as `gradient`.
 void vitrail_rms_norm_gradient(
     vitrail_pool *pool, vitrail_matrix x, const float *weight, const float *statistics, vitrail_matrix gradient,
@@ -139,11 +140,10 @@ void vitrail_normalize_rows_gradient(
 void vitrail_gather_rows(
     vitrail_pool *pool, const void *table, vitrail_dtype dtype, ptrdiff_t row_bytes, const int32_t *indices,
     vitrail_matrix destination, bool accumulate);
-/// destination[indices[i]] += source[i] in increasing i, or = source[i] without `accumulate`; negative indices are skipped.
-/// Nothing is added to bfloat16.
+/// destination[indices[i]] += source[i] in increasing i, or = source[i] without `accumulate`, where the destination may be of
+/// either type; negative indices are skipped.
 void vitrail_scatter_rows(
-    vitrail_pool *pool, vitrail_matrix source, const int32_t *indices, vitrail_matrix destination, bool in_bfloat16,
-    bool accumulate);
+    vitrail_pool *pool, vitrail_matrix source, const int32_t *indices, vitrail_matrix destination, bool accumulate);
 /// destination[s] = mean of rows offsets[s] ..< offsets[s + 1] of x, with destination.rows segments; no rows give zeros.
 void vitrail_mean_rows(vitrail_pool *pool, vitrail_matrix x, const int32_t *offsets, vitrail_matrix destination);
 /// Every row of segment s receives gradient[s] / rows of s (+ destination).
@@ -157,8 +157,8 @@ void vitrail_patches(
 void vitrail_patches_gradient(
     vitrail_pool *pool, vitrail_matrix gradient, ptrdiff_t channels, ptrdiff_t height, ptrdiff_t width,
     ptrdiff_t patch, ptrdiff_t count, float *images, bool accumulate);
-/// Turns pairs (x[i], x[i + width/2]) of every head by the angles of positions[row], in place; table [positions, width]
-/// holds width/2 cosines, then width/2 sines.
+/// Turns pairs (x[i], x[i + width/2]) of every head by the angles of positions[row], in place, x of either type; table
+/// [positions, width] holds width/2 cosines, then width/2 sines.
 void vitrail_rotate(
     vitrail_pool *pool, vitrail_matrix x, ptrdiff_t head_width, const int32_t *positions, const float *table,
     bool inverse);
@@ -177,9 +177,13 @@ typedef struct vitrail_attention_layout {
     bool is_causal;
     ptrdiff_t window;              ///< keys that a query sees at most, itself the last of them; 0 without limit
     bool in_bfloat16;              ///< whether the factors of its products may be rounded to bfloat16
-    bool keys_in_bfloat16;         ///< whether keys and values (and their strides) are those of bfloat16; not in the gradient
 } vitrail_attention_layout;
 
+/// Whether attention goes over tiles of bfloat16 on this processor, where its layout says that it may.
+bool vitrail_attention_on_tiles(void);
+/// Whether `vitrail_attention` and its gradient take matrices of either type with this layout; otherwise only keys and values
+/// of the former may be bfloat16, both.
+bool vitrail_attention_takes_bfloat16(const vitrail_attention_layout *layout);
 /// destination = softmax(scale · q kᵀ) v over segments; log_sum_exp [queries, query_heads], or NULL.
 void vitrail_attention(
     vitrail_pool *pool, const vitrail_attention_layout *layout, vitrail_matrix query, vitrail_matrix key,

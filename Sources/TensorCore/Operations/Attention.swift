@@ -3,15 +3,18 @@
 /// Scores are never stored: the gradient recomputes them from the kept log-sum-exp (Dao et al. 2022). With p the probabilities:
 /// dv = pᵀ dy, ds = p ⊙ (dy vᵀ − Σ dy ⊙ y), dq = scale · ds k, dk = scale · dsᵀ q.
 /// - Parameters:
-///   - qkv: `[tokens, queryColumns + 2 · keyValueColumns]`.
+///   - qkv: `[tokens, queryColumns + 2 · keyValueColumns]`, float32 or of the back end's `factorType`.
+///   - asFactor: whether only products read the result: it is then stored as `qkv` is.
 /// - Returns: `[tokens, queryColumns]`.
-public func attention(_ qkv: Tensor, heads: HeadLayout, segments: AttentionSegments) -> Tensor {
+public func attention(
+    _ qkv: Tensor, heads: HeadLayout, segments: AttentionSegments, asFactor: Bool = false
+) -> Tensor {
     let (q, kv) = (heads.queryColumns, heads.keyValueColumns)
     precondition(qkv.shape.columns == q + 2 * kv, "attention: \(qkv.shape) does not hold \(q) + 2 · \(kv) columns")
     precondition(
         segments.queryCount == qkv.shape.rows, "attention: \(segments.queryCount) rows in segments, \(qkv.shape)")
     let backend = qkv.backend
-    let y = backend.empty([qkv.shape.rows, q])
+    let y = backend.empty([qkv.shape.rows, q], asFactor ? qkv.dtype : .float32)
     let logSumExp = qkv.node == nil ? nil : backend.empty([qkv.shape.rows, heads.queryHeads])
     func windows(_ tensor: Tensor) -> (Matrix, Matrix, Matrix) {
         let all = tensor.matrix
@@ -22,13 +25,13 @@ public func attention(_ qkv: Tensor, heads: HeadLayout, segments: AttentionSegme
         query: query, key: key, value: value, heads: heads, segments: segments, into: y.matrix, logSumExp: logSumExp)
     let output = y.matrix
     return y.recorded(from: [qkv.node]) { gradient in
-        let destination = backend.empty(qkv.shape)
+        let destination = backend.empty(qkv.shape, qkv.dtype)
         let (dq, dk, dv) = windows(destination)
         backend.attentionGradient(
             query: query, key: key, value: value, output: output, logSumExp: logSumExp!, gradient: gradient.matrix,
             heads: heads, segments: segments, intoQuery: dq, key: dk, value: dv)
         qkv.node?.accept(destination)
-    }
+    }.withNarrowGradient()
 }
 
 /// Attention of queries to keys and values that come from elsewhere: a pooling probe, a cross-attention.
@@ -74,7 +77,7 @@ public func rotate(_ x: inout Tensor, columns: Int, headWidth: Int, positions: T
     x.node = nil
     func turn(_ tensor: inout Tensor, inverse: Bool) {
         if !tensor.isUniquelyOwned() {
-            let copy = backend.empty(tensor.shape)
+            let copy = backend.empty(tensor.shape, tensor.dtype)
             backend.copy(tensor, into: copy)
             tensor = copy
         }
@@ -86,5 +89,5 @@ public func rotate(_ x: inout Tensor, columns: Int, headWidth: Int, positions: T
     x = x.recorded(from: [source]) { gradient in
         turn(&gradient, inverse: true)
         source?.accept(gradient)
-    }
+    }.withNarrowGradient()
 }

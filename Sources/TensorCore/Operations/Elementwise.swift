@@ -57,7 +57,7 @@ public func activation(_ function: Activation, _ x: Tensor, asFactor: Bool = fal
         x.node?.accumulate {
             backend.activationGradient(function, x, gradient: gradient, into: $0, accumulate: $1)
         }
-    }.remade {
+    }.withNarrowGradient().remade {
         let again = backend.empty(x.shape, dtype)
         backend.activation(function, x, into: again)
         return again
@@ -81,7 +81,7 @@ public func gatedActivation(_ function: Activation, _ x: Tensor, asFactor: Bool 
             backend.gatedActivationGradient(
                 function, x.matrix, gradient: gradient.matrix, into: $0.matrix, accumulate: $1)
         }
-    }.remade {
+    }.withNarrowGradient().remade {
         let again = backend.empty(shape, dtype)
         backend.gatedActivation(function, x.matrix, into: again.matrix)
         return again

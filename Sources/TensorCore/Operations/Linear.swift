@@ -4,9 +4,11 @@
 ///   - x: `[…, inputs]`.
 ///   - weight: `[outputs, inputs]`, in any weight dtype.
 ///   - bias: `[outputs]`.
+///   - asFactor: whether only an activation function or attention reads the result, in whose products factors are rounded: it
+///     and its gradient may then be of the back end's `factorType`.
 /// - Returns: `[…, outputs]`.
-public func linear(_ x: Tensor, weight: Tensor, bias: Tensor? = nil) -> Tensor {
-    linear(x, weights: [weight], biases: [bias])
+public func linear(_ x: Tensor, weight: Tensor, bias: Tensor? = nil, asFactor: Bool = false) -> Tensor {
+    linear(x, weights: [weight], biases: [bias], asFactor: asFactor)
 }
 
 /// y = x Wᵀ + b for several maps of the same input, results side by side: queries, keys and values, or gate and up.
@@ -17,8 +19,9 @@ public func linear(_ x: Tensor, weight: Tensor, bias: Tensor? = nil) -> Tensor {
 ///   - x: `[…, inputs]`.
 ///   - weights: `[outputs, inputs]` each.
 ///   - biases: `[outputs]` each, or nil.
+///   - asFactor: as above.
 /// - Returns: `[…, Σ outputs]`.
-public func linear(_ x: Tensor, weights: [Tensor], biases: [Tensor?]) -> Tensor {
+public func linear(_ x: Tensor, weights: [Tensor], biases: [Tensor?], asFactor: Bool = false) -> Tensor {
     precondition(weights.count == biases.count, "linear: \(weights.count) weights, \(biases.count) biases")
     for (weight, bias) in zip(weights, biases) {
         precondition(x.shape.columns == weight.shape.columns, "linear: input \(x.shape) does not fit \(weight.shape)")
@@ -27,7 +30,8 @@ public func linear(_ x: Tensor, weights: [Tensor], biases: [Tensor?]) -> Tensor 
     let backend = x.backend
     if weights.count == 1, x.node == nil, weights[0].node == nil, biases[0]?.node == nil {
         // Nobody wants gradients of one map: generation comes here four times a layer for every token.
-        let y = backend.empty(Shape(x.shape.dimensions.dropLast() + [weights[0].shape.rows]))
+        let shape = Shape(x.shape.dimensions.dropLast() + [weights[0].shape.rows])
+        let y = backend.empty(shape, backend.resultType(of: shape, asFactor: asFactor))
         backend.product(
             x.matrix, transposeA: false, weights[0].matrix, transposeB: true, alpha: 1, bias: biases[0], into: y.matrix,
             accumulate: false)
@@ -35,7 +39,8 @@ public func linear(_ x: Tensor, weights: [Tensor], biases: [Tensor?]) -> Tensor 
     }
     let runs = adjacentRuns(weights.map(\.detached), biases.map { $0?.detached })
     let outputs = runs.last?.columns.upperBound ?? 0
-    let y = backend.empty(Shape(x.shape.dimensions.dropLast() + [outputs]))
+    let shape = Shape(x.shape.dimensions.dropLast() + [outputs])
+    let y = backend.empty(shape, backend.resultType(of: shape, asFactor: asFactor))
     for run in runs {
         backend.product(
             x.matrix, transposeA: false, run.weight.matrix, transposeB: true, alpha: 1, bias: run.bias,
@@ -71,7 +76,7 @@ public func linear(_ x: Tensor, weights: [Tensor], biases: [Tensor?]) -> Tensor 
                     bias: nil, into: destination.matrix, accumulate: accumulates || index > 0)
             }
         }
-    }
+    }.withNarrowGradient()
 }
 
 /// Maps that one product can serve.

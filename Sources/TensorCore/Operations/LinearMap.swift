@@ -44,7 +44,7 @@ public func activatedLinear(
     _ function: Activation, _ x: Tensor, weight: Tensor, bias: Tensor?, asFactor: Bool = false
 ) -> Tensor {
     guard x.node == nil, weight.node == nil, bias?.node == nil else {
-        return activation(function, linear(x, weight: weight, bias: bias), asFactor: asFactor)
+        return activation(function, linear(x, weight: weight, bias: bias, asFactor: true), asFactor: asFactor)
     }
     precondition(x.shape.columns == weight.shape.columns, "linear: input \(x.shape) does not fit \(weight.shape)")
     let backend = x.backend

@@ -79,6 +79,8 @@ public final class MeasuringBackend: Backend {
 
     /// The measured back end's.
     public var factorType: DType { base.factorType }
+    /// The measured back end's.
+    public var attentionTakesFactors: Bool { base.attentionTakesFactors }
 
     /// Forwards, and notes the product's form.
     public func linearMap(
@@ -87,7 +89,7 @@ public final class MeasuringBackend: Backend {
         if isMeasuring {
             let form = ProductForm(
                 rows: y.rows, columns: y.columns, terms: x.columns, transposeA: false, transposeB: true,
-                accumulates: false, left: x.dtype, right: weight.dtype)
+                accumulates: false, left: x.dtype, right: weight.dtype, result: y.dtype)
             products[form, default: 0] += 1
         }
         timed(.products) {
@@ -103,7 +105,7 @@ public final class MeasuringBackend: Backend {
         if isMeasuring {
             let form = ProductForm(
                 rows: c.rows, columns: c.columns, terms: transposeA ? a.rows : a.columns, transposeA: transposeA,
-                transposeB: transposeB, accumulates: accumulate, left: a.dtype, right: b.dtype)
+                transposeB: transposeB, accumulates: accumulate, left: a.dtype, right: b.dtype, result: c.dtype)
             products[form, default: 0] += 1
         }
         timed(.products) {

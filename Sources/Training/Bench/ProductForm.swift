@@ -19,6 +19,8 @@ public struct ProductForm: Hashable, Sendable {
     public let left: DType
     /// How the right factor is stored.
     public let right: DType
+    /// How the result is stored.
+    public let result: DType
 
     /// Multiplications and additions.
     public var operations: Double { 2 * Double(rows) * Double(columns) * Double(terms) }
@@ -37,7 +39,8 @@ public struct ProductForm: Hashable, Sendable {
         }
         let a = numbers(transposeA ? [terms, rows] : [rows, terms], left)
         let b = numbers(transposeB ? [columns, terms] : [terms, columns], right)
-        let c = backend.zeros([rows, columns]).matrix
+        let c = backend.empty([rows, columns], result).matrix
+        if result == .float32 { backend.fill(c.tensor, 0) }
         var times: [Double] = []
         var spent = 0.0
         while times.count < 4 || spent < budget {
