@@ -173,7 +173,7 @@ TARGET_AMX static void amx_multiply_split(const bfloat16_tile *tile) { amx_block
 const bfloat16_kernels bfloat16_kernels_amx = {
     .rows = 16,
     .parts = 1,
-    .depth = 3072,
+    .depth = 1536,
     .reads_rows = true,
     .start = amx_start,
     .stop = amx_stop,

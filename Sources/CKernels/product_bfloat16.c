@@ -10,6 +10,8 @@
 enum {
     UNIT_BYTES = 896 << 10,         // of B that a unit keeps in its core's second-level cache
     UNIT_COLUMNS = 512,             // at most
+    LOCAL_BYTES = 768 << 10,        // of A that a unit packs for itself
+    VISITED_ROWS = 256,             // of a unit that comes by its C more than once
     LEAST_ROWS = 64,                // of a unit, where there are enough
     SPLIT_ROWS = 64,                // the least shape whose float32 product is taken in parts
     SPLIT_TERMS = 48,
@@ -37,76 +39,87 @@ const bfloat16_kernels *split_kernels_for(const vitrail_product_args *args) {
     return NULL;
 }
 
+/// One unit of work over one block of terms: all pairs of groups with all panels. Two groups are taken at once when both
+/// are whole: how a group's rows are added up then depends on the group alone, and not on where the cut into units lies.
+static void multiply_unit(const bfloat16_product *product, const bfloat16_operands *operands, bfloat16_tile tile,
+                          int64_t first_group, int64_t last_group, int64_t first_panel, int64_t last_panel,
+                          bool accumulate) {
+    const vitrail_product_args *args = product->args;
+    const bfloat16_kernels *kernels = product->kernels;
+    const int64_t rows = kernels->rows, groups = last_group - first_group, panels = last_panel - first_panel;
+    const int64_t pairs = groups / 2 + (groups % 2 != 0 || last_group * rows > args->m);
+    const float *const bias = tile.bias;
+    const int64_t element = sizeof(uint16_t), panel_bytes = tile.blocks * panel_block(product) * element;
+    // Rows stream past panels that stay in the cache, or panels past rows.
+    const bool panels_stay = panels * panel_bytes <= UNIT_BYTES + panel_bytes * 4;
+    const bool rows_adjoin = operands->a_group == tile.blocks * group_block(product);
+    const ptrdiff_t row_step = divide_up(2 * group_block(product) * element, 64 * panels) * 64;
+    const ptrdiff_t panel_step = divide_up(panel_block(product) * element, 64 * pairs) * 64;
+    for (int64_t i = 0; i < pairs * panels; i++) {
+        const int64_t pair = panels_stay ? i / panels : i % pairs, panel = panels_stay ? i % panels : i / pairs;
+        const int64_t group = least(first_group + 2 * pair, last_group - 1), row = group * rows;
+        const int64_t column = (first_panel + panel) * PANEL_COLUMNS, at = row * args->ldc + column;
+        const int64_t taken = last_group - group >= 2 && row + 2 * rows <= args->m ? 2 : 1;
+        tile.rows = (int)least(args->m - row, taken * rows);
+        tile.columns = (int)least(PANEL_COLUMNS, args->n - column);
+        if (operands->a_edge && tile.rows < rows) {
+            tile.a = operands->a_edge;
+            tile.a_stride = BLOCK_TERMS * element;
+            tile.a_block = group_block(product);
+        } else {
+            tile.a = operands->a + (group - first_group) * operands->a_group;
+            tile.a_stride = operands->a_stride;
+            tile.a_block = operands->a_block;
+        }
+        tile.b = operands->b + panel * operands->b_panel;
+        tile.bias = bias ? bias + column : NULL;
+        tile.c = tile.narrow ? (float *)((uint16_t *)args->c + at) : args->c + at;
+        tile.from = accumulate ? tile.c : args->addend ? args->addend + row * args->ld_addend + column : NULL;
+        // What streams is asked for while what is here is multiplied; panels that stay, by the first rows.
+        tile.ahead_step = 0;
+        if (panels_stay && pair > 0 && pair + 1 < pairs && rows_adjoin) {
+            tile.ahead_step = row_step;
+            tile.ahead = (const char *)(tile.a + taken * operands->a_group) + panel * row_step * tile.blocks;
+        } else if (panel + 1 < panels && (!panels_stay || pair == 0)) {
+            tile.ahead_step = panels_stay ? panel_block(product) * element : panel_step;
+            tile.ahead = (const char *)(tile.b + operands->b_panel) + pair * tile.ahead_step * tile.blocks;
+        }
+        kernels->multiply(&tile);
+    }
+}
+
 static void multiply_part(void *context, int part, int parts) {
     (void)parts;
     const bfloat16_product *product = context;
     const vitrail_product_args *args = product->args;
-    const bfloat16_kernels *kernels = product->kernels;
     const int64_t row_unit = part % product->row_units, column_unit = part / product->row_units;
     const int64_t first_group = product->groups * row_unit / product->row_units;
     const int64_t last_group = product->groups * (row_unit + 1) / product->row_units;
     const int64_t first_panel = product->panels * column_unit / product->column_units;
     const int64_t last_panel = product->panels * (column_unit + 1) / product->column_units;
 
-    if (kernels->start) kernels->start();
-    const int64_t visits = product_bfloat16_visits(args, kernels);
-    const bool narrow = args->c_type == VITRAIL_BFLOAT16;
+    if (product->kernels->start) product->kernels->start();
+    const int64_t visits = product_bfloat16_visits(args, product->kernels);
     for (int64_t visit = 0; visit < visits; visit++) {
         const int64_t start = product->blocks * visit / visits;
         const int64_t count = product->blocks * (visit + 1) / visits - start;
+        const bool accumulate = args->accumulate || visit > 0;
         const bfloat16_operands operands =
             bfloat16_operands_at(product, first_group, last_group, first_panel, last_panel, start, count);
-        const bool accumulate = args->accumulate || visit > 0;
-        // Two groups at once when both are whole: how a group's rows are added up then depends on the group alone,
-        // and not on where the cut into units lies.
-        for (int64_t group = first_group, taken; group < last_group; group += taken) {
-            const int64_t row = group * kernels->rows;
-            taken = last_group - group >= 2 && row + 2 * kernels->rows <= args->m ? 2 : 1;
-            bfloat16_tile tile = {
-                .a = operands.a + (group - first_group) * operands.a_group,
-                .a_group = operands.a_group,
-                .a_stride = operands.a_stride,
-                .a_block = operands.a_block,
-                .blocks = count,
-                .ldc = args->ldc,
-                .alpha = args->alpha,
-                .rows = (int)least(args->m - row, taken * kernels->rows),
-                .activates = args->activates,
-                .narrow = narrow,
-                .activation = args->activation,
-                .from_stride = accumulate ? args->ldc : args->ld_addend,
-            };
-            if (operands.a_edge && tile.rows < kernels->rows) {
-                tile.a = operands.a_edge;
-                tile.a_stride = BLOCK_TERMS * (ptrdiff_t)sizeof(uint16_t);
-                tile.a_block = group_block(product);
-            }
-            // The rows that follow are asked for while these are multiplied; panels, while the first rows are.
-            const bool first = group == first_group, streams = !first && group + taken < last_group
-                                                               && operands.a_group == count * group_block(product);
-            if (streams) {
-                tile.ahead = (const char *)(tile.a + taken * operands.a_group);
-                tile.ahead_step = divide_up(taken * group_block(product) * (int64_t)sizeof(uint16_t),
-                                            64 * (last_panel - first_panel)) * 64;
-            }
-            for (int64_t panel = first_panel; panel < last_panel; panel++) {
-                const int64_t column = panel * PANEL_COLUMNS, at = row * args->ldc + column;
-                tile.b = operands.b + (panel - first_panel) * operands.b_panel;
-                tile.columns = (int)least(PANEL_COLUMNS, args->n - column);
-                tile.bias = args->bias && visit == visits - 1 ? args->bias + column : NULL;
-                tile.c = narrow ? (float *)((uint16_t *)args->c + at) : args->c + at;
-                tile.from = accumulate ? tile.c : args->addend ? args->addend + row * args->ld_addend + column : NULL;
-                if (first && panel + 1 < last_panel) {
-                    tile.ahead = (const char *)(tile.b + operands.b_panel);
-                    tile.ahead_step = panel_block(product) * (ptrdiff_t)sizeof(uint16_t);
-                }
-                kernels->multiply(&tile);
-                if (streams) tile.ahead += tile.ahead_step * count;
-                if (first) tile.ahead_step = 0;
-            }
-        }
+        const bfloat16_tile tile = {
+            .a_group = operands.a_group,
+            .blocks = count,
+            .ldc = args->ldc,
+            .bias = visit == visits - 1 ? args->bias : NULL,
+            .alpha = args->alpha,
+            .from_stride = accumulate ? args->ldc : args->ld_addend,
+            .activates = args->activates,
+            .narrow = args->c_type == VITRAIL_BFLOAT16,
+            .activation = args->activation,
+        };
+        multiply_unit(product, &operands, tile, first_group, last_group, first_panel, last_panel, accumulate);
     }
-    if (kernels->stop) kernels->stop();
+    if (product->kernels->stop) product->kernels->stop();
 }
 
 /// Cuts C into units: as many columns as stay in a core's cache, and rows so that each thread has some units.
@@ -115,8 +128,12 @@ static void cut(bfloat16_product *product, int threads, bool share_a, bool share
     const int64_t depth = least(product->blocks, product->kernels->depth / BLOCK_TERMS);
     const int64_t panel_bytes = depth * panel_block(product) * (int64_t)sizeof(uint16_t);
     const int64_t kept = least(UNIT_COLUMNS / PANEL_COLUMNS, UNIT_BYTES / panel_bytes);
-    product->column_units = share_a ? divide_up(product->panels, kept > 4 ? kept : 4) : 1;
     product->row_units = 1;
+    product->column_units = share_a ? divide_up(product->panels, kept > 4 ? kept : 4) : 1;
+    // Rows that a unit packs, or comes by more than once, must stay in that cache as well.
+    const int64_t group_bytes = depth * group_block(product) * (int64_t)sizeof(uint16_t);
+    if (!share_a) product->row_units = least(product->groups, divide_up(product->groups * group_bytes, LOCAL_BYTES));
+    else if (depth < product->blocks && share_b) product->row_units = divide_up(product->groups * rows, VISITED_ROWS);
     if (threads == 1) return;
     const int64_t wanted = 4 * (int64_t)threads;
     while (product->row_units * product->column_units < wanted) {

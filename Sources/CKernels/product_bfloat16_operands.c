@@ -91,8 +91,13 @@ bfloat16_operands bfloat16_operands_at(const bfloat16_product *product, int64_t 
         operands.a = product->shared_a + (first_group * product->blocks + start) * group_size;
         operands.a_group = product->blocks * group_size;
     } else {
-        for (int64_t group = first_group; group < last_group; group++) {
-            pack_group(product, local_a + (group - first_group) * operands.a_group, group, start, count);
+        // Terms that lie apart are read across the unit's rows, a block at a time: whole cache lines of each.
+        const int64_t taken = args->transpose_a ? 1 : count;
+        for (int64_t block = 0; block < count; block += taken) {
+            for (int64_t group = first_group; group < last_group; group++) {
+                uint16_t *const out = local_a + (group - first_group) * operands.a_group + block * group_size;
+                pack_group(product, out, group, start + block, taken);
+            }
         }
         operands.a = local_a;
     }
