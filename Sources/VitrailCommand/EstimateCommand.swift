@@ -83,12 +83,15 @@ struct EstimateCommand: ParsableCommand {
             estimates.filter { $0.obstacle == nil && Double($0.bytes) <= limit * 1_073_741_824 }
                 .min { $0.stepSeconds < $1.stepSeconds }
         }
+        let isFailed = estimates.allSatisfy { $0.obstacle != nil }
         if json {
+            if isFailed { throw ExitCode(ExitStatus.failed) }
             guard memory != nil else { return }
             let object: JSON = ["fastest_that_fits": fitting.map { .string($0.name) } ?? .null]
             return Console.out(object.serialized())
         }
         show(estimates)
+        if isFailed { throw ExitCode(ExitStatus.failed) }
         if let memory {
             let limit = Formatting.decimal(memory, 1)
             Console.out(

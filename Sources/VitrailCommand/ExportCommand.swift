@@ -60,6 +60,7 @@ struct ExportCommand: ParsableCommand {
         if unmerged, dtype != nil || quantize != nil || tower != nil || !tokens.isEmpty {
             throw ValidationError("--unmerged writes adapters as they are, without any other option.")
         }
+        if tokens.contains(where: \.isEmpty) { throw ValidationError("--add-token needs a token.") }
         if dtype != nil && quantize != nil { throw ValidationError("--dtype and --quantize exclude each other.") }
     }
 

@@ -114,6 +114,21 @@ import Tokenization
         #expect(error?.problem.contains("3 broken records are more than the limit of 2") == true)
     }
 
+    @Test func dataWithoutOneGoodRecordIsAnError() throws {
+        let scratch = try Scratch()
+        let data = try dataset(scratch, count: 4, broken: [0, 1, 2, 3])
+        let source = SampleSource(datasets: [data], recipe: ByteRecipe())
+        let loader = try SampleLoader(
+            source: source, order: try order(data), positions: 0..<4, options: .init(policy: .skip(limit: 9)))
+        let error = #expect(throws: UserError.self) { try ids(loader) }
+        #expect(error?.problem.hasPrefix("not one of the records could be used; the last of 4: ") == true)
+        #expect(throws: UserError.self) { try loader.next() }
+        // The end of a resumed run may well be a broken record.
+        let rest = try SampleLoader(
+            source: source, order: try order(data), positions: 3..<4, options: .init(policy: .skip(limit: 9)))
+        #expect(try ids(rest).isEmpty)
+    }
+
     @Test func replaceFillsEveryPositionTheSameWayEachTime() throws {
         let scratch = try Scratch()
         let data = try dataset(scratch, count: 20, broken: [1, 2, 3])

@@ -51,6 +51,9 @@ public final class SampleLoader {
     private let log: RejectionLog?
     private var rejectedBefore: Int
     private var failure: (any Error)?
+    /// Whether the first record of all is delivered by this loader.
+    private let isFirst: Bool
+    private var lastReason = ""
 
     /// Starts loading.
     /// - Parameters:
@@ -63,6 +66,7 @@ public final class SampleLoader {
         policy = options.policy
         self.log = log
         nextPosition = positions.lowerBound
+        isFirst = positions.lowerBound == 0
         rejectedBefore = log?.count(before: positions.lowerBound) ?? 0
         let worker = SampleWorker(source: source, order: order, policy: options.policy)
         prefetcher = try OrderedPrefetcher(
@@ -71,14 +75,21 @@ public final class SampleLoader {
     }
 
     /// The next sample; nil after the last.
-    /// - Throws: the first broken record under `fail`, or an error that lists the last one when there are too many.
+    /// - Throws: the first broken record under `fail`, or an error that lists the last one when there are too many or no others.
     public func next() throws -> Sample? {
         if let failure { throw failure }
         while true {
             let start = ContinuousClock.now
             let outcome = prefetcher.next()
             statistics.waitSeconds += (ContinuousClock.now - start) / .seconds(1)
-            guard let outcome else { return nil }
+            guard let outcome else {
+                guard isFirst, statistics.samples == 0, statistics.rejected > 0 else { return nil }
+                let error = UserError(
+                    "not one of the records could be used; the last of \(statistics.rejected): \(lastReason)",
+                    fix: "vitrail data validate says what is wrong with a file")
+                failure = error
+                throw error
+            }
             nextPosition = outcome.position + 1
             for repair in outcome.repairs { statistics.repairs[repair, default: 0] += 1 }
             do { try account(for: outcome) } catch {
@@ -103,6 +114,7 @@ public final class SampleLoader {
                 rejection.reason, fix: rejection.fix ?? "correct or remove the record, or choose on_error: skip")
         }
         statistics.rejected += 1
+        lastReason = rejection.reason
         if rejection.replacement != nil { statistics.replaced += 1 }
         try log?.append(rejection)
         let total = statistics.rejected + rejectedBefore
