@@ -104,10 +104,11 @@ enum { LOW_RANK_BLOCK = 32 };
 
 typedef struct codes_args {
     const uint8_t *codes, *scale_codes;
-    const float *pairs;  // the two values of each byte of 4-bit codes; NULL for 8 bits
+    const float *values, *pairs;  // what 4-bit codes mean, and the two values of each byte of them; NULL for 8 bits
     const float *scales, *scale_values, *outer_scales;
     float offset;
     float *destination;
+    bool is_narrow;
     ptrdiff_t count;
 } codes_args;
 

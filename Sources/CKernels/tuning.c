@@ -63,7 +63,8 @@ void vitrail_low_rank_gradient(
     vitrail_pool_return(pool, args.up);
 }
 
-void vitrail_widen_codes(vitrail_pool *pool, const vitrail_codes *codes, float *destination, ptrdiff_t count) {
+void vitrail_widen_codes(
+    vitrail_pool *pool, const vitrail_codes *codes, void *destination, bool is_narrow, ptrdiff_t count) {
     if (count <= 0) return;
     float pairs[512];
     codes_args args = {
@@ -74,6 +75,7 @@ void vitrail_widen_codes(vitrail_pool *pool, const vitrail_codes *codes, float *
         .outer_scales = codes->outer_scales,
         .offset = codes->offset,
         .destination = destination,
+        .is_narrow = is_narrow,
         .count = count,
     };
     if (codes->values) {
@@ -81,6 +83,7 @@ void vitrail_widen_codes(vitrail_pool *pool, const vitrail_codes *codes, float *
             pairs[2 * byte] = codes->values[byte >> 4];
             pairs[2 * byte + 1] = codes->values[byte & 15];
         }
+        args.values = codes->values;
         args.pairs = pairs;
     }
     vitrail_pool_run(pool, vitrail_kernels()->widen_codes, &args, vitrail_parts(pool, count, VITRAIL_GRAIN));

@@ -116,31 +116,51 @@ static void low_rank_gradient_task(void *context, int part, int parts) {
     }
 }
 
-/// Values of codes, a run at a time: first what the codes mean, then their blocks' scales.
+/// The values of the first n codes of 4 bits from a byte on, at most 16.
+INLINE v16f nibble_values(const codes_args *a, const uint8_t *codes, ptrdiff_t n) {
+#if VITRAIL_WIDE
+    if (__builtin_expect(n >= 16, 1)) {
+        // The 16 values are one register; the codes of 8 bytes choose from it.
+        const __m128i bytes = _mm_loadl_epi64((const __m128i *)codes), low = _mm_set1_epi8(15);
+        const __m128i pairs =
+            _mm_unpacklo_epi8(_mm_and_si128(_mm_srli_epi16(bytes, 4), low), _mm_and_si128(bytes, low));
+        return (v16f)_mm512_permutexvar_ps(_mm512_cvtepu8_epi32(pairs), _mm512_loadu_ps(a->values));
+    }
+#endif
+    float lanes[16];
+    const ptrdiff_t bytes_read = n < 16 ? (n + 1) / 2 : 8;
+    for (ptrdiff_t i = 0; i < bytes_read; i++) memcpy(lanes + 2 * i, a->pairs + 2 * codes[i], 2 * sizeof(float));
+    return load_n(lanes, n);
+}
+
+/// The same of codes of 8 bits.
+INLINE v16f byte_values(const int8_t *codes, ptrdiff_t n) {
+    typedef int8_t v16c __attribute__((ext_vector_type(16)));
+    v16c bytes = 0;
+    if (__builtin_expect(n >= 16, 1)) memcpy(&bytes, codes, sizeof bytes);
+    else memcpy(&bytes, codes, (size_t)n);
+    return __builtin_convertvector(bytes, v16f);
+}
+
+/// A part owns runs of whole blocks.
 static void widen_codes_task(void *context, int part, int parts) {
     const codes_args *a = context;
-    enum { RUN = 8 * VITRAIL_CODE_BLOCK };
     ptrdiff_t begin, end;
-    vitrail_share(a->count, RUN, part, parts, &begin, &end);
-    float values[RUN + 1];
-    for (ptrdiff_t start = begin; start < end; start += RUN) {
-        ptrdiff_t count = end - start < RUN ? end - start : RUN;
+    vitrail_share(a->count, 8 * VITRAIL_CODE_BLOCK, part, parts, &begin, &end);
+    for (ptrdiff_t start = begin; start < end; start += VITRAIL_CODE_BLOCK) {
+        const ptrdiff_t block = start / VITRAIL_CODE_BLOCK;
+        const ptrdiff_t last = end - start < VITRAIL_CODE_BLOCK ? end : start + VITRAIL_CODE_BLOCK;
+        const float scale = a->scales ? a->scales[block]
+                                      : a->scale_values[a->scale_codes[block]] * a->outer_scales[block / 256] + a->offset;
         if (a->pairs) {
-            const uint8_t *codes = a->codes + start / 2;
-            for (ptrdiff_t i = 0; i < (count + 1) / 2; i++)
-                memcpy(values + 2 * i, a->pairs + 2 * codes[i], 2 * sizeof(float));
+            EACH16(i, n, start, last) {
+                store_either(a->destination, a->is_narrow, i, nibble_values(a, a->codes + i / 2, n) * scale, n);
+            }
         } else {
-            const int8_t *codes = (const int8_t *)a->codes + start;
-#pragma clang loop vectorize(assume_safety)
-            for (ptrdiff_t i = 0; i < count; i++) values[i] = (float)codes[i];
-        }
-        for (ptrdiff_t i = 0; i < count; i += VITRAIL_CODE_BLOCK) {
-            ptrdiff_t block = (start + i) / VITRAIL_CODE_BLOCK;
-            float scale = a->scales ? a->scales[block]
-                                    : a->scale_values[a->scale_codes[block]] * a->outer_scales[block / 256] + a->offset;
-            if (!a->pairs) scale /= 127.0f;
-            ptrdiff_t last = count - i < VITRAIL_CODE_BLOCK ? count : i + VITRAIL_CODE_BLOCK;
-            EACH16(c, n, i, last) { store_n(a->destination + start + c, load_n(values + c, n) * scale, n); }
+            const float step = scale / 127.0f;
+            EACH16(i, n, start, last) {
+                store_either(a->destination, a->is_narrow, i, byte_values((const int8_t *)a->codes + i, n) * step, n);
+            }
         }
     }
 }

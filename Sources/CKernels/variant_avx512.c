@@ -3,6 +3,7 @@
 
 #include "kernel_table.h"
 
+#include <immintrin.h>
 #include <string.h>
 
 #pragma clang diagnostic ignored "-Wpsabi"

@@ -28,9 +28,11 @@ extension CPUBackend {
             bGradient?.accumulate ?? false, xGradient?.0.window ?? vitrail_matrix(), xGradient?.accumulate ?? false)
     }
 
-    /// Runs of eight blocks are shared out over the threads.
+    /// Runs of eight blocks are shared out over the threads; into float32 or bfloat16.
     public func widen(_ weights: CodedWeights, into destination: Tensor) {
         var codes = vitrail_codes()
+        let isNarrow = destination.dtype == .bfloat16
+        precondition(isNarrow || destination.dtype == .float32, "codes are widened to floats, not \(destination.dtype)")
         codes.codes = bytes(weights.codes)
         let values = weights.values ?? []
         values.withUnsafeBufferPointer { values in
@@ -38,14 +40,14 @@ extension CPUBackend {
             switch weights.scales {
             case .plain(let scales):
                 codes.scales = UnsafePointer(scales.floatPointer)
-                vitrail_widen_codes(pool, &codes, destination.floatPointer, destination.count)
+                vitrail_widen_codes(pool, &codes, destination.pointer, isNarrow, destination.count)
             case .coded(let scaleCodes, let scaleValues, let outer):
                 codes.scale_codes = bytes(scaleCodes)
                 codes.outer_scales = UnsafePointer(outer.floatPointer)
                 codes.offset = outer.floatPointer[outer.count - 1]
                 scaleValues.withUnsafeBufferPointer {
                     codes.scale_values = $0.baseAddress
-                    vitrail_widen_codes(pool, &codes, destination.floatPointer, destination.count)
+                    vitrail_widen_codes(pool, &codes, destination.pointer, isNarrow, destination.count)
                 }
             }
         }

@@ -90,6 +90,8 @@ public final class Linear: Layer, TuningSite {
         guard maps.contains(where: { $0.weight.source != nil }) else {
             return linear(x, weights: maps.map(\.weight.tensor), biases: maps.map { $0.bias?.tensor })
         }
+        let sources = maps.compactMap(\.weight.source)
+        if sources.count == maps.count, maps.allSatisfy({ $0.bias == nil }) { return linear(x, sources: sources) }
         let parts = maps.map { map in
             map.weight.source.map { linear(x, source: $0, bias: map.bias?.tensor) }
                 ?? linear(x, weight: map.weight.tensor, bias: map.bias?.tensor)

@@ -1,7 +1,43 @@
 /// Weights in a form of their own, such as 4-bit codes, that become a tensor when they are used.
 public protocol WeightSource: AnyObject {
-    /// A fresh float32 copy.
-    func makeTensor() -> Tensor
+    /// Extents of the tensor.
+    var shape: Shape { get }
+    /// Where its tensors live.
+    var backend: any Backend { get }
+    /// Writes the values, into float32 or the back end's `factorType`.
+    func write(into tensor: Tensor)
+}
+
+extension WeightSource {
+    /// A fresh copy, of float32 unless it is for products alone.
+    public func makeTensor(_ dtype: DType = .float32) -> Tensor {
+        let result = backend.empty(shape, dtype)
+        write(into: result)
+        return result
+    }
+}
+
+/// Weights of several maps of one input, one above the other: what one product serves.
+final class JoinedWeights: WeightSource {
+    let shape: Shape
+    let backend: any Backend
+    private let sources: [any WeightSource]
+
+    /// - Parameter sources: `[outputs, inputs]` each, with equal inputs.
+    init(_ sources: [any WeightSource]) {
+        self.sources = sources
+        backend = sources[0].backend
+        shape = [sources.reduce(0) { $0 + $1.shape.rows }, sources[0].shape.columns]
+    }
+
+    /// Each into its rows.
+    func write(into tensor: Tensor) {
+        var start = 0
+        for source in sources {
+            source.write(into: tensor.rows(start..<start + source.shape.rows))
+            start += source.shape.rows
+        }
+    }
 }
 
 /// A tensor of a model that can be trained: its value, its gradient, and whether anybody wants one.

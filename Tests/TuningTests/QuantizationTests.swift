@@ -99,6 +99,37 @@ struct QuantizationTests {
         #expect(perWeight < (form == .int8 ? 1.07 : doubly ? 0.55 : 0.6), "\(perWeight) bytes a weight")
     }
 
+    @Test(arguments: QuantizedForm.allCases)
+    func narrowCopiesAreTheWideOnesRounded(form: QuantizedForm) {
+        var numbers = NumberStream(seed: 9)
+        // The last block is of 7 codes.
+        let weight = Tensor(numbers.values(37 * 31), shape: [37, 31], on: backend)
+        let quantized = QuantizedWeight(weight, form: form, doubly: true)
+        let rounded = quantized.makeTensor().floats.map { HalfFloat.float(fromBFloat16: HalfFloat.bfloat16(from: $0)) }
+        #expect(quantized.makeTensor(.bfloat16).floats == rounded)
+    }
+
+    @Test func quantizedMapsOfOneInputAreOneProduct() throws {
+        var numbers = NumberStream(seed: 10)
+        let maps = [64, 32, 96].map { outputs in
+            let weight = Tensor(numbers.values(outputs * 64), shape: [outputs, 64], on: backend)
+            let map = Linear(weight: Parameter(weight, decays: true, isTrainable: false), bias: nil)
+            map.weight.keep(as: QuantizedWeight(weight, form: .nf4, doubly: true))
+            return map
+        }
+        let x = Parameter(Tensor(numbers.values(24 * 64), shape: [24, 64], on: backend), decays: false)
+        let together = Linear.together(maps, x.tensor)
+        let each = maps.map { $0(x.tensor) }
+        #expect(together.shape == [24, 192])
+        expectClose(together.floats, joinedColumns(each).floats, .ofScale(1e-6), "results")
+        let seed = Tensor(numbers.values(24 * 192), shape: [24, 192], on: backend)
+        together.backward(seed: seed)
+        let gradient = try #require(x.gradient).floats
+        x.clearGradient()
+        joinedColumns(each).backward(seed: seed)
+        expectClose(try #require(x.gradient).floats, gradient, .ofScale(1e-6), "gradients")
+    }
+
     @Test func aTrainedMapIsNeverQuantized() throws {
         let decoder = TinyDecoder.random(on: backend)
         let tuning = try Tuning(

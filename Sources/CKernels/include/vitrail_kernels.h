@@ -261,8 +261,9 @@ typedef struct vitrail_codes {
     float offset;
 } vitrail_codes;
 
-/// destination = the values of `count` codes.
-void vitrail_widen_codes(vitrail_pool *pool, const vitrail_codes *codes, float *destination, ptrdiff_t count);
+/// destination = the values of `count` codes, as floats, or where `is_narrow` rounded to bfloat16, nearest even.
+void vitrail_widen_codes(
+    vitrail_pool *pool, const vitrail_codes *codes, void *destination, bool is_narrow, ptrdiff_t count);
 
 #ifdef __cplusplus
 }

@@ -44,7 +44,7 @@ package final class QuantizedWeight: WeightSource {
     package let scaleCodes: Tensor?
     /// Largest magnitude of each block of scales, and the offset as the last element.
     package let outerScales: Tensor?
-    private let backend: any Backend
+    package let backend: any Backend
 
     /// Quantises a weight.
     package init(_ weight: Tensor, form: QuantizedForm, doubly: Bool) {
@@ -121,11 +121,7 @@ package final class QuantizedWeight: WeightSource {
         return (0..<blocks).map { coded.scale(ofBlock: $0) }
     }
 
-    package func makeTensor() -> Tensor {
-        let result = backend.empty(shape)
-        backend.widen(coded, into: result)
-        return result
-    }
+    package func write(into tensor: Tensor) { backend.widen(coded, into: tensor) }
 
     /// Bytes that the weight takes.
     package var byteCount: Int {
