@@ -34,11 +34,7 @@ public struct PromptFile: Sendable {
         self.path = path
         let text = try Files.readText(path, limit: 4 << 20)
         digest = String(Array(text.utf8).withUnsafeBytes { SHA256.hex(of: $0) }.prefix(16))
-        let root: Node?
-        do { root = try Yams.compose(yaml: text) } catch let error as YamlError {
-            throw UserError("\(path): not valid YAML: \(error)", fix: "correct the line named above")
-        }
-        guard let root, let mapping = root.mapping else {
+        guard let root = try YAMLText.root(of: text, source: path), let mapping = root.mapping else {
             throw UserError("\(path): no keys and values", fix: "see the files in Datasets/prompts")
         }
         for (key, _) in mapping where !Self.keys.contains(key.string ?? "") {

@@ -38,24 +38,36 @@ public final class JSONOptions: TuningOptions {
     public init(_ object: JSONObject) { self.object = object }
 
     /// A text.
-    public func string(_ key: String) -> String? { object[key]?.string }
-    /// A whole number.
-    public func int(_ key: String, minimum: Int) -> Int? { object[key]?.int.flatMap { $0 >= minimum ? $0 : nil } }
+    public func string(_ key: String) -> String? { read(key) { $0.string } }
+    /// A whole number; kernels index with 32 bits.
+    public func int(_ key: String, minimum: Int) -> Int? {
+        read(key) { $0.int.flatMap { (minimum...Int(Int32.max)).contains($0) ? $0 : nil } }
+    }
     /// A number in a range.
     public func double(_ key: String, minimum: Double, maximum: Double) -> Double? {
-        object[key]?.double.flatMap { (minimum...maximum).contains($0) ? $0 : nil }
+        read(key) { $0.double.flatMap { (minimum...maximum).contains($0) ? $0 : nil } }
     }
     /// True or false.
-    public func bool(_ key: String) -> Bool? { object[key]?.bool }
+    public func bool(_ key: String) -> Bool? { read(key) { $0.bool } }
     /// A list of texts.
     public func strings(_ key: String) -> [String]? {
-        object[key]?.string.map { [$0] } ?? object[key]?.array?.compactMap(\.string)
+        read(key) { $0.string.map { [$0] } ?? $0.array?.compactMap(\.string) }
     }
     /// A number by pattern.
     public func numbers(_ key: String) -> [(pattern: String, value: Double)] {
-        (object[key]?.object).map { numbers in numbers.compactMap { key, value in value.double.map { (key, $0) } } }
-            ?? []
+        let given = read(key) { value in
+            value.object.map { $0.compactMap { key, value in value.double.map { (pattern: key, value: $0) } } }
+        }
+        return given ?? []
     }
     /// Notes something wrong.
     public func fault(_ problem: String, fix: String?, key: String?) { faults.append(problem) }
+
+    /// A value that was given; one that cannot be what it should be is a fault.
+    private func read<Value>(_ key: String, _ convert: (JSON) -> Value?) -> Value? {
+        guard let value = object[key], !value.isNull else { return nil }
+        if let converted = convert(value) { return converted }
+        faults.append("\"\(key)\" cannot be \(value.serialized())")
+        return nil
+    }
 }

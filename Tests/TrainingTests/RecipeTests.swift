@@ -88,4 +88,15 @@ struct RecipeTests {
     func wordsThatAreNoChoiceNameTheNearest(override: String, nearest: String) {
         #expect(faults(text, [override]).map(\.fix) == ["write \"\(nearest)\""])
     }
+
+    /// What is no YAML at all is told with its line, in one line.
+    @Test(arguments: [
+        ("model: a\nstages: [\n", "r.yaml:3"), ("model: a\n\tseed: 1\n", "r.yaml:2"),
+        ("model: a\nseed: 1\nseed: 2\n", "these keys stand twice: seed"), ("a: &x [*y]\n", "r.yaml:1"),
+    ])
+    func textThatIsNoYAMLIsToldWithItsLine(text: String, told: String) throws {
+        let error = try #require(throws: UserError.self) { try Recipe.parse(text, source: "r.yaml") }
+        #expect(error.problem.hasPrefix("r.yaml") && error.problem.contains(told), "\(error.problem)")
+        #expect(error.problem.contains(": not valid YAML: ") && !error.problem.contains("\n"))
+    }
 }

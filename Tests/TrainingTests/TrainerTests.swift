@@ -127,6 +127,29 @@ struct TrainerTests {
         }
     }
 
+    /// A checkpoint whose numbers cannot be is an error that names it, not a trap.
+    @Test(arguments: [
+        "stage", "step", "position", "optimizer_steps", "metrics_bytes", "evaluation_bytes",
+    ])
+    func damagedStatesAreRefused(key: String) throws {
+        try Fixtures.withTemporaryFolder { folder in
+            let run = try SmallRun(folder)
+            try run.train(run.recipe(), in: "run", stoppingAfter: 2)
+            let file = Paths.join(folder, "run/checkpoints/align/step-2/state.json")
+            let state = try #require(try JSON.read(file).object)
+            for value in [JSON.integer(-1), .integer(.max), .integer(.min), .number(0.5), .string("2"), .null] {
+                var damaged = state
+                damaged[key] = value
+                try Files.write(JSON.object(damaged).serialized(), to: file)
+                #expect("\(key) is \(value.serialized())") {
+                    try run.train(run.recipe(), in: "run", resuming: true)
+                } throws: {
+                    ($0 as? any Problem)?.problem.contains("run/checkpoints/align/step-2") == true
+                }
+            }
+        }
+    }
+
     @Test func anotherRecipeDoesNotContinueARun() throws {
         try Fixtures.withTemporaryFolder { folder in
             let run = try SmallRun(folder)

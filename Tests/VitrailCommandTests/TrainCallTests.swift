@@ -59,4 +59,26 @@ struct TrainCallTests {
             "stages.instruct.data=[{path: shapes/train/records.jsonl}]")
         #expect(other.code == 1 && other.error.contains("another recipe"), "said: \(other.error)")
     }
+
+    /// A broken picture among an evaluation's is left out and told, as among the training data.
+    @Test func brokenPicturesOfAnEvaluationAreLeftOut() throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        var lines = try vitrail.text("shapes/val/questions.jsonl").split(separator: "\n").prefix(4).map(String.init)
+        lines[1] = #"{"id":"b","image":"images/broken.png","question":"What?","answers":["x"]}"#
+        try vitrail.write(lines.joined(separator: "\n") + "\n", to: "shapes/val/some.jsonl")
+        try vitrail.write("no picture", to: "shapes/val/images/broken.png")
+        func train(_ data: String, _ output: String) throws -> VitrailProcess.Result {
+            try vitrail.run(
+                "train", "my recipe.yaml", "--output", output, "--set", "stages.instruct.evaluate.data=\(data)",
+                "--threads", "1")
+        }
+        let some = try train("shapes/val/some.jsonl", "some")
+        #expect(some.code == 0, "said: \(some.error)")
+        #expect(some.error.contains("1 of 4 questions are left out") && some.error.contains("broken.png"))
+        #expect(vitrail.exists("some/report.html"))
+        try vitrail.write(lines[1] + "\n", to: "shapes/val/none.jsonl")
+        let none = try train("shapes/val/none.jsonl", "none")
+        #expect(none.code == 1 && none.error.contains("none.jsonl: no question"), "said: \(none.error)")
+    }
 }

@@ -54,11 +54,7 @@ public struct TemplateLibrary: Sendable {
 
     private static func read(_ path: String, metrics: [String]) throws -> TemplateTask {
         let text = try Files.readText(path, limit: 16 << 20)
-        let root: Node?
-        do { root = try Yams.compose(yaml: text) } catch let error as YamlError {
-            throw UserError("\(path): not valid YAML: \(error)", fix: "correct the line named above")
-        }
-        guard let root, let mapping = root.mapping else {
+        guard let root = try YAMLText.root(of: text, source: path), let mapping = root.mapping else {
             throw UserError("\(path): no keys and values", fix: "see Datasets/templates/vqa-short.yaml for an example")
         }
         // PromptSource's templates are a mapping from ids, ours a list.

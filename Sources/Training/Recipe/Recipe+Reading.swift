@@ -1,4 +1,5 @@
 import Basics
+import InstructionData
 import NeuralNetwork
 import Tokenization
 import VisionLanguage
@@ -20,14 +21,8 @@ extension Recipe {
     public static func parse(
         _ text: String, source: String, overrides: [String] = [], stages: [String]? = nil
     ) throws -> Recipe {
-        var root: Node
-        do {
-            guard let node = try Yams.compose(yaml: text) else {
-                throw UserError("\(source): the recipe is empty", fix: "see Models/pebble/recipe.yaml for an example")
-            }
-            root = node
-        } catch let error as YamlError {
-            throw UserError("\(source): not valid YAML: \(error)", fix: "correct the line named above")
+        guard var root = try YAMLText.root(of: text, source: source) else {
+            throw UserError("\(source): the recipe is empty", fix: "see Models/pebble/recipe.yaml for an example")
         }
         let faults = RecipeReader.Faults()
         for override in overrides { apply(override, to: &root, faults: faults) }

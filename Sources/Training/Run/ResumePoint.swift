@@ -18,7 +18,13 @@ public struct ResumePoint {
             _ = try? Files.removeLeftovers(in: folder.checkpoints(of: stage.name))
             guard let step = try folder.completeCheckpoints(of: stage.name).last else { continue }
             let path = folder.checkpoint(of: stage.name, step: step)
-            return ResumePoint(path: path, state: try StageCheckpoint.state(in: path))
+            let state = try StageCheckpoint.state(in: path)
+            guard recipe.stages.indices.contains(state.stage), recipe.stages[state.stage].name == stage.name else {
+                throw UserError(
+                    "\(path): this checkpoint is of another recipe, or damaged",
+                    fix: "resume with the recipe that the run was started with, or remove the checkpoint")
+            }
+            return ResumePoint(path: path, state: state)
         }
         return nil
     }

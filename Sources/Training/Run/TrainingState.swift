@@ -58,9 +58,9 @@ struct TrainingState: Equatable {
 
     init(json: JSON, path: String) throws {
         func int(_ key: String) throws -> Int {
-            guard let value = json[key]?.int else {
+            guard let value = json[key]?.count else {
                 throw UserError(
-                    "\(path): \"\(key)\" is missing", fix: "remove this checkpoint and resume from an older one")
+                    "\(path): \"\(key)\" is no count", fix: "remove this checkpoint and resume from an older one")
             }
             return value
         }
@@ -75,9 +75,14 @@ struct TrainingState: Equatable {
         totals = StageTotals(json: json["totals"])
         best = json["best"]?.double
         baseDigest = json["base_sha256"]?.string
-        threads = json["threads"]?.int
-        bestStep = json["best_step"]?.int
+        threads = json["threads"]?.int.flatMap { (1...1_024).contains($0) ? $0 : nil }
+        bestStep = json["best_step"]?.count
     }
+}
+
+extension JSON {
+    /// A whole number of things of which there can be so many; nil for anything else.
+    fileprivate var count: Int? { int.flatMap { (0...1 << 48).contains($0) ? $0 : nil } }
 }
 
 /// Sums over a stage's steps, for its summary; they survive a resume.
@@ -100,17 +105,17 @@ public struct StageTotals: Sendable, Equatable {
     init() {}
 
     init(json: JSON?) {
-        tokens = json?["tokens"]?.int ?? 0
-        pictures = json?["pictures"]?.int ?? 0
-        seconds = json?["seconds"]?.double ?? 0
-        waitSeconds = json?["wait_seconds"]?.double ?? 0
+        tokens = json?["tokens"]?.count ?? 0
+        pictures = json?["pictures"]?.count ?? 0
+        seconds = json?["seconds"]?.double.map { max(0, min($0, 1e12)) } ?? 0
+        waitSeconds = json?["wait_seconds"]?.double.map { max(0, min($0, 1e12)) } ?? 0
         firstLoss = json?["first_loss"]?.double
         lastLoss = json?["last_loss"]?.double
-        counts.samples = json?["samples"]?.int ?? 0
-        counts.rejected = json?["rejected"]?.int ?? 0
-        counts.replaced = json?["replaced"]?.int ?? 0
-        counts.truncated = json?["truncated"]?.int ?? 0
-        counts.cutTokens = json?["cut_tokens"]?.int ?? 0
+        counts.samples = json?["samples"]?.count ?? 0
+        counts.rejected = json?["rejected"]?.count ?? 0
+        counts.replaced = json?["replaced"]?.count ?? 0
+        counts.truncated = json?["truncated"]?.count ?? 0
+        counts.cutTokens = json?["cut_tokens"]?.count ?? 0
     }
 
     var json: JSON {

@@ -38,7 +38,7 @@ enum Formatting {
 
     /// 75 s → "1m15s".
     static func duration(_ seconds: Double) -> String {
-        guard seconds.isFinite, seconds >= 0 else { return "?" }
+        guard seconds >= 0, seconds < 1e12 else { return "?" }
         if seconds < 10 { return decimal(seconds, 1) + "s" }
         let total = Int(seconds.rounded())
         if total < 60 { return "\(total)s" }

@@ -19,7 +19,7 @@ struct RuntimeOptions: ParsableArguments {
     )
     var memoryLimit: Double?
 
-    @Option(help: "How factors of matrix products are rounded: float32 or bfloat16.")
+    @Option(help: "How factors of matrix products are rounded: float32, unless a recipe says otherwise, or bfloat16.")
     var precision: PrecisionOption?
 
     func validate() throws {

@@ -74,7 +74,23 @@ enum AnswerMetrics {
         let folder = try Files.makeTemporaryDirectory()
         defer { try? Files.remove(folder) }
         let file = Paths.join(folder, "predictions.jsonl")
-        _ = try AnswerJob(bundle: bundle, options: options, output: file, field: "prediction", json: false).run(items)
+        // To its end even when the run is asked to stop: a resumed run has the same evaluations as an uninterrupted one.
+        let job = AnswerJob(
+            bundle: bundle, options: options, output: file, field: "prediction", json: false, stopsWhenAsked: false)
+        let outcome = try job.run(items)
+        guard outcome.done > 0 else {
+            throw UserError(
+                "\(recipe.data.path): no question of the evaluation could be asked",
+                fix: "correct the pictures named above")
+        }
+        guard outcome.failed > 0 else { return try Prediction.read(file) }
+        Console.error(
+            "  \(outcome.failed) of \(items.count) questions are left out of the evaluation: their pictures cannot be used"
+        )
+        let answered = try Files.readText(file, limit: .max).split(separator: "\n").filter {
+            try JSON.parse(String($0), source: file)["error"] == nil
+        }
+        try Files.write(answered.joined(separator: "\n") + "\n", to: file)
         return try Prediction.read(file)
     }
 }

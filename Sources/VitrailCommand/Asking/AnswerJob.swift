@@ -25,6 +25,8 @@ struct AnswerJob {
     let field: String
     /// Print JSON instead of text.
     let json: Bool
+    /// Whether it ends between batches when the program is asked to stop.
+    var stopsWhenAsked = true
     /// What changes between adapters; nil where there is one at most.
     var adapters: AdapterSwitch?
     /// Questions that are answered side by side.
@@ -58,7 +60,7 @@ struct AnswerJob {
         var progress = ProgressLine(field == "caption" ? "captions" : "answers")
         var loaded = try loader.load(waiting.prefix(batch))
         for first in stride(from: 0, to: waiting.count, by: batch) {
-            if Interruption.isRequested { break }
+            if stopsWhenAsked, Interruption.isRequested { break }
             let current = loaded
             let next = waiting.dropFirst(first + batch).prefix(batch)
             // The next batch's pictures are decoded on other threads while this one is generated.

@@ -1,0 +1,30 @@
+import Basics
+import Testing
+import Tuning
+
+/// Options of methods as adapters' files have them.
+@Suite("Options in adapter files")
+struct TuningOptionsTests {
+    /// A value that cannot be is told, rather than taken as absent: another rank would be another adapter.
+    @Test(arguments: [JSON.integer(.max), .integer(0), .integer(-3), .number(1.5), .string("8"), .array([])])
+    func impossibleRanksAreFaults(rank: JSON) {
+        let options = JSONOptions(["rank": rank])
+        #expect(options.int("rank", minimum: 1) == nil)
+        #expect(options.faults == ["\"rank\" cannot be \(rank.serialized())"])
+    }
+
+    @Test func whatIsThereIsReadAndWhatIsNotIsNoFault() {
+        let options = JSONOptions([
+            "rank": 8, "share": 0.5, "dora": true, "targets": ["query", "value"], "one": "query", "nothing": .null,
+            "rank_pattern": ["layers.0": 4],
+        ])
+        #expect(options.int("rank", minimum: 1) == 8)
+        #expect(options.double("share", minimum: 0, maximum: 1) == 0.5)
+        #expect(options.bool("dora") == true)
+        #expect(options.strings("targets") == ["query", "value"] && options.strings("one") == ["query"])
+        #expect(options.numbers("rank_pattern").map(\.pattern) == ["layers.0"])
+        #expect(options.int("nothing", minimum: 0) == nil && options.string("absent") == nil)
+        #expect(options.faults.isEmpty)
+        #expect(options.double("share", minimum: 0.6, maximum: 1) == nil && options.faults.count == 1)
+    }
+}
