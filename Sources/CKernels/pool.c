@@ -5,6 +5,7 @@
 #define _GNU_SOURCE
 #include "vitrail_pool.h"
 
+#include "pool_waiting.h"
 #include "vitrail_cpu.h"
 
 #include <pthread.h>
@@ -17,16 +18,13 @@
 #include <unistd.h>
 
 #if defined(__linux__)
-#include <linux/futex.h>
 #include <sched.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #endif
 
 enum {
     CACHE_LINE = 64,
     SCRATCH_SLOTS = 16,
-    SPIN_NANOSECONDS = 50000,
     HUGE_PAGE = 2 << 20,
 };
 
@@ -78,64 +76,6 @@ static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
 
 static void count_fork(void) { atomic_fetch_add(&fork_generation, 1); }
 static void register_fork_handler(void) { pthread_atfork(NULL, NULL, count_fork); }
-
-// MARK: Waiting
-
-#if defined(__linux__)
-
-static void wait_while(_Atomic uint32_t *word, uint32_t value) {
-    syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0);
-}
-
-static void wake_all(_Atomic uint32_t *word) {
-    syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 0x7fffffff, NULL, NULL, 0);
-}
-
-#else
-
-static pthread_mutex_t wait_mutex = PTHREAD_MUTEX_INITIALIZER;
-static pthread_cond_t wait_condition = PTHREAD_COND_INITIALIZER;
-
-static void wait_while(_Atomic uint32_t *word, uint32_t value) {
-    pthread_mutex_lock(&wait_mutex);
-    while (atomic_load(word) == value) pthread_cond_wait(&wait_condition, &wait_mutex);
-    pthread_mutex_unlock(&wait_mutex);
-}
-
-static void wake_all(_Atomic uint32_t *word) {
-    (void)word;
-    pthread_mutex_lock(&wait_mutex);
-    pthread_cond_broadcast(&wait_condition);
-    pthread_mutex_unlock(&wait_mutex);
-}
-
-#endif
-
-static inline void relax(void) {
-#if defined(__x86_64__)
-    __builtin_ia32_pause();
-#elif defined(__aarch64__)
-    __asm__ volatile("yield");
-#endif
-}
-
-static uint64_t now_nanoseconds(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
-
-/// Spins until the word differs from `value`; false when the time for spinning is over.
-static bool spin_while(_Atomic uint32_t *word, uint32_t value) {
-    const uint64_t end = now_nanoseconds() + SPIN_NANOSECONDS;
-    do {
-        for (int i = 0; i < 16; i++) {
-            if (atomic_load_explicit(word, memory_order_acquire) != value) return true;
-            relax();
-        }
-    } while (now_nanoseconds() < end);
-    return false;
-}
 
 // MARK: Running
 

@@ -1,4 +1,5 @@
 import Basics
+import InstructionData
 import Jinja
 import Yams
 

@@ -1,7 +1,7 @@
 /// Reads expressions from the words of one tag, with Jinja's precedence.
 struct ExpressionParser {
-    private let tokens: [Token]
-    private var index = 0
+    let tokens: [Token]
+    var index = 0
     private var depth = 0
     private let template: String
     private let line: Int
@@ -15,9 +15,9 @@ struct ExpressionParser {
         if case .name(let name)? = tokens.first { keyword = name }
     }
 
-    private func failure(_ reason: String) -> JinjaError { JinjaError(template, line, reason) }
+    func failure(_ reason: String) -> JinjaError { JinjaError(template, line, reason) }
 
-    private var next: Token? { index < tokens.count ? tokens[index] : nil }
+    var next: Token? { index < tokens.count ? tokens[index] : nil }
 
     mutating func take(_ symbol: String) -> Bool {
         guard next == .symbol(symbol) else { return false }
@@ -176,7 +176,7 @@ struct ExpressionParser {
         return withFilters ? try filters(value) : value
     }
 
-    private mutating func primary() throws(JinjaError) -> Expression {
+    mutating func primary() throws(JinjaError) -> Expression {
         guard let token = next else { throw failure("an expression ends too early") }
         index += 1
         switch token {
@@ -238,102 +238,5 @@ struct ExpressionParser {
             }
         }
         return .dictionary(entries)
-    }
-
-    private mutating func postfix(_ value: Expression) throws(JinjaError) -> Expression {
-        var value = value
-        while true {
-            if take(".") {
-                if case .integer(let position)? = next {
-                    index += 1
-                    value = .item(value, .integer(position))
-                } else {
-                    value = .attribute(value, try name())
-                }
-            } else if take("[") {
-                value = try subscripted(value)
-            } else if next == .symbol("(") {
-                value = .call(value, try arguments())
-            } else {
-                return value
-            }
-        }
-    }
-
-    private mutating func subscripted(_ value: Expression) throws(JinjaError) -> Expression {
-        var bounds: [Expression?] = [nil]
-        var isSlice = false
-        while !take("]") {
-            if take(":") {
-                isSlice = true
-                bounds.append(nil)
-            } else {
-                bounds[bounds.count - 1] = try expression()
-                guard next == .symbol(":") || next == .symbol("]") else { throw failure("expected \"]\"") }
-            }
-        }
-        if isSlice, bounds.count <= 3 {
-            return .slice(value, bounds[0], bounds[1], bounds.count == 3 ? bounds[2] : nil)
-        }
-        guard !isSlice, let key = bounds[0] else { throw failure("a subscript is empty") }
-        return .item(value, key)
-    }
-
-    private mutating func arguments() throws(JinjaError) -> Arguments {
-        var result = Arguments()
-        try expect("(")
-        while !take(")") {
-            if case .name(let name)? = next, index + 1 < tokens.count, tokens[index + 1] == .symbol("=") {
-                index += 2
-                result.named.append((name, try expression()))
-            } else {
-                result.positional.append(try expression())
-            }
-            if !take(",") {
-                try expect(")")
-                break
-            }
-        }
-        return result
-    }
-
-    private mutating func filters(_ value: Expression) throws(JinjaError) -> Expression {
-        var value = value
-        while true {
-            if take("|") {
-                let name = try name()
-                value = .filter(value, name, next == .symbol("(") ? try arguments() : Arguments())
-            } else if take(name: "is") {
-                value = try test(value)
-            } else if next == .symbol("(") {
-                value = .call(value, try arguments())
-            } else {
-                return value
-            }
-        }
-    }
-
-    private mutating func test(_ value: Expression) throws(JinjaError) -> Expression {
-        let isNegated = take(name: "not")
-        let name = try name()
-        var parameters = Arguments()
-        switch next {
-        case .symbol("("): parameters = try arguments()
-        case .name("else"), .name("or"), .name("and"), .name("if"), .name("is"), .name("in"), .name("not"): break
-        case .name, .string, .integer, .number, .symbol("["), .symbol("{"):
-            parameters.positional = [try postfix(try primary())]
-        default: break
-        }
-        return .test(value, name, parameters, isNegated: isNegated)
-    }
-
-    /// `name(…) | name …`, as block filters write it.
-    mutating func filterChain() throws(JinjaError) -> [(String, Arguments)] {
-        var result: [(String, Arguments)] = []
-        repeat {
-            let name = try name()
-            result.append((name, next == .symbol("(") ? try arguments() : Arguments()))
-        } while take("|")
-        return result
     }
 }
