@@ -35,21 +35,25 @@ struct BlockArena: ~Copyable {
     /// What a block of `byteCount` bytes takes.
     static func size(of byteCount: Int) -> Int { (byteCount + granule - 1) / granule * granule }
 
-    /// A block from the lowest hole of the oldest region that holds it.
+    /// A block from the smallest hole that holds it, so that large ones stay whole; of equal ones the lowest of the oldest region.
     mutating func takeHole(_ size: Int) -> UnsafeMutableRawPointer? {
+        var best: (region: Int, index: Int, byteCount: Int)?
         for r in regions.indices {
-            guard let h = regions[r].holes.firstIndex(where: { $0.byteCount >= size }) else { continue }
-            let hole = regions[r].holes[h]
-            if hole.byteCount == size {
-                regions[r].holes.remove(at: h)
-            } else {
-                regions[r].holes[h].start += size
-                regions[r].holes[h].byteCount -= size
+            for (h, hole) in regions[r].holes.enumerated()
+            where hole.byteCount >= size && hole.byteCount < best?.byteCount ?? .max {
+                best = (r, h, hole.byteCount)
             }
-            if !hole.isClean { idle -= size }
-            return regions[r].base + hole.start
         }
-        return nil
+        guard let (r, h, byteCount) = best else { return nil }
+        let hole = regions[r].holes[h]
+        if byteCount == size {
+            regions[r].holes.remove(at: h)
+        } else {
+            regions[r].holes[h].start += size
+            regions[r].holes[h].byteCount -= size
+        }
+        if !hole.isClean { idle -= size }
+        return regions[r].base + hole.start
     }
 
     /// A block that takes fresh memory; nil when the operating system gives none.

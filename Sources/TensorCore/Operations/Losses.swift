@@ -1,7 +1,9 @@
 /// scale · Σ over labelled rows of −log softmax(hidden · headᵀ)[label].
 ///
 /// Logits never exist whole: only labelled rows are multiplied, a few hundred at a time, and each chunk's logits are turned into their
-/// gradient on the spot (softmax − onehot), from which the gradients of both factors follow while the chunk is in cache.
+/// gradient on the spot (softmax − onehot), from which the gradients of both factors follow while the chunk is in cache. Where
+/// there are fewer rows than columns of `hidden`, all logits are smaller than the head's gradient: they are kept instead of it, and
+/// it is formed last in the backward pass, when activations have gone.
 /// The result's own upstream gradient must be 1, so scaling is an argument.
 /// - Parameters:
 ///   - hidden: `[tokens, hidden]`.
@@ -23,6 +25,15 @@ public func crossEntropy(
     let states = backend.empty([rows.count, hidden.shape.columns])
     backend.gatherRows(hidden.matrix, indices: rowIndices, into: states.matrix, accumulate: false)
     let statesGradient = hidden.node == nil ? nil : backend.empty(states.shape)
+    let waits = rows.count < hidden.shape.columns
+    var waiting: [(logits: Tensor, states: Tensor)] = []
+    func formHeadGradient(_ logits: Tensor, _ states: Tensor) {
+        head.node?.accumulate {
+            backend.product(
+                logits.matrix, transposeA: true, states.matrix, transposeB: false, alpha: 1, bias: nil, into: $0.matrix,
+                accumulate: $1)
+        }
+    }
 
     for start in stride(from: 0, to: rows.count, by: chunkRows) {
         let range = start..<min(start + chunkRows, rows.count)
@@ -34,10 +45,10 @@ public func crossEntropy(
         backend.softmaxCrossEntropy(
             logits.matrix, labels: kept.rows(range), losses: losses.rows(range),
             gradientScale: wantsGradient ? scale : nil)
-        head.node?.accumulate {
-            backend.product(
-                logits.matrix, transposeA: true, chunk.matrix, transposeB: false, alpha: 1, bias: nil, into: $0.matrix,
-                accumulate: $1)
+        if waits && head.node != nil {
+            waiting.append((logits, chunk))
+        } else {
+            formHeadGradient(logits, chunk)
         }
         if let statesGradient {
             backend.product(
@@ -47,8 +58,16 @@ public func crossEntropy(
     }
     rowLosses?(losses)
     let node = hidden.node
-    return total(losses, scale: scale).recorded(from: [node, head.node]) { seed in
+    let last =
+        waiting.isEmpty
+        ? nil
+        : GraphNode(shape: [], backend: backend, inputs: [head.node!]) { _ in
+            for (logits, states) in waiting { formHeadGradient(logits, states) }
+        }
+    // The walk takes the last input first, with all that is behind it.
+    return total(losses, scale: scale).recorded(from: [last ?? head.node, node]) { seed in
         requireUnitSeed(seed)
+        last?.accept(seed)
         guard let node, let statesGradient else { return }
         node.accumulate { destination, accumulates in
             if !accumulates { backend.fill(destination, 0) }

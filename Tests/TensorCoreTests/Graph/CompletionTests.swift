@@ -52,6 +52,36 @@ import Testing
         #expect(log.entries.map(\.name) == ["third", "second", "first"])
     }
 
+    /// Fewer labelled rows than columns: logits are kept in place of the head's gradient, which is formed when all else is done.
+    @Test(arguments: [3, 6])
+    func aHeadOfFewRowsCompletesLast(_ rows: Int) {
+        let log = Log()
+        var numbers = NumberStream(seed: 3)
+        func matrix(_ name: String, _ shape: Shape) -> Parameter {
+            let parameter = Parameter(numbers.tensor(shape, on: backend), decays: false)
+            parameter.onGradientComplete = { log.entries.append((name, $0.gradient?.floats ?? [])) }
+            return parameter
+        }
+        let (weight, head) = (matrix("weight", [4, 4]), matrix("head", [7, 4]))
+        let hidden = linear(numbers.tensor([6, 4], on: backend), weight: weight.tensor)
+        let labels = (0..<6).map { Int32($0 < rows ? $0 : -1) }
+        // Chunks of two rows: several of them wait.
+        crossEntropy(hidden, head: head.tensor, labels: labels, chunkRows: 2).backward()
+        if rows < 4 {
+            #expect(log.entries.map(\.name) == ["weight", "head"])
+        } else {
+            #expect(log.entries.count == 2)
+        }
+
+        // The same gradients as of logits that exist whole.
+        let labelled = gatherRows(
+            linear(hidden.detached, weight: head.tensor), indices: Tensor((0..<Int32(rows)).map { $0 }, on: backend))
+        head.clearGradient()
+        crossEntropy(logits: labelled, labels: (0..<Int32(rows)).map { $0 }).backward()
+        expectClose(
+            log.entries.first { $0.name == "head" }?.gradient ?? [], head.gradient?.floats ?? [], .gradient, "head")
+    }
+
     /// A parameter inside a recomputed block and outside of it.
     @Test func firesOnceAroundRecomputation() {
         let log = Log()
