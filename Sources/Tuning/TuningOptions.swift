@@ -19,6 +19,13 @@ public protocol TuningOptions {
 }
 
 extension TuningOptions {
+    /// Tokens that stand in front of every sequence; more than any sequence has are a fault.
+    func virtualTokens(or fallback: Int) -> Int {
+        let tokens = int("tokens", minimum: 1) ?? fallback
+        if tokens > 65_536 { fault("\(tokens) is more than 65536", fix: "take 5 to 100", key: "tokens") }
+        return min(tokens, 65_536)
+    }
+
     /// One of several words.
     func choice(_ key: String, _ words: [String], _ fallback: String) -> String {
         guard let word = string(key) else { return fallback }

@@ -70,7 +70,7 @@ struct RecipeTests {
         "epochs=1e300", "epochs=.nan", "epochs=-1", "steps=9223372036854775807", "augment.shift=9223372036854775807",
         "learning_rate.peak=.nan", "learning_rate.warmup=1.5", "picture_cache_mb=9223372036854775807",
         "max_tokens=9223372036854775807", "optimizer={name: galore, rank: 9223372036854775807}",
-        "cache_features_gb=9223372036854775807",
+        "cache_features_gb=9223372036854775807", "tune={language: {method: prompt, tokens: 2147483647}}",
     ])
     func numbersOutOfRangeAreFaults(override: String) throws {
         let found = faults(text, ["stages.instruct.\(override)"])

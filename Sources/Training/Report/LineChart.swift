@@ -73,7 +73,8 @@ struct LineChart {
         }
         let ticks =
             isLogarithmicAcross
-            ? Set(points.map(\.x)).sorted() : (0...4).map { firstX + (lastX - firstX) * Double($0) / 4 }
+            ? Set(points.map(\.x)).sorted()
+            : Set((0...4).map { (firstX + (lastX - firstX) * Double($0) / 4).rounded() }).sorted()
         for at in ticks {
             parts.append(
                 "<text x=\"\(short(x(at)))\" y=\"\(height - bottom + 16)\" class=\"tick\" text-anchor=\"\(at == lastX ? "end" : "middle")\">\(Int(at))</text>"

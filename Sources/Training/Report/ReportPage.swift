@@ -24,7 +24,7 @@ enum ReportPage {
 
     private static let style = """
         :root { --chart: 420px; } h1 { margin-bottom: 0; } h2 { margin-top: 2rem; border-bottom: 1px solid var(--line); }
-        th, td { text-align: right; } td { white-space: nowrap; } th:first-child, td:first-child { text-align: left; }
+        th, td { text-align: right; overflow-wrap: normal; } td { white-space: nowrap; } th:first-child, td:first-child { text-align: left; }
         .wide { overflow-x: auto; } figure { max-width: 640px; } .grid { stroke: var(--line); }
         .legend { font-size: 12px; } .curve { fill: none; stroke-width: 1.5; }
         .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: .8rem; }

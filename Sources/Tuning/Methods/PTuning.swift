@@ -17,7 +17,7 @@ public struct PTuning: TuningMethod {
 
     /// Reads its options.
     public init(_ options: any TuningOptions) {
-        tokens = options.int("tokens", minimum: 1) ?? 20
+        tokens = options.virtualTokens(or: 20)
         hidden = options.int("hidden", minimum: 1) ?? 128
     }
     /// This many tokens.

@@ -12,7 +12,7 @@ public struct PrefixTuning: TuningMethod {
     public var tokens: Int
 
     /// Reads its options.
-    public init(_ options: any TuningOptions) { tokens = options.int("tokens", minimum: 1) ?? 20 }
+    public init(_ options: any TuningOptions) { tokens = options.virtualTokens(or: 20) }
     /// This many tokens.
     public init(tokens: Int) { self.tokens = tokens }
     /// Its options, as they are read.

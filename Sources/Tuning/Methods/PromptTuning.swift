@@ -17,7 +17,7 @@ public struct PromptTuning: TuningMethod {
 
     /// Reads its options.
     public init(_ options: any TuningOptions) {
-        tokens = options.int("tokens", minimum: 1) ?? 20
+        tokens = options.virtualTokens(or: 20)
         text = options.string("text")
         initialization = options.choice(
             "init", ["random", "vocabulary", "text"], text == nil ? "vocabulary" : "text")
