@@ -128,7 +128,9 @@ static void decode(vitrail_pool *pool, attention_args *args) {
     args->partials = vitrail_scratch(pool, sizeof(float) * (size_t)(partial + 1));
     // A short cache is not worth the other threads.
     vitrail_pool *team = keys * layout->query_heads * layout->width < VITRAIL_GRAIN ? NULL : pool;
-    vitrail_pool_run_dynamic(team, vitrail_kernels()->attention_decode, args, (int)unit_count);
+    const size_t bytes = (size_t)(args->key.rows * args->key.stride) * (args->key.is_bfloat16 ? 2 : 4);
+    vitrail_pool_run_reading(
+        team, vitrail_kernels()->attention_decode, args, (int)unit_count, args->key.data, bytes);
     // Joining is next to nothing, and so not worth a second wait for the others.
     vitrail_pool_run(
         partial < VITRAIL_GRAIN ? NULL : team, vitrail_kernels()->attention_combine, args,

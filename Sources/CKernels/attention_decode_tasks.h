@@ -25,13 +25,20 @@ INLINE void widen_keys(
     }
 }
 
-/// Asks for a head's part of 16 keys and their values.
-INLINE void ahead_of_keys(const attention_args *a, ptrdiff_t key, ptrdiff_t head) {
+/// A head of a chunk of keys; `segment` is negative for none.
+typedef struct attention_chunk {
+    ptrdiff_t segment, key, head;
+} attention_chunk;
+
+/// Asks for a head's part of keys [from, from + 16) of a chunk and their values.
+INLINE void ahead_of_keys(const attention_args *a, const attention_chunk *chunk, ptrdiff_t from) {
     const vitrail_attention_layout *layout = a->layout;
     const ptrdiff_t bytes = layout->width * (a->key.is_bfloat16 ? 2 : 4);
-    for (ptrdiff_t i = 0; i < 16; i++) {
-        const char *k = (const char *)head_at(a->key, key + i, head, layout->width).data;
-        const char *v = (const char *)head_at(a->value, key + i, head, layout->width).data;
+    const ptrdiff_t first = chunk->key + from, left = layout->key_counts[chunk->segment] - first;
+    for (ptrdiff_t i = 0; i < (left < 16 ? left : 16); i++) {
+        const ptrdiff_t row = layout->key_starts[chunk->segment] + first + i;
+        const char *k = (const char *)head_at(a->key, row, chunk->head, layout->width).data;
+        const char *v = (const char *)head_at(a->value, row, chunk->head, layout->width).data;
         for (ptrdiff_t byte = 0; byte < bytes; byte += 64) {
             __builtin_prefetch(k + byte);
             __builtin_prefetch(v + byte);
@@ -40,9 +47,10 @@ INLINE void ahead_of_keys(const attention_args *a, ptrdiff_t key, ptrdiff_t head
 }
 
 /// A chunk of keys of one segment and head: for each query and head of the group a maximum, a sum and `width` values, the rows
-/// of `partial`. What head `next` reads is asked for on the way.
+/// of `partial`. What `next` reads is asked for on the way.
 INLINE void decode_chunk(
-    const attention_args *a, const attention_unit *unit, const attention_view *view, ptrdiff_t next, float *partial) {
+    const attention_args *a, const attention_unit *unit, const attention_view *view, const attention_chunk *next,
+    float *partial) {
     const ptrdiff_t width = view->width, used = view->used, stride = attention_partial(a->layout);
     const ptrdiff_t rows = view->queries * view->group, begin = (ptrdiff_t)unit->first * ATTENTION_DECODE_KEYS;
     const bool is_narrow = a->key.is_bfloat16;
@@ -74,7 +82,7 @@ INLINE void decode_chunk(
             for (ptrdiff_t j = 0; j < block.keys; j += 16) {
                 const void *key = head_at(a->key, view->key_row + k + j, view->head, a->layout->width).data;
                 const ptrdiff_t keys = block.keys - j < 16 ? block.keys - j : 16;
-                if (next >= 0 && keys == 16) ahead_of_keys(a, view->key_row + k + j, next);
+                if (next->segment >= 0) ahead_of_keys(a, next, k - begin + j);
                 if (is_narrow) widen_keys(key, a->key.stride, keys, used, wide, width);
                 for (ptrdiff_t r = 0; r < count; r++) {
                     v16f dots = dot_keys(
@@ -116,13 +124,19 @@ INLINE void decode_chunk(
 
 /// A part is a chunk of keys of one segment and some heads.
 static void attention_decode_task(void *context, int part, int parts) {
-    (void)parts;
     const attention_args *a = context;
-    const attention_unit *unit = &a->units[part];
+    const attention_unit *unit = &a->units[part], *after = part + 1 < parts ? unit + 1 : NULL;
     attention_view view = view_unit(a, unit);
     float *partial = a->partials + unit->partial;
     for (; view.head < unit->last; view.head++) {
-        decode_chunk(a, unit, &view, view.head + 1 < unit->last ? view.head + 1 : -1, partial);
+        attention_chunk next = {.segment = view.segment, .key = unit->first, .head = view.head + 1};
+        if (next.head == unit->last && after) {
+            next = (attention_chunk){.segment = after->segment, .key = after->first, .head = after->head};
+        } else if (next.head == unit->last) {
+            next.segment = -1;
+        }
+        next.key *= ATTENTION_DECODE_KEYS;
+        decode_chunk(a, unit, &view, &next, partial);
         partial += view.queries * view.group * attention_partial(a->layout);
     }
 }

@@ -142,8 +142,9 @@ bool vitrail_matvec(vitrail_pool *pool, const vitrail_matvec_args *args) {
         }
 #endif
     }
-    const int64_t parts = least(work.runs, 8 * (int64_t)vitrail_pool_threads(pool));
-    vitrail_pool_run_dynamic(pool, matvec_part, &work, (int)parts);
+    const int64_t parts = least(work.runs, 16 * (int64_t)vitrail_pool_threads(pool));
+    const size_t bytes = (size_t)(args->n * args->ldw) * (half ? sizeof(uint16_t) : sizeof(float));
+    vitrail_pool_run_reading(pool, matvec_part, &work, (int)parts, args->weights, bytes);
     vitrail_pool_return(pool, memory);
     return true;
 }

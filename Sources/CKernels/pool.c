@@ -25,6 +25,8 @@
 enum {
     CACHE_LINE = 64,
     SCRATCH_SLOTS = 16,
+    READINGS = 1024,          // blocks of memory whose followers are remembered, a power of two
+    AHEAD_BYTES = 256 << 10,  // that a thread asks for ahead: a part of its second-level cache
     HUGE_PAGE = 2 << 20,
 };
 
@@ -37,6 +39,18 @@ typedef struct {
     size_t bytes;
 } scratch_slot;
 
+/// Memory that a run read, and what the next such run read the last time.
+typedef struct {
+    const char *memory, *next;
+    size_t next_bytes;
+} reading;
+
+typedef enum { LISTS, DYNAMIC, RANGES } division;
+
+typedef struct {
+    _Alignas(CACHE_LINE) _Atomic uint64_t bounds;  // end << 32 | begin
+} part_range;
+
 struct vitrail_pool {
     int threads;
     bool pin;
@@ -48,7 +62,9 @@ struct vitrail_pool {
     vitrail_task task;
     void *context;
     int parts;
-    bool dynamic;
+    division division;
+    const char *ahead;        // read by the next such run, as far as is known
+    size_t ahead_bytes;
     vitrail_cpu_level level;  // the caller's limit of the instruction set
     _Atomic bool stop;
 
@@ -59,7 +75,10 @@ struct vitrail_pool {
     _Atomic bool caller_sleeps;
     _Alignas(CACHE_LINE) _Atomic int next;         // dynamic: next part
     _Alignas(CACHE_LINE) _Atomic uint8_t *claimed; // static: [threads], whether a thread's parts are taken
+    part_range *ranges;       // [threads], parts of each thread that nobody has taken
     scratch_slot scratch[SCRATCH_SLOTS];
+    reading *readings;        // [READINGS], by address
+    reading *last_reading;
 };
 
 typedef struct {
@@ -83,8 +102,33 @@ static void run_list(vitrail_pool *pool, int list) {
     for (int part = list; part < pool->parts; part += pool->threads) pool->task(pool->context, part, pool->parts);
 }
 
+/// Takes the first part of a range, or the last; -1 when none is left.
+static int take(part_range *range, bool is_first) {
+    uint64_t bounds = atomic_load_explicit(&range->bounds, memory_order_relaxed);
+    for (;;) {
+        const uint32_t begin = (uint32_t)bounds, end = (uint32_t)(bounds >> 32);
+        if (begin >= end) return -1;
+        const uint64_t left = is_first ? bounds + 1 : bounds - (1ull << 32);
+        if (atomic_compare_exchange_weak_explicit(
+                &range->bounds, &bounds, left, memory_order_relaxed, memory_order_relaxed)) {
+            return (int)(is_first ? begin : end - 1);
+        }
+    }
+}
+
+static void run_ranges(vitrail_pool *pool, int thread) {
+    for (int i = 0; i < pool->threads; i++) {
+        part_range *range = &pool->ranges[(thread + i) % pool->threads];
+        for (int part; (part = take(range, i == 0)) >= 0;) pool->task(pool->context, part, pool->parts);
+    }
+}
+
 static void work(vitrail_pool *pool, int thread) {
-    if (pool->dynamic) {
+    if (pool->division == RANGES) {
+        run_ranges(pool, thread);
+        return;
+    }
+    if (pool->division == DYNAMIC) {
         for (;;) {
             const int part = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
             if (part >= pool->parts) return;
@@ -114,6 +158,29 @@ static void leave(vitrail_pool *pool) {
     if ((gate & GATE_CLOSED) && (gate & GATE_COUNT) == 0) {
         atomic_store(&pool->done, (uint32_t)(gate >> 32));
         if (atomic_load(&pool->caller_sleeps)) wake_all(&pool->done);
+    }
+}
+
+/// Notes that `memory` is read now, after what was read last, and finds what will be read next.
+static void follow(vitrail_pool *pool, const char *memory, size_t bytes) {
+    if (pool->last_reading) {
+        pool->last_reading->next = memory;
+        pool->last_reading->next_bytes = bytes;
+    }
+    reading *entry = &pool->readings[((uintptr_t)memory >> 6) * 0x9e3779b97f4a7c15ull >> 32 & (READINGS - 1)];
+    if (entry->memory != memory) *entry = (reading){.memory = memory};
+    pool->last_reading = entry;
+    pool->ahead = entry->next;
+    pool->ahead_bytes = entry->next ? entry->next_bytes : 0;
+}
+
+/// Asks for the beginning of a thread's share of memory until the next run opens. Asking does no harm where the memory is gone.
+static void look_ahead(vitrail_pool *pool, int thread, uint32_t run, const char *memory, size_t bytes) {
+    const size_t share = bytes / (size_t)pool->threads, start = share * (size_t)thread;
+    const size_t end = start + (share < AHEAD_BYTES ? share : AHEAD_BYTES);
+    for (size_t byte = start; byte < end; byte += 4 * CACHE_LINE) {
+        if (atomic_load_explicit(&pool->run, memory_order_relaxed) != run) return;
+        for (int line = 0; line < 4; line++) __builtin_prefetch(memory + byte + line * CACHE_LINE, 0, 2);
     }
 }
 
@@ -161,7 +228,10 @@ static void *worker(void *argument) {
         if (join(pool)) {
             vitrail_cpu_limit_thread(pool->level);
             work(pool, start.thread);
+            const char *ahead = pool->ahead;
+            const size_t bytes = pool->ahead_bytes;
             leave(pool);
+            look_ahead(pool, start.thread, seen, ahead, bytes);
         }
     }
 }
@@ -175,7 +245,9 @@ static void run_inline(vitrail_task task, void *context, int parts) {
     current_thread = outer;
 }
 
-static void run(vitrail_pool *pool, vitrail_task task, void *context, int parts, bool dynamic) {
+static void run(
+    vitrail_pool *pool, vitrail_task task, void *context, int parts, division division, const void *memory,
+    size_t bytes) {
     if (parts < 1) return;
     if (!pool || pool->threads == 1 || parts == 1 || run_depth > 0
         || pool->fork_generation != atomic_load_explicit(&fork_generation, memory_order_relaxed)
@@ -186,9 +258,16 @@ static void run(vitrail_pool *pool, vitrail_task task, void *context, int parts,
     pool->task = task;
     pool->context = context;
     pool->parts = parts;
-    pool->dynamic = dynamic;
+    pool->division = division;
     pool->level = vitrail_cpu();
-    if (dynamic) {
+    pool->ahead_bytes = 0;
+    if (division == RANGES) {
+        follow(pool, memory, bytes);
+        for (int i = 0; i < pool->threads; i++) {
+            const uint64_t begin = (uint64_t)parts * i / pool->threads, end = (uint64_t)parts * (i + 1) / pool->threads;
+            atomic_store_explicit(&pool->ranges[i].bounds, end << 32 | begin, memory_order_relaxed);
+        }
+    } else if (division == DYNAMIC) {
         atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
     } else {
         for (int i = 0; i < pool->threads; i++) atomic_store_explicit(&pool->claimed[i], 0, memory_order_relaxed);
@@ -219,11 +298,16 @@ static void run(vitrail_pool *pool, vitrail_task task, void *context, int parts,
 }
 
 void vitrail_pool_run(vitrail_pool *pool, vitrail_task task, void *context, int parts) {
-    run(pool, task, context, parts, false);
+    run(pool, task, context, parts, LISTS, NULL, 0);
 }
 
 void vitrail_pool_run_dynamic(vitrail_pool *pool, vitrail_task task, void *context, int parts) {
-    run(pool, task, context, parts, true);
+    run(pool, task, context, parts, DYNAMIC, NULL, 0);
+}
+
+void vitrail_pool_run_reading(
+    vitrail_pool *pool, vitrail_task task, void *context, int parts, const void *memory, size_t bytes) {
+    run(pool, task, context, parts, RANGES, memory, bytes);
 }
 
 int vitrail_pool_thread(void) { return current_thread; }
@@ -231,6 +315,14 @@ int vitrail_pool_thread(void) { return current_thread; }
 int vitrail_pool_threads(const vitrail_pool *pool) { return pool ? pool->threads : 1; }
 
 // MARK: Life
+
+static void release(vitrail_pool *pool) {
+    free(pool->handles);
+    free((void *)pool->claimed);
+    free(pool->readings);
+    free(pool->ranges);
+    free(pool);
+}
 
 vitrail_pool *vitrail_pool_create(int threads, bool pin) {
     pthread_once(&fork_once, register_fork_handler);
@@ -246,10 +338,10 @@ vitrail_pool *vitrail_pool_create(int threads, bool pin) {
     atomic_store(&pool->gate, GATE_CLOSED);
     pool->handles = calloc((size_t)threads, sizeof(pthread_t));
     pool->claimed = calloc((size_t)threads, 1);
-    if (!pool->handles || !pool->claimed) {
-        free(pool->handles);
-        free((void *)pool->claimed);
-        free(pool);
+    pool->readings = calloc(READINGS, sizeof(reading));
+    pool->ranges = aligned_alloc(CACHE_LINE, (size_t)threads * sizeof(part_range));
+    if (!pool->handles || !pool->claimed || !pool->readings || !pool->ranges) {
+        release(pool);
         return NULL;
     }
     // Signals belong to the program's own threads.
@@ -280,9 +372,7 @@ void vitrail_pool_destroy(vitrail_pool *pool) {
         for (int i = 0; i < pool->threads - 1; i++) pthread_join(pool->handles[i], NULL);
     }
     for (int i = 0; i < SCRATCH_SLOTS; i++) free(pool->scratch[i].memory);
-    free(pool->handles);
-    free((void *)pool->claimed);
-    free(pool);
+    release(pool);
 }
 
 // MARK: Scratch memory

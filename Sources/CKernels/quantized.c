@@ -168,7 +168,9 @@ float vitrail_quantized_block(vitrail_weight_format format, const void *weights,
 // MARK: Products
 
 /// One row of x in 8 bits a value with a scale a block; x beyond k is zeros.
-static void quantize_row(const float *x, int64_t k, int8_t *values, float *scales, int32_t *sums) {
+static inline __attribute__((always_inline)) void quantize_row(
+    const float *x, int64_t k, int8_t *values, float *scales, int32_t *sums) {
+#pragma clang fp contract(off)  // equal bits on every instruction set
     for (int64_t block = 0; block < blocks_of(k); block++, values += QUANT_TERMS) {
         float part[QUANT_TERMS];
         const int64_t start = block * QUANT_TERMS, count = least(QUANT_TERMS, k - start);
@@ -196,6 +198,26 @@ static void quantize_row(const float *x, int64_t k, int8_t *values, float *scale
         scales[block] = magnitude / 127;
         sums[block] = sum;
     }
+}
+
+/// The same loops for wider registers.
+typedef void (*row_quantizer)(const float *x, int64_t k, int8_t *values, float *scales, int32_t *sums);
+#define DEFINE_QUANTIZER(name, target)                                                                   \
+    target static void name(const float *x, int64_t k, int8_t *values, float *scales, int32_t *sums) {   \
+        quantize_row(x, k, values, scales, sums);                                                        \
+    }
+DEFINE_QUANTIZER(quantize_row_plain, )
+#if PRODUCT_X86
+DEFINE_QUANTIZER(quantize_row_avx2, TARGET_AVX2)
+DEFINE_QUANTIZER(quantize_row_avx512, TARGET_AVX512)
+#endif
+
+static row_quantizer quantizer_in_use(void) {
+#if PRODUCT_X86
+    if (vitrail_cpu() >= VITRAIL_CPU_AVX512) return quantize_row_avx512;
+    if (vitrail_cpu() >= VITRAIL_CPU_AVX2) return quantize_row_avx2;
+#endif
+    return quantize_row_plain;
 }
 
 typedef struct {
@@ -234,14 +256,15 @@ static void multiply_part(void *context, int part, int parts) {
 typedef struct {
     const vitrail_matvec_args *args;
     const quantized_row *rows;
+    row_quantizer quantize;
 } row_quantization;
 
 static void quantize_rows_part(void *context, int part, int parts) {
     const row_quantization *work = context;
     for (int64_t i = work->args->m * part / parts; i < work->args->m * (part + 1) / parts; i++) {
         const quantized_row *row = work->rows + i;
-        quantize_row(work->args->x + i * work->args->ldx, work->args->k, (int8_t *)row->values, (float *)row->scales,
-                     (int32_t *)row->sums);
+        work->quantize(work->args->x + i * work->args->ldx, work->args->k, (int8_t *)row->values,
+                       (float *)row->scales, (int32_t *)row->sums);
     }
 }
 
@@ -258,7 +281,7 @@ bool matvec_quantized(vitrail_pool *pool, const vitrail_matvec_args *args) {
         rows[i].scales = (float *)(next + blocks * QUANT_TERMS);
         rows[i].sums = (int32_t *)(rows[i].scales + blocks);
     }
-    row_quantization preparation = {args, rows};
+    row_quantization preparation = {args, rows, quantizer_in_use()};
     vitrail_pool_run(pool, quantize_rows_part, &preparation, args->m < 8 ? 1 : vitrail_pool_threads(pool));
     quantized_product product = {
         .args = args,
@@ -268,8 +291,9 @@ bool matvec_quantized(vitrail_pool *pool, const vitrail_matvec_args *args) {
         .groups = divide_up(args->n, QUANT_ROWS),
         .group_bytes = group_bytes(args->format, args->k),
     };
-    const int64_t parts = least(product.groups, 8 * (int64_t)vitrail_pool_threads(pool));
-    vitrail_pool_run_dynamic(pool, multiply_part, &product, (int)parts);
+    const int64_t parts = least(product.groups, 16 * (int64_t)vitrail_pool_threads(pool));
+    vitrail_pool_run_reading(
+        pool, multiply_part, &product, (int)parts, args->weights, (size_t)product.groups * product.group_bytes);
     vitrail_pool_return(pool, memory);
     return true;
 }

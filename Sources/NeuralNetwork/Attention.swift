@@ -102,9 +102,10 @@ public final class Attention: Module {
         if context.endsWithLastRows {
             return cache.attend(
                 qkv, queries: Tensor(segments.lastRows, on: x.backend), heads: heads,
-                segments: segments.withLastQueries, layer: layer)
+                segments: segments.withLastQueries, layer: layer, asFactor: output.takesFactors)
         }
-        return cache.attend(qkv, heads: heads, segments: segments, layer: layer)
+        return cache.attend(
+            qkv, heads: heads, segments: segments, layer: layer, asFactor: output.takesFactors)
     }
 
     /// Queries, keys and values side by side, `[tokens, queryColumns + 2 · keyValueColumns]`.

@@ -97,13 +97,18 @@ public final class KeyValueCache {
     }
 
     /// Stores the new keys and values and attends over all of them with the queries of some rows, by default of all.
+    ///
+    /// - Parameter asFactor: whether only products read the result.
     func attend(
-        _ qkv: Tensor, queries: Tensor? = nil, heads: HeadLayout, segments: AttentionSegments, layer: Int
+        _ qkv: Tensor, queries: Tensor? = nil, heads: HeadLayout, segments: AttentionSegments, layer: Int,
+        asFactor: Bool
     ) -> Tensor {
         let backend = qkv.backend
         let (q, kv) = (heads.queryColumns, heads.keyValueColumns)
         let store = stored(qkv.matrix.columns(q..<q + 2 * kv), layer: layer, on: backend)
-        let y = backend.empty([segments.queryCount, q])
+        let shape: Shape = [segments.queryCount, q]
+        let isFactor = asFactor && backend.attentionTakesFactors && segments.window == nil
+        let y = backend.empty(shape, backend.resultType(of: shape, asFactor: isFactor))
         var query = qkv.matrix.columns(0..<q)
         if let queries {
             let own = backend.empty([segments.queryCount, q]).matrix

@@ -37,6 +37,13 @@ void vitrail_pool_run(vitrail_pool *pool, vitrail_task task, void *context, int 
 /// and for machines with other work. Give more parts than threads.
 void vitrail_pool_run_dynamic(vitrail_pool *pool, vitrail_task task, void *context, int parts);
 
+/// As `vitrail_pool_run_dynamic`, for parts that read `bytes` bytes of memory from end to end. A thread begins with its own share of
+/// the parts, parts * thread / threads ..., from the front, and then helps others from their backs. Once done, it asks for the
+/// beginning of its share of what was read next after this memory the last time: layers follow each other in the same order for
+/// every token, and memory would rest while small kernels run.
+void vitrail_pool_run_reading(
+    vitrail_pool *pool, vitrail_task task, void *context, int parts, const void *memory, size_t bytes);
+
 /// The calling thread's number inside the innermost run, 0 <= thread < threads; 0 outside of runs.
 /// For scratch memory only; results must not depend on it.
 int vitrail_pool_thread(void);

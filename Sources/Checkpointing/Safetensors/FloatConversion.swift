@@ -76,13 +76,20 @@ enum FloatConversion {
         let size = MemoryLayout<Bits>.size
         let count = bytes.count / size
         guard let base = bytes.baseAddress else { return nil }
-        // One step of the exponent more carries into the sign bit exactly when all its bits are set. Collecting that
-        // over a block without leaving early lets the compiler use vectors.
+        // One step of the exponent more carries into the sign bit exactly when all its bits are set, and no further, so
+        // several elements are looked at as one word.
         let step = exponent & (~exponent &+ 1)
-        let block = 4096
+        let (exponents, steps) = (repeated(exponent), repeated(step))
+        let (lanes, block) = (8 / size, 4096)
         for start in stride(from: 0, to: count, by: block) {
-            var found: Bits = 0
-            for index in start..<min(count, start + block) {
+            let end = min(count, start + block)
+            let whole = start + (end - start) / lanes * lanes
+            var words: UInt64 = 0
+            for index in stride(from: start, to: whole, by: lanes) {
+                words |= (base.loadUnaligned(fromByteOffset: index * size, as: UInt64.self) & exponents) &+ steps
+            }
+            var found: Bits = words & repeated(~(Bits.max >> 1)) == 0 ? 0 : ~0
+            for index in whole..<end {
                 found |= (base.loadUnaligned(fromByteOffset: index * size, as: Bits.self) & exponent) &+ step
             }
             if found.leadingZeroBitCount == 0 {
@@ -92,5 +99,10 @@ enum FloatConversion {
             }
         }
         return nil
+    }
+
+    /// The same bits in every lane of a word.
+    private static func repeated<Bits: FixedWidthInteger & UnsignedInteger>(_ bits: Bits) -> UInt64 {
+        stride(from: 0, to: 64, by: Bits.bitWidth).reduce(0) { $0 | UInt64(bits) << UInt64($1) }
     }
 }

@@ -57,5 +57,7 @@ public func activatedLinear(
 
 extension Backend {
     /// What a result is stored in: a few rows stay float32, since products stream weights past them.
-    func resultType(of shape: Shape, asFactor: Bool) -> DType { asFactor && shape.rows > 16 ? factorType : .float32 }
+    package func resultType(of shape: Shape, asFactor: Bool) -> DType {
+        asFactor && shape.rows > 16 ? factorType : .float32
+    }
 }

@@ -26,9 +26,10 @@ import Testing
         }
     }
 
-    /// Keys and values of a cache are bfloat16 where products round to it: few queries, many, windows, widths off the vectors.
+    /// Keys and values of a cache are bfloat16 where products round to it, and so are results that only products read: few
+    /// queries, many, windows, widths off the vectors.
     @Test(arguments: [1, 4], AttentionCase.all)
-    func keysInBFloat16(_ threads: Int, _ arrangement: AttentionCase) {
+    func keysAndResultsInBFloat16(_ threads: Int, _ arrangement: AttentionCase) {
         let (heads, segments) = (arrangement.heads, arrangement.segments)
         let (rows, q, kv) = (segments.queryCount, heads.queryColumns, heads.keyValueColumns)
         for (precision, tolerance) in [(ProductPrecision.float32, Tolerance.forward), (.bfloat16, .ofScale(8e-3))] {
@@ -41,8 +42,13 @@ import Testing
                 backend.attention(
                     query: query, key: cache.columns(0..<kv), value: cache.columns(kv + 3..<2 * kv + 3), heads: heads,
                     segments: segments, into: output, logSumExp: logSumExp)
+                let narrow = numbers.tensor([rows, q + 5], .bfloat16, on: backend)
+                backend.attention(
+                    query: query, key: cache.columns(0..<kv), value: cache.columns(kv + 3..<2 * kv + 3), heads: heads,
+                    segments: segments, into: narrow.matrix.columns(3..<q + 3), logSumExp: nil)
                 return [
                     ("output", output.surroundings, tolerance), ("log-sum-exp", logSumExp.floats, tolerance),
+                    ("narrow output", narrow.floats, .ofScale(8e-3)),
                 ]
             }
         }

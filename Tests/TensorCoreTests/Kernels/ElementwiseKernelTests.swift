@@ -88,7 +88,12 @@ import Testing
                 let upstream = numbers.window(rows, columns, on: backend)
                 let y = numbers.target(rows, columns, on: backend)
                 backend.gatedActivation(function, x, into: y)
-                var results: [KernelResult] = [("value", y.surroundings, .forward)]
+                let narrow = numbers.tensor([rows, 2 * columns + 3], .bfloat16, scale: 4, on: backend)
+                let z = numbers.target(rows, columns, on: backend)
+                backend.gatedActivation(function, narrow.matrix.columns(2..<2 + 2 * columns), into: z)
+                var results: [KernelResult] = [
+                    ("value", y.surroundings, .forward), ("value of bfloat16", z.surroundings, .forward),
+                ]
                 for accumulate in [false, true] {
                     let dx = numbers.target(rows, 2 * columns, accumulate: accumulate, on: backend)
                     backend.gatedActivationGradient(function, x, gradient: upstream, into: dx, accumulate: accumulate)

@@ -1,0 +1,33 @@
+import CKernels
+import Testing
+
+/// Parts of a run, whoever takes them.
+@Suite struct PoolTests {
+    /// Counts, for every part, how often it ran.
+    private static let count: vitrail_task = { context, part, parts in
+        let counts = context!.assumingMemoryBound(to: Int32.self)
+        counts[Int(part)] += part < parts ? 1 : 1000
+    }
+
+    @Test("every part of a run that reads memory is taken once", arguments: [1, 2, 3, 5])
+    func reading(threads: Int32) throws {
+        let pool = try #require(vitrail_pool_create(threads, false))
+        defer { vitrail_pool_destroy(pool) }
+        // More blocks than are remembered, in turn and out of turn: what follows a block is only ever asked for.
+        let memory = [UInt8](repeating: 1, count: 1 << 18)
+        var counts = [Int32](repeating: 0, count: 131)
+        memory.withUnsafeBytes { bytes in
+            for run in 0..<3000 {
+                let parts = [0, 1, 2, 3, 7, 130][run % 6]
+                let start = run * 64 % (1 << 17)
+                vitrail_pool_run_reading(
+                    run % 50 == 49 ? nil : pool, Self.count, &counts, Int32(parts), bytes.baseAddress! + start,
+                    run % 7 == 0 ? 0 : 1 << 16)
+            }
+        }
+        let expected = counts.indices.map { part in
+            Int32([0, 1, 2, 3, 7, 130].reduce(0) { $0 + (part < $1 ? 500 : 0) })
+        }
+        #expect(counts == expected)
+    }
+}
