@@ -83,7 +83,8 @@ struct ProcessorTests {
 
     @Test(arguments: [
         Refusal(
-            change: ["image_processor_type": "CLIPImageProcesor"], words: ["CLIPImageProcesor", "\"CLIPImageProcessor\""]),
+            change: ["image_processor_type": "CLIPImageProcesor"],
+            words: ["CLIPImageProcesor", "\"CLIPImageProcessor\""]),
         Refusal(change: ["resample": 9], words: ["\"resample\": 9"]),
         Refusal(change: ["size": ["longest_edge": 4]], words: ["\"size\"", "longest_edge"]),
         Refusal(change: ["size": ["shortest_edge": -1]], words: ["\"size\"", "-1"]),
