@@ -95,10 +95,14 @@ enum { A_TILE = 16 * BLOCK_TERMS, B_TILES = PANEL_COLUMNS * BLOCK_TERMS, B_STRID
 TARGET_AMX __attribute__((always_inline)) static inline void amx_terms(const bfloat16_tile *tile, bool two) {
     const uint16_t *a = tile->a, *b = tile->b, *a_second = a + tile->a_group;
     const ptrdiff_t stride = tile->a_stride, a_block = tile->a_block, ahead_step = tile->ahead_step;
-    const char *ahead = tile->ahead;
+    const char *ahead = tile->ahead, *ahead_second = tile->ahead_second;
     for (int64_t block = 0; block < tile->blocks; block++) {
-        for (ptrdiff_t line = 0; line < ahead_step; line += 64) __builtin_prefetch(ahead + line, 0, 2);
+        for (ptrdiff_t line = 0; line < ahead_step; line += 64) {
+            __builtin_prefetch(ahead + line, 0, 2);
+            __builtin_prefetch(ahead_second + line, 0, 2);
+        }
         ahead += ahead_step;
+        ahead_second += ahead_step;
         _tile_loadd(4, a, stride);
         _tile_loadd(6, b, B_STRIDE);
         _tile_loadd(7, b + PANEL_COLUMNS, B_STRIDE);
@@ -141,10 +145,14 @@ TARGET_AMX __attribute__((always_inline)) static inline void split_terms(const b
     const uint16_t *a = tile->a, *b = tile->b, *a_second = a + tile->a_group;
     LOAD_A(0);
     LOAD_B(2);
-    const char *ahead = tile->ahead;
+    const char *ahead = tile->ahead, *ahead_second = tile->ahead_second;
     for (int64_t block = 0; block < tile->blocks; block++) {
-        for (ptrdiff_t line = 0; line < tile->ahead_step; line += 64) __builtin_prefetch(ahead + line, 0, 2);
+        for (ptrdiff_t line = 0; line < tile->ahead_step; line += 64) {
+            __builtin_prefetch(ahead + line, 0, 2);
+            __builtin_prefetch(ahead_second + line, 0, 2);
+        }
         ahead += tile->ahead_step;
+        ahead_second += tile->ahead_step;
         MULTIPLY_THEN_B(1);
         MULTIPLY_THEN_A(1);
         MULTIPLY_THEN_B(0);

@@ -13,6 +13,8 @@ enum {
     LOCAL_BYTES = 768 << 10,        // of A that a unit packs for itself
     VISITED_ROWS = 256,             // of a unit that comes by its C more than once
     LEAST_ROWS = 64,                // of a unit, where there are enough
+    LEAST_LOCAL_ROWS = 128,         // that it packs for itself: all columns stream past them
+    LEAST_LOCAL_COLUMNS = 96,       // likewise
     SPLIT_ROWS = 64,                // the least shape whose float32 product is taken in parts
     SPLIT_TERMS = 48,
     LOCAL_EXTENT = 128,             // up to so many rows (columns), the other operand is packed by its unit
@@ -52,9 +54,11 @@ static void multiply_unit(const bfloat16_product *product, const bfloat16_operan
     const int64_t element = sizeof(uint16_t), panel_bytes = tile.blocks * panel_block(product) * element;
     // Rows stream past panels that stay in the cache, or panels past rows.
     const bool panels_stay = panels * panel_bytes <= UNIT_BYTES + panel_bytes * 4;
-    const bool rows_adjoin = operands->a_group == tile.blocks * group_block(product);
-    const ptrdiff_t row_step = divide_up(2 * group_block(product) * element, 64 * panels) * 64;
-    const ptrdiff_t panel_step = divide_up(panel_block(product) * element, 64 * pairs) * 64;
+    const bool rows_packed = operands->a_block == group_block(product);
+    const bool rows_ahead = rows_packed || operands->a_group == tile.blocks * group_block(product);
+    const ptrdiff_t row_step = divide_up(group_block(product) * element, 64 * panels) * 64;
+    const ptrdiff_t panel_step = divide_up(panel_block(product) * element / 2, 64 * pairs) * 64;
+    const ptrdiff_t half_panel = tile.blocks * panel_block(product) * element / 2;
     for (int64_t i = 0; i < pairs * panels; i++) {
         const int64_t pair = panels_stay ? i / panels : i % pairs, panel = panels_stay ? i % panels : i / pairs;
         const int64_t group = least(first_group + 2 * pair, last_group - 1), row = group * rows;
@@ -77,12 +81,14 @@ static void multiply_unit(const bfloat16_product *product, const bfloat16_operan
         tile.from = accumulate ? tile.c : args->addend ? args->addend + row * args->ld_addend + column : NULL;
         // What streams is asked for while what is here is multiplied; panels that stay, by the first rows.
         tile.ahead_step = 0;
-        if (panels_stay && pair > 0 && pair + 1 < pairs && rows_adjoin) {
+        if (panels_stay && pair > 0 && pair + 1 < pairs && rows_ahead) {
             tile.ahead_step = row_step;
             tile.ahead = (const char *)(tile.a + taken * operands->a_group) + panel * row_step * tile.blocks;
+            tile.ahead_second = tile.ahead + operands->a_group * element;
         } else if (panel + 1 < panels && (!panels_stay || pair == 0)) {
-            tile.ahead_step = panels_stay ? panel_block(product) * element : panel_step;
+            tile.ahead_step = panels_stay ? panel_block(product) * element / 2 : panel_step;
             tile.ahead = (const char *)(tile.b + operands->b_panel) + pair * tile.ahead_step * tile.blocks;
+            tile.ahead_second = tile.ahead + half_panel;
         }
         kernels->multiply(&tile);
     }
@@ -136,12 +142,13 @@ static void cut(bfloat16_product *product, int threads, bool share_a, bool share
     else if (depth < product->blocks && share_b) product->row_units = divide_up(product->groups * rows, VISITED_ROWS);
     if (threads == 1) return;
     const int64_t wanted = 4 * (int64_t)threads;
+    const bool few_rows = product->args->m <= LOCAL_EXTENT;
     while (product->row_units * product->column_units < wanted) {
         const int64_t tall = share_b ? product->groups / product->row_units * rows : 0;
         const int64_t wide = share_a ? product->panels / product->column_units * PANEL_COLUMNS : 0;
-        if (tall >= 2 * LEAST_ROWS && tall >= wide / 2) {
+        if (tall >= 2 * (share_a ? LEAST_ROWS : LEAST_LOCAL_ROWS) && tall >= wide / 2) {
             product->row_units = least(product->row_units * 2, product->groups);
-        } else if (wide >= 2 * PANEL_COLUMNS) {
+        } else if (wide >= 2 * (share_b || few_rows ? PANEL_COLUMNS : LEAST_LOCAL_COLUMNS)) {
             product->column_units = least(product->column_units * 2, product->panels);
         } else {
             break;
@@ -186,7 +193,11 @@ bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *arg
     product.direct_a = kernels->reads_rows && args->a_type == VITRAIL_BFLOAT16 && !args->transpose_a
                        && args->k % BLOCK_TERMS == 0 && args->lda % BLOCK_TERMS == 0 && (uintptr_t)args->a % 64 == 0;
     bool share_a = true, share_b = true;
-    if (!packed && (args->m <= LOCAL_EXTENT || (b_bytes > SHARED_BYTES && a_bytes <= b_bytes))) {
+    if (!packed && kernels->parts > 1) {
+        // Three parts take half as much again as what they came from: only the smaller operand's leave the core's cache.
+        share_b = b_bytes < a_bytes;
+        share_a = !share_b;
+    } else if (!packed && (args->m <= LOCAL_EXTENT || (b_bytes > SHARED_BYTES && a_bytes <= b_bytes))) {
         share_b = false;
     } else if (!product.direct_a) {
         // Rows are packed by their units where one unit takes all columns; terms that lie apart are better read at once.

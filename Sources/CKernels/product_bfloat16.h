@@ -31,8 +31,8 @@ typedef struct {
     const float *from;        // what is added to the sums, C itself to accumulate, or NULL
     ptrdiff_t from_stride;
     int rows, columns;        // of C, rows <= 2 groups' rows
-    const char *ahead;        // what is read soon from farther away; a kernel may ask for it,
-    ptrdiff_t ahead_step;     // so many bytes a block of terms; 0: nothing
+    const char *ahead, *ahead_second;  // what is read soon from farther away; a kernel may ask for it,
+    ptrdiff_t ahead_step;     // so many bytes of both a block of terms; 0: nothing
     bool activates, narrow;   // C = activation(...); C in bfloat16, rows `ldc` of its elements apart
     vitrail_activation_kind activation;
 } bfloat16_tile;
