@@ -51,6 +51,7 @@ INLINE void soften(
 
 static void unit_forward(const attention_args *a, const attention_unit *unit) {
     const view_of_unit view = look(a, unit, ATTENTION_AMX_ROWS);
+    rows_ahead ahead = ahead_of_unit(a, unit, false, 4 * (unit->last - unit->first));
     const ptrdiff_t width = view.width, heads = a->layout->query_heads, depth = blocks_of(width);
     const ptrdiff_t key_blocks = blocks_of(view.keys);
     char *scratch = (char *)(a->scratch + vitrail_pool_thread() * a->scratch_stride);
@@ -66,16 +67,19 @@ static void unit_forward(const attention_args *a, const attention_unit *unit) {
         int32_t seen[QUERIES] __attribute__((aligned(64)));
         const ptrdiff_t limit = see(a, &view, first, seen);
         pack_right_turned(query, head_at(a->query, row, head, width), count, width);
+        ask_ahead(&ahead);
         v16f maximum[2], sum[2], factor[2];
         for (int half = 0; half < 2; half++) maximum[half] = -__builtin_inff(), sum[half] = 0.0f;
         if (limit == 0) memset(turned, 0, sizeof(float) * (size_t)(depth * 32 * QUERIES));
         for (ptrdiff_t k = 0; k < limit; k += CHUNK) {
             const ptrdiff_t keys = lesser(CHUNK, limit - k), blocks = blocks_of(keys);
+            ask_ahead(&ahead);
             for (ptrdiff_t block = 0; block < blocks; block++)
                 multiply(
                     key + (k / 16 + 2 * block) * depth * GROUP, depth * GROUP, query, depth,
                     scores + block * 32 * QUERIES, QUERIES, false);
             for (int half = 0; half < 2; half++) {
+                ask_ahead(&ahead);
                 v16i lanes;
                 memcpy(&lanes, seen + 16 * half, sizeof lanes);
                 ptrdiff_t all_see = seen[16 * half];

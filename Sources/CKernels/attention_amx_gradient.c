@@ -87,6 +87,8 @@ static void prepare(const attention_args *a, const view_of_unit *view, ptrdiff_t
 // dK = scale · dSᵀ Q.
 static void unit_gradient(const attention_args *a, const attention_unit *unit) {
     const view_of_unit view = look(a, unit, ATTENTION_AMX_GRADIENT_ROWS);
+    const ptrdiff_t all_panels = lesser(PANELS, blocks_of(view.queries)) * (unit->last - unit->first);
+    rows_ahead ahead = ahead_of_unit(a, unit, true, all_panels * blocks_of(view.keys) / (a->layout->is_causal ? 2 : 1));
     const ptrdiff_t width = view.width, depth = blocks_of(width), key_blocks = blocks_of(view.keys);
     const ptrdiff_t packed = 2 * key_blocks * depth * GROUP, columns = depth * 32;
     char *scratch = (char *)(a->scratch + vitrail_pool_thread() * a->scratch_stride);
@@ -131,6 +133,7 @@ static void unit_gradient(const attention_args *a, const attention_unit *unit) {
             ptrdiff_t skipped = 0;
             while (skipped < panels && states[skipped].limit <= block * 32) skipped++;
             for (ptrdiff_t p = skipped; p < panels; p++) {
+                ask_ahead(&ahead);
                 multiply(
                     key + 2 * block * depth * GROUP, depth * GROUP, query + p * depth * PANEL, depth, scores, QUERIES, false);
                 multiply(

@@ -141,6 +141,67 @@ INLINE view_of_unit look(const attention_args *a, const attention_unit *unit, pt
     return view;
 }
 
+/// Rows that the next segment reads or writes, asked for a few at a time while this one computes. A head is a line or two of every
+/// row, far apart, which the processor's own prefetching does not see coming.
+typedef struct {
+    struct {
+        const char *start;
+        ptrdiff_t stride, bytes, rows;
+    } regions[8];
+    int count, current;
+    ptrdiff_t row, lines, step;  // lines in all, and that are asked for at once
+} rows_ahead;
+
+/// Adds share `part` of `parts` of `rows` rows, all heads.
+INLINE void add_ahead(
+    rows_ahead *ahead, vitrail_matrix m, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t part, ptrdiff_t parts) {
+    const ptrdiff_t element = m.is_bfloat16 ? 2 : 4, begin = rows * part / parts, count = rows * (part + 1) / parts - begin;
+    if (count == 0) return;
+    ahead->regions[ahead->count].start = (const char *)matrix_at(m, row + begin, 0).data;
+    ahead->regions[ahead->count].stride = m.stride * element;
+    ahead->regions[ahead->count].bytes = columns * element;
+    ahead->regions[ahead->count++].rows = count;
+    ahead->lines += count * (columns * element / 64 + 1);
+}
+
+/// Asks for the next lines.
+INLINE void ask_ahead(rows_ahead *ahead) {
+    for (ptrdiff_t lines = 0; lines < ahead->step && ahead->current < ahead->count;) {
+        const ptrdiff_t bytes = ahead->regions[ahead->current].bytes;
+        const char *row = ahead->regions[ahead->current].start + ahead->row * ahead->regions[ahead->current].stride;
+        for (ptrdiff_t byte = 0; byte < bytes; byte += 64) __builtin_prefetch(row + byte, 0, 2);
+        lines += bytes / 64 + 1;
+        if (++ahead->row < ahead->regions[ahead->current].rows) continue;
+        ahead->row = 0;
+        ahead->current++;
+    }
+}
+
+/// A unit's share of what the next segment reads and writes, in `steps` steps.
+INLINE rows_ahead ahead_of_unit(const attention_args *a, const attention_unit *unit, bool gradient, ptrdiff_t steps) {
+    const vitrail_attention_layout *layout = a->layout;
+    rows_ahead ahead = {.count = 0};
+    const ptrdiff_t segment = unit->segment + 1;
+    if (segment >= layout->segments) return ahead;
+    // Units of a segment lie next to each other, all splits of a head after those of the one before.
+    const ptrdiff_t units = layout->key_value_heads * a->splits, part = (unit - a->units) % units;
+    const ptrdiff_t row = layout->query_offsets[segment], rows = layout->query_offsets[segment + 1] - row;
+    const ptrdiff_t key_row = layout->key_starts[segment], keys = layout->key_counts[segment];
+    const ptrdiff_t columns = layout->query_heads * layout->width, key_columns = layout->key_value_heads * layout->width;
+    add_ahead(&ahead, a->key, key_row, keys, key_columns, part, units);
+    add_ahead(&ahead, a->value, key_row, keys, key_columns, part, units);
+    add_ahead(&ahead, a->query, row, rows, columns, part, units);
+    add_ahead(&ahead, a->destination, row, rows, columns, part, units);
+    if (gradient) {
+        add_ahead(&ahead, a->gradient, row, rows, columns, part, units);
+        add_ahead(&ahead, a->into_query, row, rows, columns, part, units);
+        add_ahead(&ahead, a->into_key, key_row, keys, key_columns, part, units);
+        add_ahead(&ahead, a->into_value, key_row, keys, key_columns, part, units);
+    }
+    ahead.step = ahead.lines / (steps < 1 ? 1 : steps) + 1;
+    return ahead;
+}
+
 /// How many keys each of 32 queries from `first` on sees, 0 beyond the last query; returns the most.
 INLINE ptrdiff_t see(const attention_args *a, const view_of_unit *view, ptrdiff_t first, int32_t seen[QUERIES]) {
     ptrdiff_t most = 0;

@@ -1,4 +1,5 @@
 // Loops of elementwise.c. Destinations may be a source's own memory, element for element.
+// Arguments are copied where a loop stores: the compiler would read them again after every store.
 
 /// Element `index` and those after it of a matrix of either type.
 INLINE v16f load_at(const vitrail_matrix *m, ptrdiff_t index, ptrdiff_t n) {
@@ -8,6 +9,9 @@ INLINE v16f load_at(const vitrail_matrix *m, ptrdiff_t index, ptrdiff_t n) {
 INLINE void store_at(const vitrail_matrix *m, ptrdiff_t index, v16f v, ptrdiff_t n) {
     store_either(m->data, m->is_bfloat16, index, v, n);
 }
+
+INLINE void read_ahead(const vitrail_matrix *m, ptrdiff_t index) { ahead_of_read(m->data, m->is_bfloat16, index); }
+INLINE void write_ahead(const vitrail_matrix *m, ptrdiff_t index) { ahead_of_write(m->data, m->is_bfloat16, index); }
 
 static void fill_task(void *context, int part, int parts) {
     const elementwise_args *a = context;
@@ -22,8 +26,12 @@ static void add_task(void *context, int part, int parts) {
     float *destination = a->destination;
     ptrdiff_t begin, end;
     vitrail_share(a->count, 16, part, parts, &begin, &end);
-#pragma clang loop vectorize(assume_safety) interleave_count(4)
-    for (ptrdiff_t i = begin; i < end; i++) destination[i] = x[i] + y[i];
+    EACH16(i, n, begin, end) {
+        ahead_of_read(x, false, i);
+        ahead_of_read(y, false, i);
+        ahead_of_write(destination, false, i);
+        store_n(destination + i, load_n(x + i, n) + load_n(y + i, n), n);
+    }
 }
 
 static void scale_task(void *context, int part, int parts) {
@@ -76,18 +84,20 @@ static void scale_columns_task(void *context, int part, int parts) {
 
 /// Sums a share of the rows into partials[part]; eight rows at a time so that the sums stay in registers longer.
 static void sum_rows_task(void *context, int part, int parts) {
-    const rows_args *a = context;
-    ptrdiff_t begin, end, columns = a->x.columns;
-    vitrail_share(a->x.rows, 1, part, parts, &begin, &end);
-    float *sums = a->partials + part * columns;
+    const rows_args a = *(const rows_args *)context;
+    ptrdiff_t begin, end, columns = a.x.columns;
+    vitrail_share(a.x.rows, 1, part, parts, &begin, &end);
+    float *sums = a.partials + part * columns;
     memset(sums, 0, sizeof(float) * (size_t)columns);
     for (ptrdiff_t r = begin; r < end; r += 8) {
         ptrdiff_t last = r + 8 < end ? r + 8 : end;
         EACH16(c, n, 0, columns) {
             v16f sum = load_n(sums + c, n);
             for (ptrdiff_t s = r; s < last; s++) {
-                v16f x = load_at(&a->x, s * a->x.stride + c, n);
-                sum += a->y.data ? x * load_at(&a->y, s * a->y.stride + c, n) : x;
+                const ptrdiff_t index = s * a.x.stride + c;
+                v16f x = load_at(&a.x, index, n);
+                read_ahead(&a.x, index);
+                sum += a.y.data ? x * load_at(&a.y, s * a.y.stride + c, n) : x;
             }
             store_n(sums + c, sum, n);
         }
@@ -95,65 +105,81 @@ static void sum_rows_task(void *context, int part, int parts) {
 }
 
 static void activation_task(void *context, int part, int parts) {
-    const rows_args *a = context;
+    const rows_args a = *(const rows_args *)context;
     ptrdiff_t begin, end;
-    vitrail_share(a->x.rows * a->x.columns, 16, part, parts, &begin, &end);
+    vitrail_share(a.x.rows * a.x.columns, 16, part, parts, &begin, &end);
 #define ACTIVATION_LOOP(function)                                                                                      \
-    EACH16(i, n, begin, end) store_at(&a->destination, i, activate16(function, load_at(&a->x, i, n), NULL), n)
-    FOR_ACTIVATION(a->function, ACTIVATION_LOOP)
+    EACH16(i, n, begin, end) {                                                                                         \
+        read_ahead(&a.x, i);                                                                                           \
+        write_ahead(&a.destination, i);                                                                                \
+        store_at(&a.destination, i, activate16(function, load_at(&a.x, i, n), NULL), n);                               \
+    }
+    FOR_ACTIVATION(a.function, ACTIVATION_LOOP)
 }
 
 static void activation_gradient_task(void *context, int part, int parts) {
-    const rows_args *a = context;
+    const rows_args a = *(const rows_args *)context;
     ptrdiff_t begin, end;
-    vitrail_share(a->x.rows * a->x.columns, 16, part, parts, &begin, &end);
+    vitrail_share(a.x.rows * a.x.columns, 16, part, parts, &begin, &end);
 #define ACTIVATION_GRADIENT_LOOP(function)                                                                             \
     EACH16(i, n, begin, end) {                                                                                         \
         v16f slope;                                                                                                    \
-        activate16(function, load_at(&a->x, i, n), &slope);                                                            \
-        v16f result = slope * load_at(&a->y, i, n);                                                                    \
-        if (a->accumulate) result += load_at(&a->destination, i, n);                                                   \
-        store_at(&a->destination, i, result, n);                                                                       \
+        read_ahead(&a.x, i);                                                                                           \
+        read_ahead(&a.y, i);                                                                                           \
+        write_ahead(&a.destination, i);                                                                                \
+        activate16(function, load_at(&a.x, i, n), &slope);                                                             \
+        v16f result = slope * load_at(&a.y, i, n);                                                                     \
+        if (a.accumulate) result += load_at(&a.destination, i, n);                                                     \
+        store_at(&a.destination, i, result, n);                                                                        \
     }
-    FOR_ACTIVATION(a->function, ACTIVATION_GRADIENT_LOOP)
+    FOR_ACTIVATION(a.function, ACTIVATION_GRADIENT_LOOP)
 }
 
 static void gated_activation_task(void *context, int part, int parts) {
-    const rows_args *a = context;
-    ptrdiff_t begin, end, columns = a->destination.columns;
-    vitrail_share(a->destination.rows, 1, part, parts, &begin, &end);
+    const rows_args a = *(const rows_args *)context;
+    ptrdiff_t begin, end, columns = a.destination.columns;
+    vitrail_share(a.destination.rows, 1, part, parts, &begin, &end);
 #define GATED_LOOP(function)                                                                                           \
     for (ptrdiff_t r = begin; r < end; r++) {                                                                          \
-        const ptrdiff_t gate = r * a->x.stride, up = gate + columns, to = r * a->destination.stride;                   \
-        EACH16(c, n, 0, columns)                                                                                       \
-        store_at(                                                                                                      \
-            &a->destination, to + c,                                                                                   \
-            activate16(function, load_at(&a->x, gate + c, n), NULL) * load_at(&a->x, up + c, n), n);                   \
+        const ptrdiff_t gate = r * a.x.stride, up = gate + columns, to = r * a.destination.stride;                     \
+        EACH16(c, n, 0, columns) {                                                                                     \
+            read_ahead(&a.x, gate + c);                                                                                \
+            read_ahead(&a.x, up + c);                                                                                  \
+            write_ahead(&a.destination, to + c);                                                                       \
+            store_at(                                                                                                  \
+                &a.destination, to + c,                                                                                \
+                activate16(function, load_at(&a.x, gate + c, n), NULL) * load_at(&a.x, up + c, n), n);                 \
+        }                                                                                                              \
     }
-    FOR_ACTIVATION(a->function, GATED_LOOP)
+    FOR_ACTIVATION(a.function, GATED_LOOP)
 }
 
 static void gated_activation_gradient_task(void *context, int part, int parts) {
-    const rows_args *a = context;
-    ptrdiff_t begin, end, columns = a->y.columns;
-    vitrail_share(a->y.rows, 1, part, parts, &begin, &end);
+    const rows_args a = *(const rows_args *)context;
+    ptrdiff_t begin, end, columns = a.y.columns;
+    vitrail_share(a.y.rows, 1, part, parts, &begin, &end);
 #define GATED_GRADIENT_LOOP(function)                                                                                  \
     for (ptrdiff_t r = begin; r < end; r++) {                                                                          \
-        const ptrdiff_t gate = r * a->x.stride, up = gate + columns, from = r * a->y.stride;                           \
-        const ptrdiff_t to_gate = r * a->destination.stride, to_up = to_gate + columns;                                \
+        const ptrdiff_t gate = r * a.x.stride, up = gate + columns, from = r * a.y.stride;                             \
+        const ptrdiff_t to_gate = r * a.destination.stride, to_up = to_gate + columns;                                 \
         EACH16(c, n, 0, columns) {                                                                                     \
-            v16f slope, value = activate16(function, load_at(&a->x, gate + c, n), &slope);                             \
-            v16f g = load_at(&a->y, from + c, n);                                                                      \
-            v16f for_gate = g * load_at(&a->x, up + c, n) * slope, for_up = g * value;                                 \
-            if (a->accumulate) {                                                                                       \
-                for_gate += load_at(&a->destination, to_gate + c, n);                                                  \
-                for_up += load_at(&a->destination, to_up + c, n);                                                      \
+            v16f slope, value = activate16(function, load_at(&a.x, gate + c, n), &slope);                              \
+            read_ahead(&a.x, gate + c);                                                                                \
+            read_ahead(&a.x, up + c);                                                                                  \
+            read_ahead(&a.y, from + c);                                                                                \
+            write_ahead(&a.destination, to_gate + c);                                                                  \
+            write_ahead(&a.destination, to_up + c);                                                                    \
+            v16f g = load_at(&a.y, from + c, n);                                                                       \
+            v16f for_gate = g * load_at(&a.x, up + c, n) * slope, for_up = g * value;                                  \
+            if (a.accumulate) {                                                                                        \
+                for_gate += load_at(&a.destination, to_gate + c, n);                                                   \
+                for_up += load_at(&a.destination, to_up + c, n);                                                       \
             }                                                                                                          \
-            store_at(&a->destination, to_gate + c, for_gate, n);                                                       \
-            store_at(&a->destination, to_up + c, for_up, n);                                                           \
+            store_at(&a.destination, to_gate + c, for_gate, n);                                                        \
+            store_at(&a.destination, to_up + c, for_up, n);                                                            \
         }                                                                                                              \
     }
-    FOR_ACTIVATION(a->function, GATED_GRADIENT_LOOP)
+    FOR_ACTIVATION(a.function, GATED_GRADIENT_LOOP)
 }
 
 static void dropout_task(void *context, int part, int parts) {

@@ -3,6 +3,7 @@
 INLINE double squares_of(const float *x, ptrdiff_t count) {
     v8d low = 0.0, high = 0.0;
     EACH16(i, n, 0, count) {
+        ahead_of_read(x, false, i);
         v16f v = load_n(x + i, n);
         v8d a = __builtin_convertvector(v.lo, v8d), b = __builtin_convertvector(v.hi, v8d);
         low += a * a;
@@ -40,6 +41,10 @@ static void adamw_task(void *context, int part, int parts) {
         const float *g = slice->gradient;
         float keep = 1.0f - slice->learning_rate * slice->weight_decay, rate = slice->learning_rate / a->correction1;
         EACH16(i, n, first, last) {
+            ahead_of_read(g, false, i);
+            ahead_of_write(p, false, i);
+            ahead_of_write(m, false, i);
+            ahead_of_write(v, false, i);
             v16f gradient = load_n(g + i, n) * scale;
             v16f first_moment = load_n(m + i, n) * beta1 + gradient * rest1;
             v16f second_moment = load_n(v + i, n) * beta2 + gradient * gradient * rest2;

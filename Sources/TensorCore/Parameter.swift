@@ -124,6 +124,45 @@ public final class Parameter {
         hasGradient = true
     }
 
+    /// Lets a kernel write the next contribution to gradients of values whose rows follow each other: parameters that have none
+    /// yet get memory in which these do, too, and are written as one from then on; others one by one.
+    ///
+    /// - Parameters:
+    ///   - nodes: where the gradients flow to, nil where nobody wants one, and how many rows each value has.
+    ///   - write: receives the rows, counted over all of the values, their gradient, and whether to add to it.
+    static func accumulate(_ nodes: [(GraphNode?, rows: Int)], _ write: (Range<Int>, Tensor, Bool) -> Void) {
+        let parameters = nodes.compactMap { ($0.0 as? Leaf)?.parameter }
+        if nodes.count > 1, parameters.count == nodes.count, let joined = joinedGradient(parameters) {
+            write(0..<joined.shape[0], joined, parameters[0].hasGradient)
+            for parameter in parameters { parameter.hasGradient = true }
+            return
+        }
+        var start = 0
+        for (node, rows) in nodes {
+            node?.accumulate { write(start..<start + rows, $0, $1) }
+            start += rows
+        }
+    }
+
+    /// The gradients' memory as one tensor, made where none has any; nil where it does not lie together.
+    private static func joinedGradient(_ parameters: [Parameter]) -> Tensor? {
+        let first = parameters[0]
+        if parameters.allSatisfy({ $0.gradientBuffer == nil }) {
+            let rows = parameters.reduce(0) { $0 + $1.shape[0] }
+            let all = first.value.backend.empty(Shape([rows] + first.shape.dimensions.dropFirst()))
+            var start = 0
+            for parameter in parameters {
+                parameter.gradientBuffer = all.rows(start..<start + parameter.shape[0])
+                start += parameter.shape[0]
+            }
+            return all
+        }
+        guard parameters.allSatisfy({ $0.hasGradient == first.hasGradient }) else { return nil }
+        return parameters.dropFirst().reduce(first.gradientBuffer) { joined, parameter in
+            parameter.gradientBuffer.flatMap { joined?.joined(with: $0) }
+        }
+    }
+
     /// The graph's end at a parameter, one for all uses of a graph: it is reached when all of them have contributed.
     private final class Leaf: GraphNode {
         let parameter: Parameter

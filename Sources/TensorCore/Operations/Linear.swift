@@ -56,17 +56,18 @@ public func linear(_ x: Tensor, weights: [Tensor], biases: [Tensor?], asFactor: 
     return y.recorded(from: [source] + weightNodes + biasNodes) { gradient in
         let dy = gradient.matrix
         let input = input?.tensor.matrix
-        var start = 0
-        for (index, width) in widths.enumerated() {
-            let columns = dy.columns(start..<start + width)
-            start += width
-            weightNodes[index]?.accumulate { destination, accumulates in
+        for run in runs {
+            // One product, and one sum of rows, for neighbours: the input is read once.
+            let first = run.columns.lowerBound
+            Parameter.accumulate(run.maps.map { (weightNodes[$0], widths[$0]) }) { rows, destination, accumulates in
                 backend.product(
-                    columns, transposeA: true, input!, transposeB: false, alpha: 1, bias: nil,
-                    into: destination.matrix, accumulate: accumulates)
+                    dy.columns(first + rows.lowerBound..<first + rows.upperBound), transposeA: true, input!,
+                    transposeB: false, alpha: 1, bias: nil, into: destination.matrix, accumulate: accumulates)
             }
-            biasNodes[index]?.accumulate { destination, accumulates in
-                backend.sumRows(columns, nil, into: destination, accumulate: accumulates)
+            Parameter.accumulate(run.maps.map { (biasNodes[$0], widths[$0]) }) { rows, destination, accumulates in
+                backend.sumRows(
+                    dy.columns(first + rows.lowerBound..<first + rows.upperBound), nil, into: destination,
+                    accumulate: accumulates)
             }
         }
         source?.accumulate { destination, accumulates in
@@ -84,35 +85,39 @@ private struct LinearRun {
     var weight: Tensor
     var bias: Tensor?
     var columns: Range<Int>
+    /// Which maps they are.
+    var maps: Range<Int>
 }
 
 /// Joins neighbours whose weights, and biases if any, follow each other in memory.
 private func adjacentRuns(_ weights: [Tensor], _ biases: [Tensor?]) -> [LinearRun] {
     var runs: [LinearRun] = []
     var start = 0
-    for (weight, bias) in zip(weights, biases) {
+    for (index, (weight, bias)) in zip(weights, biases).enumerated() {
         let columns = start..<start + weight.shape.rows
         start = columns.upperBound
         if let last = runs.last, let joined = last.weight.joined(with: weight) {
             if let first = last.bias, let second = bias, let joinedBias = first.joined(with: second) {
                 runs[runs.count - 1] = LinearRun(
-                    weight: joined, bias: joinedBias, columns: last.columns.lowerBound..<columns.upperBound)
+                    weight: joined, bias: joinedBias, columns: last.columns.lowerBound..<columns.upperBound,
+                    maps: last.maps.lowerBound..<index + 1)
                 continue
             }
             if last.bias == nil && bias == nil {
                 runs[runs.count - 1] = LinearRun(
-                    weight: joined, bias: nil, columns: last.columns.lowerBound..<columns.upperBound)
+                    weight: joined, bias: nil, columns: last.columns.lowerBound..<columns.upperBound,
+                    maps: last.maps.lowerBound..<index + 1)
                 continue
             }
         }
-        runs.append(LinearRun(weight: weight, bias: bias, columns: columns))
+        runs.append(LinearRun(weight: weight, bias: bias, columns: columns, maps: index..<index + 1))
     }
     return runs
 }
 
 extension Tensor {
     /// This tensor and `next` as one, when `next` begins where this ends; rows add up.
-    fileprivate func joined(with next: Tensor) -> Tensor? {
+    func joined(with next: Tensor) -> Tensor? {
         guard storage === next.storage, dtype == next.dtype,
             shape.dimensions.dropFirst() == next.shape.dimensions.dropFirst(),
             count % dtype.blockLength == 0, byteOffset + dtype.byteCount(of: count) == next.byteOffset
