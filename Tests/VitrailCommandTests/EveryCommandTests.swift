@@ -49,18 +49,21 @@ struct EveryCommandTests {
         let misfit = try vitrail.run("adapter", "info", adapter, "--model", "run/final")
         #expect(misfit.code == 1 && misfit.error.contains("fix: "), "\(misfit.error)")
 
-        #expect(try vitrail.run("adapter", "merge", adapter, "--model", Self.pebble, "--output", "merged").code == 0)
+        let written = try json("adapter", "merge", adapter, "--model", Self.pebble, "--output", "new/merged", "--json")
+        #expect(written.first?["model"] as? String == "new/merged" && written.first?["merged"] as? [String] == ["lora"])
+        let bytes = try #require(written.first?["bytes"] as? Int)
+        #expect(bytes > 4 * 853_120, "float32 weights of the decoder at least")
         let data = ["--data", "shapes/val/records.jsonl", "--limit", "4", "--threads", "1", "--json"]
         func loss(_ arguments: [String]) throws -> Double {
             try #require(try objects(vitrail.run(["score"] + arguments + data)).last?["loss"] as? Double)
         }
-        let merged = try loss(["merged"])
+        let merged = try loss(["new/merged"])
         // Merging rounds each weight once, at float32.
         #expect(try abs(loss([Self.pebble, "--adapter", adapter]) - merged) < 1e-4)
         #expect(try abs(loss([Self.pebble]) - merged) > 1e-3, "the adapter changes something")
         #expect(try vitrail.run("export", "run", "out", "--dtype", "float32").code == 0)
         #expect(try abs(loss(["out"]) - merged) < 1e-4)
-        #expect(try vitrail.run("export", "merged", "eight", "--quantize", "q8").code == 0)
+        #expect(try vitrail.run("export", "new/merged", "eight", "--quantize", "q8").code == 0)
         // A weight of 8 bits is off by up to half of a 127th of its block's largest.
         #expect(try abs(loss(["eight"]) - merged) < 0.05)
 
@@ -72,7 +75,7 @@ struct EveryCommandTests {
             vitrail.run(["answer", "--model", Self.pebble, "--adapter", "tuned=\(adapter)"] + asked))
         try vitrail.write(
             #"{"id":"a","image":"shapes/val/images/000000.png","question":"What is it?"}"# + "\n", to: "q.jsonl")
-        let plain = try objects(vitrail.run(["answer", "--model", "merged"] + asked))
+        let plain = try objects(vitrail.run(["answer", "--model", "new/merged"] + asked))
         #expect(switched.first?["prediction"] as? String == plain.first?["prediction"] as? String)
     }
 

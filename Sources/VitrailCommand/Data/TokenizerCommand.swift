@@ -40,6 +40,9 @@ struct TokenizerTrainCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Folder to write.", valueName: "folder"))
     var output: String
 
+    @Flag(help: "Print one JSON object about what was written.")
+    var json = false
+
     func validate() throws {
         // 256 bytes and one token at least.
         try (257...10_000_000).check(vocabulary, "--vocabulary")
@@ -67,7 +70,9 @@ struct TokenizerTrainCommand: ParsableCommand {
         try Files.createDirectory(output)
         try learned.write(to: output)
         let size = try Tokenizer(folder: output).vocabularySize
-        Console.error("\(Formatting.count(size)) tokens → \(output)")
+        try Written.folder(
+            output, "tokenizer", json: json, "\(Formatting.count(size)) tokens → \(output)",
+            facts: ["tokens": .int(size)])
     }
 }
 

@@ -131,6 +131,9 @@ struct AdapterMergeCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Where the merged model goes.", valueName: "folder"), completion: .directory)
     var output: String
 
+    @Flag(help: "Print one JSON object about what was written.")
+    var json = false
+
     @OptionGroup var runtime: RuntimeOptions
 
     func run() throws {
@@ -140,10 +143,14 @@ struct AdapterMergeCommand: ParsableCommand {
         let bundle = try ModelBundle.open(model, on: runtime.backend())
         let tuning = try AdapterFile(adapter).attach(to: bundle.model.parameters, table: bundle.keyTable)
         try tuning.merge()
+        try Files.createDirectory(Paths.parent(output))
         let directory = try AtomicDirectory(output)
         try bundle.write(to: directory.path)
         try directory.commit()
-        Console.error("Merged \(tuning.methods.map(\.rule.method.name).joined(separator: ", ")) into \(output)")
+        let methods = tuning.methods.map(\.rule.method.name)
+        try Written.folder(
+            output, "model", json: json, "Merged \(methods.joined(separator: ", ")) into \(output)",
+            facts: ["merged": .array(methods.map { .string($0) })])
     }
 }
 

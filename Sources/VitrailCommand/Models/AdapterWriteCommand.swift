@@ -26,6 +26,9 @@ struct AdapterWriteCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Where the LoRA goes.", valueName: "folder"), completion: .directory)
     var output: String
 
+    @Flag(help: "Print one JSON object about what was written.")
+    var json = false
+
     @OptionGroup var runtime: RuntimeOptions
 
     func run() throws {
@@ -36,9 +39,10 @@ struct AdapterWriteCommand: ParsableCommand {
         let tree = bundle.model.parameters
         let writer = try AdapterFile(adapter).attach(to: tree, table: bundle.keyTable)
         let tuning = try writer.written(from: bundle.tokenizer.encode(instruction), tree: tree)
+        try Files.createDirectory(Paths.parent(output))
         let directory = try AtomicDirectory(output)
         try AdapterFolder.write(tuning, tree: tree, table: bundle.keyTable, base: model, to: directory.path)
         try directory.commit()
-        Console.error("Wrote a LoRA for \"\(instruction)\": \(output)")
+        try Written.folder(output, "adapter", json: json, "Wrote a LoRA for \"\(instruction)\": \(output)")
     }
 }

@@ -55,6 +55,9 @@ struct ExportCommand: ParsableCommand {
     @Flag(help: "Write the adapters that the run trained, as PEFT folders, instead of a model with them folded in.")
     var unmerged = false
 
+    @Flag(help: "Print one JSON object about what was written.")
+    var json = false
+
     func validate() throws {
         try (1...65_536).check(vocabularyMultiple, "--vocabulary-multiple")
         if unmerged, dtype != nil || quantize != nil || tower != nil || !tokens.isEmpty {
@@ -82,7 +85,9 @@ struct ExportCommand: ParsableCommand {
             to: directory.path, element: dtype?.element, storage: quantize?.storage, shardLimit: limit)
         try Files.write(try card(run, bundle), to: directory.file("README.md"))
         try directory.commit()
-        Console.error("Model: \(output)")
+        try Written.folder(
+            output, "model", json: json, "Model: \(output)",
+            facts: ["parameters": .int(bundle.model.parameters.count)])
     }
 
     /// The adapters of a run: one stage's in the folder itself, those of several each in a folder of the stage's name.
@@ -106,7 +111,7 @@ struct ExportCommand: ParsableCommand {
             }
         }
         try directory.commit()
-        Console.error("Adapter: \(output)")
+        try Written.folder(output, "adapter", json: json, "Adapter: \(output)")
     }
 
     private func shardLimit() throws -> Int {

@@ -38,18 +38,24 @@ struct PatternLessonsCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Where <pattern>.jsonl goes (default: beside the pictures).", valueName: "folder"))
     var output: String?
 
+    @Flag(help: "Print one JSON object: conversations, by the file that holds them.")
+    var json = false
+
     func run() throws {
         let plan = try PatternPlan(plan)
         let method = PatternExploiting(plan)
         let known = try LabelledPicture.read(pictures, plan: plan)
+        var files = JSONObject()
         let folder = output ?? Paths.parent(pictures)
         try Files.createDirectory(folder)
         for pattern in plan.patterns {
             let file = Paths.join(folder, "\(pattern.name).jsonl")
             let lines = try method.lessons(known, pattern).map { $0.serialized() + "\n" }
             try Files.write(lines.joined(), to: file)
-            Console.out(file)
+            files[file] = .int(lines.count)
+            if !json { Console.out(file) }
         }
+        if json { Console.out(JSON.object(["files": .object(files)]).serialized()) }
         PatternCommand.tellImages(pictures, folder)
     }
 }
@@ -169,6 +175,9 @@ struct PatternDistilCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Conversations a picture, labels in proportion to their probability.", valueName: "n"))
     var copies = 10
 
+    @Flag(help: "Print one JSON object: conversations, by the file that holds them.")
+    var json = false
+
     func validate() throws {
         try OptionRange.repeats.check(copies, "--copies")
     }
@@ -178,7 +187,11 @@ struct PatternDistilCommand: ParsableCommand {
         let records = try PatternExploiting(plan).distillation(
             LabelledPicture.read(pictures, plan: plan), copies: copies)
         try Files.write(records.map { $0.serialized() + "\n" }.joined(), to: output)
-        Console.out("\(Formatting.count(records.count)) conversations: \(output)")
+        if json {
+            Console.out(JSON.object(["files": [output: .int(records.count)]]).serialized())
+        } else {
+            Console.out("\(Formatting.count(records.count)) conversations: \(output)")
+        }
         PatternCommand.tellImages(pictures, Paths.parent(output))
     }
 }
