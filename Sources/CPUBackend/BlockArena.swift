@@ -20,8 +20,18 @@ struct BlockArena: ~Copyable {
         let byteCount: Int
         /// Where the part begins that no block has been cut from yet.
         var top = 0
-        /// Holes below the top, by address; no two of them touch.
+        /// Holes below the top, by address; two that touch differ in whether they take memory.
         var holes: [Hole] = []
+
+        /// Joins a hole with those beside it that are like it.
+        mutating func join(around index: Int) {
+            for second in [index + 1, index] where second > 0 && second < holes.count {
+                let (before, after) = (holes[second - 1], holes[second])
+                guard before.end == after.start, before.isClean == after.isClean else { continue }
+                holes[second - 1].byteCount += after.byteCount
+                holes.remove(at: second)
+            }
+        }
     }
 
     /// Blocks are multiples of it.
@@ -36,11 +46,13 @@ struct BlockArena: ~Copyable {
     static func size(of byteCount: Int) -> Int { (byteCount + granule - 1) / granule * granule }
 
     /// A block from the smallest hole that holds it, so that large ones stay whole; of equal ones the lowest of the oldest region.
-    mutating func takeHole(_ size: Int) -> UnsafeMutableRawPointer? {
+    ///
+    /// - Parameter isClean: whether it may come from holes whose pages went back, and takes fresh memory there, or from others.
+    mutating func takeHole(_ size: Int, isClean: Bool) -> UnsafeMutableRawPointer? {
         var best: (region: Int, index: Int, byteCount: Int)?
         for r in regions.indices {
             for (h, hole) in regions[r].holes.enumerated()
-            where hole.byteCount >= size && hole.byteCount < best?.byteCount ?? .max {
+            where hole.isClean == isClean && hole.byteCount >= size && hole.byteCount < best?.byteCount ?? .max {
                 best = (r, h, hole.byteCount)
             }
         }
@@ -52,7 +64,7 @@ struct BlockArena: ~Copyable {
             regions[r].holes[h].start += size
             regions[r].holes[h].byteCount -= size
         }
-        if !hole.isClean { idle -= size }
+        if !isClean { idle -= size }
         return regions[r].base + hole.start
     }
 
@@ -86,34 +98,30 @@ struct BlockArena: ~Copyable {
             preconditionFailure("a block comes back to the arena it was taken from")
         }
         idle += size
-        var hole = Hole(start: pointer - regions[r].base, byteCount: size, isClean: false)
-        var next = regions[r].holes.partitioningIndex { $0.start > hole.start }
-        if next < regions[r].holes.count, regions[r].holes[next].start == hole.end {
-            join(&hole, regions[r].holes.remove(at: next))
-        }
-        if next > 0, regions[r].holes[next - 1].end == hole.start {
-            next -= 1
-            join(&hole, regions[r].holes.remove(at: next))
-        }
-        regions[r].holes.insert(hole, at: next)
+        let hole = Hole(start: pointer - regions[r].base, byteCount: size, isClean: false)
+        let place = regions[r].holes.partitioningIndex { $0.start > hole.start }
+        regions[r].holes.insert(hole, at: place)
+        regions[r].join(around: place)
     }
 
-    /// A joined hole counts as touched.
-    private mutating func join(_ hole: inout Hole, _ other: Hole) {
-        if other.isClean { idle += other.byteCount }
-        hole.start = min(hole.start, other.start)
-        hole.byteCount += other.byteCount
-    }
-
-    /// Gives the pages of all holes back to the operating system.
-    mutating func discard() {
-        for r in regions.indices {
-            for h in regions[r].holes.indices where !regions[r].holes[h].isClean {
-                vitrail_memory_discard(regions[r].base + regions[r].holes[h].start, regions[r].holes[h].byteCount)
-                regions[r].holes[h].isClean = true
+    /// Gives pages of holes back to the operating system, those of the largest first, until `byteCount` bytes are gone.
+    mutating func discard(_ byteCount: Int = .max) {
+        var left = byteCount
+        while left > 0, idle > 0 {
+            var largest: (region: Int, index: Int, byteCount: Int)?
+            for r in regions.indices {
+                for (h, hole) in regions[r].holes.enumerated()
+                where !hole.isClean && hole.byteCount > largest?.byteCount ?? 0 {
+                    largest = (r, h, hole.byteCount)
+                }
             }
+            guard let (r, h, size) = largest else { return }
+            vitrail_memory_discard(regions[r].base + regions[r].holes[h].start, size)
+            regions[r].holes[h].isClean = true
+            regions[r].join(around: h)
+            idle -= size
+            left -= size
         }
-        idle = 0
     }
 
     /// Gives everything back; no block is in use.

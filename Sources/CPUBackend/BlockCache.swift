@@ -29,6 +29,8 @@ final class BlockCache: Sendable {
     private static let classes = 48 * 8
     /// Idle bytes that are kept whatever the peak.
     private static let slack = 64 << 20
+    /// Idle bytes that are kept, whatever the peak, when a large block wants more than any hole has.
+    private static let largeSlack = 16 << 20
     /// Bytes from which on a block is cut from the arena.
     private static let large = 256 << 10
 
@@ -87,13 +89,13 @@ final class BlockCache: Sendable {
         let address = state.withLock { state -> UInt? in
             Self.countUse(&state, size)
             if let limit, state.statistics.used > limit { return nil }
-            if let hole = state.arena.takeHole(size) { return UInt(bitPattern: hole) }
+            if let hole = state.arena.takeHole(size, isClean: false) { return UInt(bitPattern: hole) }
             state.statistics.fresh += 1
-            let excess = excess(state)
-            if excess > 0 {
-                Self.release(&state, excess: excess)
-                if self.excess(state) > 0 { state.arena.discard() }
-            }
+            // No hole is large enough, but all of them may be as large together: their pages make room.
+            let excess = Self.total(state) - min(state.statistics.peak + Self.largeSlack, limit ?? .max)
+            state.arena.discard(excess)
+            if excess > 0 { Self.release(&state, excess: self.excess(state)) }
+            if let hole = state.arena.takeHole(size, isClean: true) { return UInt(bitPattern: hole) }
             return state.arena.takeFresh(size).map { UInt(bitPattern: $0) }
         }
         return address.flatMap { UnsafeMutableRawPointer(bitPattern: $0) }.map { ($0, -size) }
@@ -147,7 +149,12 @@ final class BlockCache: Sendable {
     /// Bytes that are in use or idle beyond what is kept.
     private func excess(_ state: borrowing State) -> Int {
         let limit = min(state.statistics.peak + state.statistics.peak / 4 + Self.slack, limit ?? .max)
-        return state.statistics.used + state.statistics.idle + state.arena.idle - limit
+        return Self.total(state) - limit
+    }
+
+    /// Bytes in use and idle ones that take memory.
+    private static func total(_ state: borrowing State) -> Int {
+        state.statistics.used + state.statistics.idle + state.arena.idle
     }
 
     /// Gives small idle blocks back, the largest first, until `excess` bytes are gone.

@@ -62,10 +62,13 @@ public final class Initializer {
         }
         // A thread costs as much as some thousand values.
         let workers = shape.count < 2 * piece ? 1 : backend.threads
-        let pieces = try? Parallel.map(Array(starts.enumerated()), workers: workers) { index, generator in
+        let tensor = backend.empty(shape)
+        // Straight into the parameter: arrays of threads that end stay with the allocator.
+        nonisolated(unsafe) let values = tensor.floatPointer
+        _ = try? Parallel.map(Array(starts.enumerated()), workers: workers) { index, generator in
             var generator = generator
-            return (0..<min(piece, shape.count - index * piece)).map { _ in draw(&generator) }
+            for place in index * piece..<min((index + 1) * piece, shape.count) { values[place] = draw(&generator) }
         }
-        return Parameter(Tensor(Array((pieces ?? []).joined()), shape: shape, on: backend), decays: decays)
+        return Parameter(tensor, decays: decays)
     }
 }

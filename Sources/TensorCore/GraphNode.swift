@@ -20,6 +20,14 @@ open class GraphNode {
     /// the value for a gradient keeps this instead, and the value's memory goes when the next layer has read it.
     var remake: (() -> Tensor)?
 
+    /// Computes the value of a map again, a whole product, where `GradientRecording.repeatsMaps` asks for it: an activation function
+    /// keeps this instead of its argument.
+    var again: (() -> Tensor)?
+
+    /// A contributor that holds memory until it has contributed and sends as much whenever it runs: its turn comes when all others have
+    /// contributed, but no later.
+    weak var lastContributor: GraphNode?
+
     /// What has arrived so far.
     var gradient: Tensor?
 
@@ -65,6 +73,7 @@ open class GraphNode {
         let run = pullback
         pullback = nil
         remake = nil
+        again = nil
         run?(&arrived)
     }
 
@@ -107,6 +116,12 @@ extension Tensor {
         return self
     }
 
+    /// This value with a way to compute it again by a product, where that is asked for.
+    func repeated(by compute: @autoclosure () -> (() -> Tensor)) -> Tensor {
+        if let node, GradientRecording.repeatsMaps, !GradientRecording.keepsValues { node.again = compute() }
+        return self
+    }
+
     /// Walks the graph from this value back to the parameters and adds to their gradients.
     ///
     /// - Parameter seed: gradient of the objective with respect to this value; ones when nil.
@@ -135,9 +150,15 @@ extension Tensor {
         var ready = [node]
         while let next = ready.popLast() {
             next.flow()
+            var due: [GraphNode] = []
             for input in next.inputs where endsAtParameters || !input.isParameter {
                 input.awaited -= 1
                 if input.awaited == 0 { ready.append(input) }
+                if input.awaited == 1, let last = input.lastContributor { due.append(last) }
+            }
+            for last in due where ready.contains(where: { $0 === last }) {
+                ready.removeAll { $0 === last }
+                ready.append(last)
             }
         }
     }

@@ -196,12 +196,20 @@ public enum GradientRecording {
     /// Whether values stay for the gradients that need them, even where they could be computed again: a graph that lives for one
     /// block has no use for the memory.
     @TaskLocal package static var keepsValues = false
+    /// Whether an activation function keeps the way to its argument, a product, instead of the argument: a part of `recomputed` that
+    /// costs less and saves less.
+    @TaskLocal static var repeatsMaps = false
     /// Where trainable parameters note that they were used without a graph, inside `recomputed`.
     @TaskLocal static var uses: ParameterUses?
 
     /// Runs `body` without a graph: inference, frozen towers, the first pass of activation checkpointing.
     public static func disabled<Result>(_ body: () throws -> Result) rethrows -> Result {
         try $isEnabled.withValue(false, operation: body)
+    }
+
+    /// Runs `body` with activation functions that keep the way to their arguments.
+    package static func repeatingMaps<Result>(_ body: () throws -> Result) rethrows -> Result {
+        try $repeatsMaps.withValue(true, operation: body)
     }
 
     /// Runs `body` with a graph again, inside `disabled`.

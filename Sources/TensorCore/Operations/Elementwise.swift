@@ -53,13 +53,16 @@ public func activation(_ function: Activation, _ x: Tensor, asFactor: Bool = fal
     let dtype = backend.resultType(of: x.shape, asFactor: asFactor)
     let y = backend.empty(x.shape, dtype)
     backend.activation(function, x, into: y)
-    return y.recorded(from: [x.node]) { gradient in
-        x.node?.accumulate {
-            backend.activationGradient(function, x, gradient: gradient, into: $0, accumulate: $1)
+    guard let node = x.node else { return y }
+    let (argument, shape) = (ActivationArgument(x), x.shape)
+    return y.recorded(from: [node]) { gradient in
+        var x = argument.take()
+        node.accumulate(over: &x) {
+            backend.activationGradient(function, $0, gradient: gradient, into: $1, accumulate: $2)
         }
     }.withNarrowGradient().remade {
-        let again = backend.empty(x.shape, dtype)
-        backend.activation(function, x, into: again)
+        let again = backend.empty(shape, dtype)
+        backend.activation(function, argument.tensor, into: again)
         return again
     }
 }
@@ -76,14 +79,17 @@ public func gatedActivation(_ function: Activation, _ x: Tensor, asFactor: Bool 
     let dtype = backend.resultType(of: shape, asFactor: asFactor)
     let y = backend.empty(shape, dtype)
     backend.gatedActivation(function, x.matrix, into: y.matrix)
-    return y.recorded(from: [x.node]) { gradient in
-        x.node?.accumulate {
+    guard let node = x.node else { return y }
+    let argument = ActivationArgument(x)
+    return y.recorded(from: [node]) { gradient in
+        var x = argument.take()
+        node.accumulate(over: &x) {
             backend.gatedActivationGradient(
-                function, x.matrix, gradient: gradient.matrix, into: $0.matrix, accumulate: $1)
+                function, $0.matrix, gradient: gradient.matrix, into: $1.matrix, accumulate: $2)
         }
     }.withNarrowGradient().remade {
         let again = backend.empty(shape, dtype)
-        backend.gatedActivation(function, x.matrix, into: again.matrix)
+        backend.gatedActivation(function, argument.tensor.matrix, into: again.matrix)
         return again
     }
 }

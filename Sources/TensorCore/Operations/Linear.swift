@@ -40,12 +40,17 @@ public func linear(_ x: Tensor, weights: [Tensor], biases: [Tensor?], asFactor: 
     let runs = adjacentRuns(weights.map(\.detached), biases.map { $0?.detached })
     let outputs = runs.last?.columns.upperBound ?? 0
     let shape = Shape(x.shape.dimensions.dropLast() + [outputs])
-    let y = backend.empty(shape, backend.resultType(of: shape, asFactor: asFactor))
-    for run in runs {
-        backend.product(
-            x.matrix, transposeA: false, run.weight.matrix, transposeB: true, alpha: 1, bias: run.bias,
-            into: y.matrix.columns(run.columns), accumulate: false)
+    let dtype = backend.resultType(of: shape, asFactor: asFactor)
+    func multiply(_ x: Matrix) -> Tensor {
+        let y = backend.empty(shape, dtype)
+        for run in runs {
+            backend.product(
+                x, transposeA: false, run.weight.matrix, transposeB: true, alpha: 1, bias: run.bias,
+                into: y.matrix.columns(run.columns), accumulate: false)
+        }
+        return y
     }
+    let y = multiply(x.matrix)
     let source = x.node
     let weightNodes = weights.map(\.node)
     let biasNodes = biases.map { $0?.node }
@@ -77,7 +82,7 @@ public func linear(_ x: Tensor, weights: [Tensor], biases: [Tensor?], asFactor: 
                     bias: nil, into: destination.matrix, accumulate: accumulates || index > 0)
             }
         }
-    }.withNarrowGradient()
+    }.withNarrowGradient().repeated(by: { [input = input ?? KeptValue(x)] in multiply(input.tensor.matrix) })
 }
 
 /// Maps that one product can serve.

@@ -3,7 +3,7 @@
 /// Logits never exist whole: only labelled rows are multiplied, a few hundred at a time, and each chunk's logits are turned into their
 /// gradient on the spot (softmax − onehot), from which the gradients of both factors follow while the chunk is in cache. Where
 /// there are fewer rows than columns of `hidden`, all logits are smaller than the head's gradient: they are kept instead of it, and
-/// it is formed last in the backward pass, when activations have gone.
+/// it is formed as the head's last, when activations have gone.
 /// The result's own upstream gradient must be 1, so scaling is an argument.
 /// - Parameters:
 ///   - hidden: `[tokens, hidden]`.
@@ -51,9 +51,15 @@ public func crossEntropy(
             formHeadGradient(logits, chunk)
         }
         if let statesGradient {
-            backend.product(
-                logits.matrix, transposeA: false, head.matrix, transposeB: false, alpha: 1, bias: nil,
-                into: statesGradient.rows(range).matrix, accumulate: false)
+            // In parts of the vocabulary: a product may pack its operands, and these are the largest of a step.
+            let destination = statesGradient.rows(range).matrix
+            for first in stride(from: 0, to: head.shape.rows, by: 16_384) {
+                let words = first..<min(first + 16_384, head.shape.rows)
+                backend.product(
+                    logits.matrix.columns(words), transposeA: false, head.matrix.rows(words), transposeB: false,
+                    alpha: 1,
+                    bias: nil, into: destination, accumulate: first > 0)
+            }
         }
     }
     rowLosses?(losses)
@@ -63,8 +69,11 @@ public func crossEntropy(
         ? nil
         : GraphNode(shape: [], backend: backend, inputs: [head.node!]) { _ in
             for (logits, states) in waiting { formHeadGradient(logits, states) }
+            waiting = []
         }
-    // The walk takes the last input first, with all that is behind it.
+    // The walk takes the last input first, with all that is behind it; where the head is the table of embeddings as well, it comes
+    // back when those have sent theirs.
+    head.node?.lastContributor = last
     return total(losses, scale: scale).recorded(from: [last ?? head.node, node]) { seed in
         requireUnitSeed(seed)
         last?.accept(seed)

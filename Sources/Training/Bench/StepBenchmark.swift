@@ -81,6 +81,7 @@ public struct StepBenchmark {
         }
         let trained = tree.trainable
         gradients = GradientBuffer(trained.entries.map(\.parameter))
+        model.expect(gradients)
         optimizer = AdamW([trained])
         tuning = nil
         trainable = trained.count
@@ -115,6 +116,7 @@ public struct StepBenchmark {
         var settings = OptimizerRecipe.standard
         settings.kind = candidate.optimizer
         gradients = GradientBuffer(settings.isFused ? [] : trained.entries.map(\.parameter))
+        model.expect(gradients)
         optimizer = settings.make([trained], clip: 1)
         trainable = trained.count
         self.tuning = tuning

@@ -109,6 +109,7 @@ public final class Trainer {
         try Self.requireOnePass(stage, isFusable: fusable != nil)
         let gradients = GradientBuffer(
             stage.optimizer.isFused ? [] : parts.groups.flatMap { $0.entries.map(\.parameter) })
+        bundle.model.expect(gradients)
         let optimizer = stage.optimizer.make(parts.groups, clip: stage.gradientClip)
         let fused = optimizer as? any FusedOptimizer
         if let checkpoint {

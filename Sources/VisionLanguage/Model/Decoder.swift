@@ -14,6 +14,8 @@ public final class Decoder: Module, VirtualTokenSite {
     private var head: Linear?
     /// Whether blocks are computed again in the backward pass instead of kept.
     public var recomputesActivations = false
+    /// How many blocks, from the first on, keep the way to their activation function's argument instead of the argument.
+    var repeatingBlocks = 0
     /// Learned tokens in front of every sequence, nil normally.
     public var virtualTokens: (any VirtualTokens)?
 
@@ -191,6 +193,8 @@ public final class Decoder: Module, VirtualTokenSite {
             context.endsWithLastRows = context.endsWithLastRows && index == blocks.count - 1
             if recomputesActivations, context.cache == nil {
                 h = recomputed(h) { block($0, context, layer: index) }
+            } else if index < repeatingBlocks {
+                h = GradientRecording.repeatingMaps { block(h, context, layer: index) }
             } else {
                 h = block(h, context, layer: index)
             }

@@ -68,6 +68,10 @@ public final class VisionLanguageModel: Module {
         ["vision": vision, "projector": projector, "language": language]
     }
 
+    /// What `expect` was told.
+    var expectedGradientBytes = 0
+    var trainsTower = false
+
     /// Takes the place of the tower where its states may be known already; its second argument runs the tower.
     package var knownStates: ((PictureGroup, (PictureGroup) -> Tensor) -> Tensor)?
 
@@ -114,7 +118,9 @@ public final class VisionLanguageModel: Module {
     ///
     /// - Parameter scale: factor on the loss and its gradients.
     public func loss(_ batch: PackedBatch, scale: Float = 1, rowLosses: ((Tensor) -> Void)? = nil) -> Tensor {
-        crossEntropy(
+        language.repeatingBlocks = GradientRecording.isEnabled ? repeatingBlocks(batch) : 0
+        defer { language.repeatingBlocks = 0 }
+        return crossEntropy(
             hiddenStates(batch), head: language.headWeight, labels: batch.labels, scale: scale, rowLosses: rowLosses)
     }
 

@@ -82,6 +82,25 @@ import Testing
             log.entries.first { $0.name == "head" }?.gradient ?? [], head.gradient?.floats ?? [], .gradient, "head")
     }
 
+    /// A head that is the table of embeddings as well gets its gradient when the decoder's walk is done, before the tower's begins.
+    @Test func aTiedHeadCompletesBeforeTheTower() {
+        let log = Log()
+        var numbers = NumberStream(seed: 3)
+        func matrix(_ name: String, _ shape: Shape) -> Parameter {
+            let parameter = Parameter(numbers.tensor(shape, on: backend), decays: false)
+            parameter.onGradientComplete = { log.entries.append((name, $0.gradient?.floats ?? [])) }
+            return parameter
+        }
+        let (tower, table, block) = (matrix("tower", [4, 4]), matrix("table", [7, 4]), matrix("block", [4, 4]))
+        let features = linear(numbers.tensor([2, 4], on: backend), weight: tower.tensor)
+        let x = embedded(
+            table.tensor, ids: Tensor([-1, -1, 3, 5, 1, 2], on: backend), features: features,
+            rows: Tensor([0, 1], on: backend))
+        let hidden = linear(x, weight: block.tensor)
+        crossEntropy(hidden, head: table.tensor, labels: [-1, -1, 5, 1, 2, -1], chunkRows: 2).backward()
+        #expect(log.entries.map(\.name) == ["block", "table", "tower"])
+    }
+
     /// A parameter inside a recomputed block and outside of it.
     @Test func firesOnceAroundRecomputation() {
         let log = Log()

@@ -96,6 +96,25 @@ import Testing
         #expect(kept.gradients == remade.gradients)
     }
 
+    /// An activation function that keeps the way to its argument multiplies once more, and the gradients have the same bits.
+    @Test(arguments: TestBackend.allCases)
+    func mapsAreRepeated(_ backend: TestBackend) {
+        let base = backend.make()
+        func run(repeating: Bool) -> (products: Int, gradients: [[Float]]) {
+            let backend = CountingBackend(base)
+            var numbers = NumberStream(seed: 8)
+            let block = Block(&numbers, on: backend)
+            let x = numbers.tensor([11, 8], on: backend)
+            let y = repeating ? GradientRecording.repeatingMaps { block(x) } : block(x)
+            backend.reset()
+            y.backward()
+            return (backend.calls["product", default: 0], block.parameters.map { $0.gradient?.floats ?? [] })
+        }
+        let (kept, repeated) = (run(repeating: false), run(repeating: true))
+        #expect(repeated.products == kept.products + 1)
+        #expect(repeated.gradients == kept.gradients)
+    }
+
     @Test func frozenBlocksRecordNothing() {
         let backend = CountingBackend(TestBackend.reference.make())
         var numbers = NumberStream(seed: 8)

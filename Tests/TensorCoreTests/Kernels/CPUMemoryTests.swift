@@ -88,6 +88,21 @@ import Testing
         withExtendedLifetime(kept) {}
     }
 
+    /// Holes that are too small one by one give their pages to a block that fits none of them.
+    @Test func scatteredHolesMakeRoom() {
+        let backend = CPUBackend(threads: 1)
+        var blocks = (0..<64).map { _ in Optional(backend.allocate(byteCount: 1 << 20)) }
+        for index in stride(from: 0, to: 64, by: 2) { blocks[index] = nil }
+        let peak = backend.peakBytes
+        let large = backend.allocate(byteCount: 32 << 20)
+        #expect(backend.peakBytes == peak)
+        #expect(backend.usedBytes + backend.idleBytes <= peak + 16 << 20)
+        // What went back is taken again, and written.
+        let again = (0..<32).map { _ in backend.allocate(byteCount: 1 << 20) }
+        for storage in again { storage.pointer.initializeMemory(as: UInt8.self, repeating: 0x5A, count: 1 << 20) }
+        withExtendedLifetime((blocks, large, again)) {}
+    }
+
     /// Batches of ever other sizes must not pile up blocks that nothing asks for again.
     @Test func idleMemoryStaysNearThePeak() {
         let backend = CPUBackend(threads: 1)
