@@ -31,7 +31,7 @@ public enum Parallel {
     }
 
     /// Runs `body` once on each of `workers` threads, the calling one included, and waits for all.
-    private static func run(workers: Int, _ body: @escaping @Sendable () -> Void) throws {
+    static func run(workers: Int, _ body: @escaping @Sendable () -> Void) throws {
         var threads: [WorkerThread] = []
         for _ in 1..<max(1, workers) {
             // Fewer threads than wanted do the same work; only the speed suffers.

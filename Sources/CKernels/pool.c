@@ -5,6 +5,8 @@
 #define _GNU_SOURCE
 #include "vitrail_pool.h"
 
+#include "pool_reading.h"
+#include "pool_scratch.h"
 #include "pool_waiting.h"
 #include "vitrail_cpu.h"
 
@@ -19,31 +21,12 @@
 
 #if defined(__linux__)
 #include <sched.h>
-#include <sys/mman.h>
 #endif
 
-enum {
-    CACHE_LINE = 64,
-    SCRATCH_SLOTS = 16,
-    READINGS = 1024,          // blocks of memory whose followers are remembered, a power of two
-    AHEAD_BYTES = 256 << 10,  // that a thread asks for ahead: a part of its second-level cache
-    HUGE_PAGE = 2 << 20,
-};
+enum { CACHE_LINE = 64 };
 
 #define GATE_CLOSED (1ull << 31)
 #define GATE_COUNT (GATE_CLOSED - 1)
-
-typedef struct {
-    _Atomic bool busy;
-    void *memory;
-    size_t bytes;
-} scratch_slot;
-
-/// Memory that a run read, and what the next such run read the last time.
-typedef struct {
-    const char *memory, *next;
-    size_t next_bytes;
-} reading;
 
 typedef enum { LISTS, DYNAMIC, RANGES } division;
 
@@ -63,8 +46,7 @@ struct vitrail_pool {
     void *context;
     int parts;
     division division;
-    const char *ahead;        // read by the next such run, as far as is known
-    size_t ahead_bytes;
+    reading ahead;            // what the next such run reads, as far as is known
     vitrail_cpu_level level;  // the caller's limit of the instruction set
     _Atomic bool stop;
 
@@ -77,8 +59,7 @@ struct vitrail_pool {
     _Alignas(CACHE_LINE) _Atomic uint8_t *claimed; // static: [threads], whether a thread's parts are taken
     part_range *ranges;       // [threads], parts of each thread that nobody has taken
     scratch_slot scratch[SCRATCH_SLOTS];
-    reading *readings;        // [READINGS], by address
-    reading *last_reading;
+    reading_order order;
 };
 
 typedef struct {
@@ -161,29 +142,6 @@ static void leave(vitrail_pool *pool) {
     }
 }
 
-/// Notes that `memory` is read now, after what was read last, and finds what will be read next.
-static void follow(vitrail_pool *pool, const char *memory, size_t bytes) {
-    if (pool->last_reading) {
-        pool->last_reading->next = memory;
-        pool->last_reading->next_bytes = bytes;
-    }
-    reading *entry = &pool->readings[((uintptr_t)memory >> 6) * 0x9e3779b97f4a7c15ull >> 32 & (READINGS - 1)];
-    if (entry->memory != memory) *entry = (reading){.memory = memory};
-    pool->last_reading = entry;
-    pool->ahead = entry->next;
-    pool->ahead_bytes = entry->next ? entry->next_bytes : 0;
-}
-
-/// Asks for the beginning of a thread's share of memory until the next run opens. Asking does no harm where the memory is gone.
-static void look_ahead(vitrail_pool *pool, int thread, uint32_t run, const char *memory, size_t bytes) {
-    const size_t share = bytes / (size_t)pool->threads, start = share * (size_t)thread;
-    const size_t end = start + (share < AHEAD_BYTES ? share : AHEAD_BYTES);
-    for (size_t byte = start; byte < end; byte += 4 * CACHE_LINE) {
-        if (atomic_load_explicit(&pool->run, memory_order_relaxed) != run) return;
-        for (int line = 0; line < 4; line++) __builtin_prefetch(memory + byte + line * CACHE_LINE, 0, 2);
-    }
-}
-
 static void pin_to_core(int thread) {
 #if defined(__linux__)
     cpu_set_t allowed;
@@ -228,10 +186,10 @@ static void *worker(void *argument) {
         if (join(pool)) {
             vitrail_cpu_limit_thread(pool->level);
             work(pool, start.thread);
-            const char *ahead = pool->ahead;
-            const size_t bytes = pool->ahead_bytes;
+            const reading ahead = pool->ahead;
+            const int threads = pool->threads;
             leave(pool);
-            look_ahead(pool, start.thread, seen, ahead, bytes);
+            look_ahead(ahead, start.thread, threads, &pool->run, seen);
         }
     }
 }
@@ -260,9 +218,9 @@ static void run(
     pool->parts = parts;
     pool->division = division;
     pool->level = vitrail_cpu();
-    pool->ahead_bytes = 0;
+    pool->ahead = (reading){0};
     if (division == RANGES) {
-        follow(pool, memory, bytes);
+        pool->ahead = follow(&pool->order, memory, bytes);
         for (int i = 0; i < pool->threads; i++) {
             const uint64_t begin = (uint64_t)parts * i / pool->threads, end = (uint64_t)parts * (i + 1) / pool->threads;
             atomic_store_explicit(&pool->ranges[i].bounds, end << 32 | begin, memory_order_relaxed);
@@ -312,14 +270,16 @@ void vitrail_pool_run_reading(
 
 int vitrail_pool_thread(void) { return current_thread; }
 
-int vitrail_pool_threads(const vitrail_pool *pool) { return pool ? pool->threads : 1; }
+int vitrail_pool_threads(const vitrail_pool *pool) { return pool && run_depth == 0 ? pool->threads : 1; }
+
+void vitrail_pool_keep_alone(bool is_alone) { run_depth += is_alone ? 1 : -1; }
 
 // MARK: Life
 
 static void release(vitrail_pool *pool) {
     free(pool->handles);
     free((void *)pool->claimed);
-    free(pool->readings);
+    free(pool->order.entries);
     free(pool->ranges);
     free(pool);
 }
@@ -338,9 +298,9 @@ vitrail_pool *vitrail_pool_create(int threads, bool pin) {
     atomic_store(&pool->gate, GATE_CLOSED);
     pool->handles = calloc((size_t)threads, sizeof(pthread_t));
     pool->claimed = calloc((size_t)threads, 1);
-    pool->readings = calloc(READINGS, sizeof(reading));
+    pool->order.entries = calloc(READINGS, sizeof(reading_entry));
     pool->ranges = aligned_alloc(CACHE_LINE, (size_t)threads * sizeof(part_range));
-    if (!pool->handles || !pool->claimed || !pool->readings || !pool->ranges) {
+    if (!pool->handles || !pool->claimed || !pool->order.entries || !pool->ranges) {
         release(pool);
         return NULL;
     }
@@ -371,53 +331,12 @@ void vitrail_pool_destroy(vitrail_pool *pool) {
         wake_all(&pool->run);
         for (int i = 0; i < pool->threads - 1; i++) pthread_join(pool->handles[i], NULL);
     }
-    for (int i = 0; i < SCRATCH_SLOTS; i++) free(pool->scratch[i].memory);
+    free_scratch(pool->scratch);
     release(pool);
 }
 
 // MARK: Scratch memory
 
-static void *allocate(size_t bytes) {
-    void *memory = NULL;
-    const size_t alignment = bytes >= 2 * (size_t)HUGE_PAGE ? (size_t)HUGE_PAGE : CACHE_LINE;
-    if (posix_memalign(&memory, alignment, bytes) != 0) return NULL;
-#if defined(__linux__)
-    if (alignment == HUGE_PAGE) madvise(memory, bytes, MADV_HUGEPAGE);
-#endif
-    return memory;
-}
+void *vitrail_pool_borrow(vitrail_pool *pool, size_t bytes) { return borrow_scratch(pool ? pool->scratch : NULL, bytes); }
 
-void *vitrail_pool_borrow(vitrail_pool *pool, size_t bytes) {
-    if (bytes == 0) bytes = 1;
-    if (bytes > SIZE_MAX - 2 * (size_t)HUGE_PAGE) return NULL;
-    bytes = (bytes + 4095) & ~(size_t)4095;
-    if (!pool) return allocate(bytes);
-    for (int pass = 0; pass < 2; pass++) {
-        for (int i = 0; i < SCRATCH_SLOTS; i++) {
-            scratch_slot *slot = &pool->scratch[i];
-            if (atomic_exchange_explicit(&slot->busy, true, memory_order_acquire)) continue;
-            if (slot->bytes >= bytes) return slot->memory;
-            if (pass == 1) {
-                // No block is large enough: the first free one grows.
-                free(slot->memory);
-                slot->memory = allocate(bytes);
-                slot->bytes = slot->memory ? bytes : 0;
-                if (slot->memory) return slot->memory;
-            }
-            atomic_store_explicit(&slot->busy, false, memory_order_release);
-            if (pass == 1) return NULL;
-        }
-    }
-    return allocate(bytes);
-}
-
-void vitrail_pool_return(vitrail_pool *pool, void *memory) {
-    if (!memory) return;
-    for (int i = 0; pool && i < SCRATCH_SLOTS; i++) {
-        scratch_slot *slot = &pool->scratch[i];
-        if (slot->memory != memory) continue;
-        atomic_store_explicit(&slot->busy, false, memory_order_release);
-        return;
-    }
-    free(memory);
-}
+void vitrail_pool_return(vitrail_pool *pool, void *memory) { return_scratch(pool ? pool->scratch : NULL, memory); }

@@ -1,5 +1,6 @@
 import Basics
 import CKernels
+import Synchronization
 public import TensorCore
 
 /// How the factors of products are rounded; sums are always taken in float32.
@@ -19,6 +20,8 @@ public final class CPUBackend: Backend {
     public let products: ProductPrecision
     /// Number of threads that kernels run on, the caller's included.
     public let threads: Int
+    /// Most bytes of tensors; nil for no limit.
+    public let memoryLimit: Int?
 
     /// Name of the vector instructions in use, such as "avx512-bf16".
     public var instructionSet: String { InstructionSet.name }
@@ -26,6 +29,8 @@ public final class CPUBackend: Backend {
     let pool: OpaquePointer?
     let memory: BlockCache
     var regroupedMemory: RegroupedMemory
+    /// Held while regrouped weights are looked up or made.
+    let regrouping = Mutex(())
 
     /// A back end with threads and memory of its own.
     ///
@@ -41,11 +46,20 @@ public final class CPUBackend: Backend {
         self.products = products
         pool = vitrail_pool_create(Int32(clamping: threads ?? Parallel.processors), pinsThreads)
         self.threads = Int(vitrail_pool_threads(pool))
+        self.memoryLimit = memoryLimit
         memory = BlockCache(limit: memoryLimit)
         regroupedMemory = RegroupedMemory(memory)
     }
 
     deinit { vitrail_pool_destroy(pool) }
+
+    /// Runs the kernels that `body` calls on the calling thread alone, on every back end: several threads that each do so compute
+    /// side by side, without waiting for each other.
+    public static func onThisThread<Result>(_ body: () throws -> Result) rethrows -> Result {
+        vitrail_pool_keep_alone(true)
+        defer { vitrail_pool_keep_alone(false) }
+        return try body()
+    }
 }
 
 extension Matrix {

@@ -1,4 +1,5 @@
 import CKernels
+import Synchronization
 import TensorCore
 
 /// Block-form weights with 16 rows side by side, as the streaming products read them: the same codes and scales in another order.
@@ -36,13 +37,18 @@ extension CPUBackend {
     func regrouped(_ weights: Matrix) -> UnsafeMutableRawPointer? {
         guard weights.columns % 32 == 0, weights.rowStride == weights.columns else { return nil }
         let format = weights.dtype == .int8Blocks ? VITRAIL_WEIGHTS_INT8 : VITRAIL_WEIGHTS_INT4
-        return RegroupedWeights.form(of: weights) {
-            let byteCount = vitrail_quantized_bytes(format, Int64(weights.rows), Int64(weights.columns))
-            let block = regroupedMemory.block(byteCount)
-            vitrail_regroup_blocks(
-                pool, weights.pointer, weights.dtype.kernelType, weights.rows, weights.columns, block.pointer)
-            return block
+        // Threads that compute side by side ask for the same weights.
+        var form: UnsafeMutableRawPointer?
+        regrouping.withLock { _ in
+            form = RegroupedWeights.form(of: weights) {
+                let byteCount = vitrail_quantized_bytes(format, Int64(weights.rows), Int64(weights.columns))
+                let block = regroupedMemory.block(byteCount)
+                vitrail_regroup_blocks(
+                    pool, weights.pointer, weights.dtype.kernelType, weights.rows, weights.columns, block.pointer)
+                return block
+            }
         }
+        return form
     }
 }
 

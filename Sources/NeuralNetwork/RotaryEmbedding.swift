@@ -1,3 +1,4 @@
+import Synchronization
 public import TensorCore
 
 #if canImport(Glibc)
@@ -32,6 +33,8 @@ public final class RotaryEmbedding {
     public let scaling: RotaryScaling
     private let backend: any Backend
     private var table: Tensor?
+    /// Held while the table is read or replaced: threads that generate side by side share it.
+    private let lock = Mutex(())
 
     /// - Parameter theta: the base, `rope_theta`.
     public init(headWidth: Int, theta: Double, scaling: RotaryScaling = .standard, backend: any Backend) {
@@ -51,6 +54,12 @@ public final class RotaryEmbedding {
 
     /// `[positions, headWidth]`, cosines then sines. Grows by doubling; with dynamic scaling it depends on the length itself.
     func table(covering count: Int) -> Tensor {
+        var covering: Tensor?
+        lock.withLock { _ in covering = self.grown(to: count) }
+        return covering!
+    }
+
+    private func grown(to count: Int) -> Tensor {
         if let table, table.shape[0] >= count, !dependsOnLength(count) { return table }
         let rows = dependsOnLength(count) ? count : max(count, 2 * (table?.shape[0] ?? 256))
         let frequencies = Self.frequencies(headWidth: headWidth, theta: theta, scaling: scaling, length: rows)

@@ -30,4 +30,25 @@ import Testing
         }
         #expect(counts == expected)
     }
+
+    @Test("a thread that keeps alone runs every part itself")
+    func alone() throws {
+        let pool = try #require(vitrail_pool_create(3, false))
+        defer { vitrail_pool_destroy(pool) }
+        let note: vitrail_task = { context, part, _ in
+            context!.assumingMemoryBound(to: UInt64.self)[Int(part)] =
+                UInt64(vitrail_pool_thread()) << 32 | UInt64(part)
+        }
+        var seen = [UInt64](repeating: .max, count: 100)
+        vitrail_pool_keep_alone(true)
+        vitrail_pool_keep_alone(true)
+        #expect(vitrail_pool_threads(pool) == 1)
+        vitrail_pool_run_dynamic(pool, note, &seen, 100)
+        vitrail_pool_keep_alone(false)
+        #expect(vitrail_pool_threads(pool) == 1, "it says so as often as it began")
+        vitrail_pool_keep_alone(false)
+        #expect(vitrail_pool_threads(pool) == 3)
+        // Thread 0 of every run is its caller; parts are in order where nobody else takes any.
+        #expect(seen == (0..<100).map { UInt64($0) })
+    }
 }

@@ -82,6 +82,9 @@ struct MainJobTests {
         let batched = try vitrail.run(call + ["--batch", "7", "--json"])
         #expect(alone.lines.count == 12)
         #expect(alone.lines == batched.lines)
+        // Four batches on three threads: three side by side, and one on all of them.
+        let aside = try vitrail.run(call + ["--batch", "3", "--threads", "3", "--json"])
+        #expect(alone.lines == aside.lines)
     }
 
     /// Questions of a file, measured; the raw predictions measure the same.

@@ -24,8 +24,12 @@ vitrail_pool *vitrail_pool_create(int threads, bool pin);
 /// Ends the threads and frees the pool; in a forked child it frees memory only.
 void vitrail_pool_destroy(vitrail_pool *pool);
 
-/// Threads of the pool, the caller's included.
+/// Threads that a run from the calling thread takes at most, itself included: one from inside a part, or while it keeps alone.
 int vitrail_pool_threads(const vitrail_pool *pool);
+
+/// With true, the calling thread runs all parts of its runs itself until it says false as often, whatever the pool: for threads
+/// that compute side by side.
+void vitrail_pool_keep_alone(bool is_alone);
 
 /// Runs all parts and returns when they are done. Part i belongs to thread i mod threads;
 /// the caller, once done with its own, takes over those of a thread that has not shown up.

@@ -54,39 +54,53 @@ struct AnswerJob {
         let waiting = items.enumerated().filter { !finished.contains($0.element.id) }
         outcome.skipped = items.count - waiting.count
         outcome.failedBefore = items.count { failed.contains($0.id) }
-        // One an adapter: what an answerer keeps of prompts was computed under it.
-        var answerers: [String: Answerer] = [:]
         let start = ContinuousClock.now
         var progress = ProgressLine(field == "caption" ? "captions" : "answers")
-        var loaded = try loader.load(waiting.prefix(batch))
-        for first in stride(from: 0, to: waiting.count, by: batch) {
-            if stopsWhenAsked, Interruption.isRequested { break }
-            let current = loaded
-            let next = waiting.dropFirst(first + batch).prefix(batch)
-            // The next batch's pictures are decoded on other threads while this one is generated.
-            let loader = loader
-            let ahead = next.isEmpty ? nil : Background { try loader.load(next) }
-            try answer(current, with: &answerers, to: file, &outcome)
+        let batches = stride(from: 0, to: waiting.count, by: batch).map { Array(waiting.dropFirst($0).prefix(batch)) }
+        func write(_ answered: AnsweredBatch) throws {
+            try self.write(answered, to: file, &outcome)
             outcome.seconds = (ContinuousClock.now - start) / .seconds(1)
             if output != nil { progress.show(outcome.done + outcome.failed, of: waiting.count) }
-            loaded = try ahead?.wait() ?? []
         }
+        let aside = countSideBySide(batches)
+        try answerSideBySide(batches.prefix(aside), write)
+        try answerInTurn(batches.dropFirst(aside), to: file, write)
         try file?.close()
         return outcome
     }
 
-    private var loader: PictureLoader { PictureLoader(processor: bundle.processor, workers: workers) }
-
-    private func answer(
-        _ batch: [LoadedItem], with answerers: inout [String: Answerer], to file: AppendFile?, _ outcome: inout Outcome
+    /// One batch after the other, each on all threads.
+    private func answerInTurn(
+        _ batches: ArraySlice<[WaitingItem]>, to file: AppendFile?, _ write: (AnsweredBatch) throws -> Void
     ) throws {
-        let good = batch.filter { $0.failure == nil }
-        let streams = file == nil && good.count == 1 && batch.count == 1 && Console.outputIsTerminal && !json
-        let answers = try self.answers(
-            to: good, with: &answerers, onText: streams ? { _, piece in Console.stream(piece) } : nil)
-        if streams { Console.stream("\n") }
+        guard let first = batches.first else { return }
+        // One an adapter: what an answerer keeps of prompts was computed under it.
+        var answerers: [String: Answerer] = [:]
+        let loader = PictureLoader(processor: bundle.processor, workers: workers)
+        var loaded = isAskedToStop ? [] : try loader.load(first)
+        for index in batches.indices {
+            if isAskedToStop { break }
+            let current = loaded
+            // The next batch's pictures are decoded on other threads while this one is generated.
+            let next = index + 1 < batches.endIndex ? batches[index + 1] : []
+            let ahead = next.isEmpty ? nil : Background { try loader.load(next) }
+            let good = current.filter { $0.failure == nil }
+            let streams = file == nil && good.count == 1 && current.count == 1 && Console.outputIsTerminal && !json
+            let answers = try self.answers(
+                to: good, with: &answerers, onText: streams ? { _, piece in Console.stream(piece) } : nil)
+            if streams { Console.stream("\n") }
+            try write(AnsweredBatch(items: current, answers: answers, isShown: streams))
+            loaded = try ahead?.wait() ?? []
+        }
+    }
+
+    /// Whether no further batch is to begin.
+    var isAskedToStop: Bool { stopsWhenAsked && Interruption.isRequested }
+
+    /// A line an item, on disk when this returns.
+    private func write(_ batch: AnsweredBatch, to file: AppendFile?, _ outcome: inout Outcome) throws {
         var next = 0
-        for loaded in batch {
+        for loaded in batch.items {
             var object = JSONObject()
             object["id"] = .string(loaded.item.id)
             if let image = loaded.item.images.first { object["image"] = .string(image.description) }
@@ -96,7 +110,7 @@ struct AnswerJob {
                 object["error"] = .string(failure.problem)
                 Console.report(failure)
             } else {
-                let answer = answers[next]
+                let answer = batch.answers[next]
                 next += 1
                 outcome.done += 1
                 outcome.tokens += answer.tokenCount
@@ -107,9 +121,9 @@ struct AnswerJob {
                     object["references"] = .array(loaded.item.references.map { .string($0) })
                 }
                 if let kind = loaded.item.kind { object["kind"] = .string(kind) }
-                if file == nil, !json, !streams {
+                if file == nil, !json, !batch.isShown {
                     let many = loaded.item.images.first.map { "\($0.description): " } ?? ""
-                    Console.out((batch.count > 1 || loaded.index > 0 ? many : "") + answer.text)
+                    Console.out((batch.items.count > 1 || loaded.index > 0 ? many : "") + answer.text)
                 }
             }
             let line = JSON.object(object).serialized()
@@ -120,7 +134,7 @@ struct AnswerJob {
     }
 
     /// Questions of one adapter are answered together, in the order in which the batch first names it.
-    private func answers(
+    func answers(
         to items: [LoadedItem], with answerers: inout [String: Answerer], onText: ((Int, String) -> Void)?
     ) throws -> [Answer] {
         var names: [String?] = []
@@ -161,64 +175,5 @@ struct AnswerJob {
             Set(records.compactMap { $0["id"]?.string }),
             Set(records.filter { $0["error"] != nil }.compactMap { $0["id"]?.string })
         )
-    }
-}
-
-/// An item with its pictures' pixels, or the reason why there are none.
-struct LoadedItem: Sendable {
-    var index: Int
-    var item: AnswerItem
-    var pictures: [ImageTiles] = []
-    var failure: UserError?
-}
-
-/// Decodes and processes the pictures of items on threads of its own.
-struct PictureLoader: Sendable {
-    let processor: ImageProcessor?
-    let workers: Int
-
-    func load(_ items: ArraySlice<(offset: Int, element: AnswerItem)>) throws -> [LoadedItem] {
-        let store = ImageStore()
-        let waiting = items.map { LoadedItem(index: $0.offset, item: $0.element) }
-        return try Parallel.map(waiting, workers: workers) { loaded in
-            var result = loaded
-            for image in loaded.item.images {
-                do { result.pictures.append(try pixels(of: image, in: store)) } catch let error as any Problem {
-                    let name = image.description
-                    let problem = error.problem.contains(name) ? error.problem : "\(name): \(error.problem)"
-                    result.failure = UserError(problem, fix: error.fix)
-                    return result
-                }
-            }
-            return result
-        }
-    }
-
-    private func pixels(of image: ImageReference, in store: ImageStore) throws -> ImageTiles {
-        guard let processor else { throw UserError("this model has no vision tower", fix: "ask without pictures") }
-        return try store.withBytes(of: image) {
-            try processor.tiles(decoding: $0, source: image.description)
-        }
-    }
-}
-
-/// Work on another thread whose result is waited for; on this one when the system has no thread left.
-final class Background<Value: Sendable>: Sendable {
-    private final class Box: @unchecked Sendable {  // written before the thread ends, read after it is joined
-        var result: Result<Value, any Error>?
-    }
-
-    private let box = Box()
-    private let thread: WorkerThread?
-
-    init(_ body: @escaping @Sendable () throws -> Value) {
-        let box = box
-        thread = WorkerThread { box.result = Result { try body() } }
-        if thread == nil { box.result = Result { try body() } }
-    }
-
-    func wait() throws -> Value {
-        thread?.join()
-        return try box.result!.get()
     }
 }

@@ -1,0 +1,75 @@
+import Basics
+import Imaging
+import InstructionData
+import VisionLanguage
+
+/// An item with its number among all.
+typealias WaitingItem = (offset: Int, element: AnswerItem)
+
+/// Items with the answers of those that could be asked.
+struct AnsweredBatch: Sendable {
+    var items: [LoadedItem]
+    /// In the order of the items without failure.
+    var answers: [Answer]
+    /// Whether the answer was printed while it came.
+    var isShown = false
+}
+
+/// An item with its pictures' pixels, or the reason why there are none.
+struct LoadedItem: Sendable {
+    var index: Int
+    var item: AnswerItem
+    var pictures: [ImageTiles] = []
+    var failure: UserError?
+}
+
+/// Decodes and processes the pictures of items on threads of its own.
+struct PictureLoader: Sendable {
+    let processor: ImageProcessor?
+    let workers: Int
+
+    func load(_ items: [WaitingItem]) throws -> [LoadedItem] {
+        let store = ImageStore()
+        let waiting = items.map { LoadedItem(index: $0.offset, item: $0.element) }
+        return try Parallel.map(waiting, workers: workers) { loaded in
+            var result = loaded
+            for image in loaded.item.images {
+                do { result.pictures.append(try pixels(of: image, in: store)) } catch let error as any Problem {
+                    let name = image.description
+                    let problem = error.problem.contains(name) ? error.problem : "\(name): \(error.problem)"
+                    result.failure = UserError(problem, fix: error.fix)
+                    return result
+                }
+            }
+            return result
+        }
+    }
+
+    private func pixels(of image: ImageReference, in store: ImageStore) throws -> ImageTiles {
+        guard let processor else { throw UserError("this model has no vision tower", fix: "ask without pictures") }
+        return try store.withBytes(of: image) {
+            try processor.tiles(decoding: $0, source: image.description)
+        }
+    }
+}
+
+/// Work on another thread whose result is waited for; on this one when the system has no thread left.
+final class Background<Value: Sendable>: Sendable {
+    private final class Box: @unchecked Sendable {  // written before the thread ends, read after it is joined
+        var result: Result<Value, any Error>?
+    }
+
+    private let box = Box()
+    private let thread: WorkerThread?
+
+    init(_ body: @escaping @Sendable () throws -> Value) {
+        let box = box
+        thread = WorkerThread { box.result = Result { try body() } }
+        if thread == nil { box.result = Result { try body() } }
+    }
+
+    func wait() throws -> Value {
+        thread?.join()
+        return try box.result!.get()
+    }
+}
