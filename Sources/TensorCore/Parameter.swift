@@ -128,39 +128,52 @@ public final class Parameter {
     /// yet get memory in which these do, too, and are written as one from then on; others one by one.
     ///
     /// - Parameters:
-    ///   - nodes: where the gradients flow to, nil where nobody wants one, and how many rows each value has.
+    ///   - nodes: where the gradients flow to, nil where nobody wants one.
+    ///   - rows: how many rows each value has.
     ///   - write: receives the rows, counted over all of the values, their gradient, and whether to add to it.
-    static func accumulate(_ nodes: [(GraphNode?, rows: Int)], _ write: (Range<Int>, Tensor, Bool) -> Void) {
-        let parameters = nodes.compactMap { ($0.0 as? Leaf)?.parameter }
-        if nodes.count > 1, parameters.count == nodes.count, let joined = joinedGradient(parameters) {
-            write(0..<joined.shape[0], joined, parameters[0].hasGradient)
-            for parameter in parameters { parameter.hasGradient = true }
+    static func accumulate(
+        _ nodes: ArraySlice<GraphNode?>, rows: ArraySlice<Int>, _ write: (Range<Int>, Tensor, Bool) -> Void
+    ) {
+        if nodes.count > 1, let (joined, accumulates) = joinedGradient(nodes, rows: rows) {
+            write(0..<joined.shape[0], joined, accumulates)
+            for node in nodes { (node as? Leaf)?.parameter.hasGradient = true }
             return
         }
         var start = 0
-        for (node, rows) in nodes {
-            node?.accumulate { write(start..<start + rows, $0, $1) }
-            start += rows
+        for (node, count) in zip(nodes, rows) {
+            node?.accumulate { write(start..<start + count, $0, $1) }
+            start += count
         }
     }
 
-    /// The gradients' memory as one tensor, made where none has any; nil where it does not lie together.
-    private static func joinedGradient(_ parameters: [Parameter]) -> Tensor? {
-        let first = parameters[0]
-        if parameters.allSatisfy({ $0.gradientBuffer == nil }) {
-            let rows = parameters.reduce(0) { $0 + $1.shape[0] }
-            let all = first.value.backend.empty(Shape([rows] + first.shape.dimensions.dropFirst()))
-            var start = 0
-            for parameter in parameters {
-                parameter.gradientBuffer = all.rows(start..<start + parameter.shape[0])
-                start += parameter.shape[0]
+    /// The gradients' memory as one tensor, made where none has any, and whether there is something to add to; nil where it does
+    /// not lie together.
+    private static func joinedGradient(_ nodes: ArraySlice<GraphNode?>, rows: ArraySlice<Int>) -> (Tensor, Bool)? {
+        guard let first = (nodes.first as? Leaf)?.parameter else { return nil }
+        let isNew = first.gradientBuffer == nil
+        for node in nodes {
+            guard let parameter = (node as? Leaf)?.parameter, (parameter.gradientBuffer == nil) == isNew,
+                parameter.hasGradient == first.hasGradient
+            else { return nil }
+        }
+        guard isNew else {
+            var joined = first.gradientBuffer
+            for node in nodes.dropFirst() {
+                guard let next = (node as? Leaf)?.parameter.gradientBuffer else { return nil }
+                joined = joined?.joined(with: next)
             }
-            return all
+            return joined.map { ($0, first.hasGradient) }
         }
-        guard parameters.allSatisfy({ $0.hasGradient == first.hasGradient }) else { return nil }
-        return parameters.dropFirst().reduce(first.gradientBuffer) { joined, parameter in
-            parameter.gradientBuffer.flatMap { joined?.joined(with: $0) }
+        var dimensions = first.shape.dimensions
+        dimensions[0] = rows.reduce(0, +)
+        let all = first.value.backend.empty(Shape(dimensions))
+        var offset = 0
+        for node in nodes {
+            guard let parameter = (node as? Leaf)?.parameter else { return nil }
+            parameter.gradientBuffer = Tensor(shape: parameter.shape, storage: all.storage, byteOffset: offset)
+            offset += DType.float32.byteCount(of: parameter.count)
         }
+        return (all, false)
     }
 
     /// The graph's end at a parameter, one for all uses of a graph: it is reached when all of them have contributed.

@@ -64,12 +64,12 @@ public func linear(_ x: Tensor, weights: [Tensor], biases: [Tensor?], asFactor: 
         for run in runs {
             // One product, and one sum of rows, for neighbours: the input is read once.
             let first = run.columns.lowerBound
-            Parameter.accumulate(run.maps.map { (weightNodes[$0], widths[$0]) }) { rows, destination, accumulates in
+            Parameter.accumulate(weightNodes[run.maps], rows: widths[run.maps]) { rows, destination, accumulates in
                 backend.product(
                     dy.columns(first + rows.lowerBound..<first + rows.upperBound), transposeA: true, input!,
                     transposeB: false, alpha: 1, bias: nil, into: destination.matrix, accumulate: accumulates)
             }
-            Parameter.accumulate(run.maps.map { (biasNodes[$0], widths[$0]) }) { rows, destination, accumulates in
+            Parameter.accumulate(biasNodes[run.maps], rows: widths[run.maps]) { rows, destination, accumulates in
                 backend.sumRows(
                     dy.columns(first + rows.lowerBound..<first + rows.upperBound), nil, into: destination,
                     accumulate: accumulates)

@@ -111,7 +111,13 @@ final class FeatureCache {
 
     private func joined(_ parts: [StoredFeatures]) -> Tensor {
         let columns = parts.first?.columns ?? 1
-        let values = parts.flatMap(\.values)
-        return Tensor(values, shape: [values.count / columns, columns], on: backend)
+        let all = backend.empty([parts.reduce(0) { $0 + $1.values.count / columns }, columns])
+        var start = 0
+        for part in parts {
+            let end = start + part.values.count / columns
+            part.values.withUnsafeBytes { backend.upload($0, to: all.rows(start..<end)) }
+            start = end
+        }
+        return all
     }
 }
