@@ -57,8 +57,7 @@ public func crossEntropy(
                 let words = first..<min(first + 16_384, head.shape.rows)
                 backend.product(
                     logits.matrix.columns(words), transposeA: false, head.matrix.rows(words), transposeB: false,
-                    alpha: 1,
-                    bias: nil, into: destination, accumulate: first > 0)
+                    alpha: 1, bias: nil, into: destination, accumulate: first > 0)
             }
         }
     }

@@ -11,7 +11,11 @@ import Testing
     }
 
     private func parameter(_ name: String, _ values: [Float], _ log: Log) -> Parameter {
-        let parameter = Parameter(Tensor(values, shape: [values.count], on: backend), decays: false)
+        parameter(name, Tensor(values, shape: [values.count], on: backend), log)
+    }
+
+    private func parameter(_ name: String, _ value: Tensor, _ log: Log) -> Parameter {
+        let parameter = Parameter(value, decays: false)
         parameter.onGradientComplete = { log.entries.append((name, $0.gradient?.floats ?? [])) }
         return parameter
     }
@@ -57,12 +61,8 @@ import Testing
     func aHeadOfFewRowsCompletesLast(_ rows: Int) {
         let log = Log()
         var numbers = NumberStream(seed: 3)
-        func matrix(_ name: String, _ shape: Shape) -> Parameter {
-            let parameter = Parameter(numbers.tensor(shape, on: backend), decays: false)
-            parameter.onGradientComplete = { log.entries.append((name, $0.gradient?.floats ?? [])) }
-            return parameter
-        }
-        let (weight, head) = (matrix("weight", [4, 4]), matrix("head", [7, 4]))
+        let weight = parameter("weight", numbers.tensor([4, 4], on: backend), log)
+        let head = parameter("head", numbers.tensor([7, 4], on: backend), log)
         let hidden = linear(numbers.tensor([6, 4], on: backend), weight: weight.tensor)
         let labels = (0..<6).map { Int32($0 < rows ? $0 : -1) }
         // Chunks of two rows: several of them wait.
@@ -86,12 +86,9 @@ import Testing
     @Test func aTiedHeadCompletesBeforeTheTower() {
         let log = Log()
         var numbers = NumberStream(seed: 3)
-        func matrix(_ name: String, _ shape: Shape) -> Parameter {
-            let parameter = Parameter(numbers.tensor(shape, on: backend), decays: false)
-            parameter.onGradientComplete = { log.entries.append((name, $0.gradient?.floats ?? [])) }
-            return parameter
-        }
-        let (tower, table, block) = (matrix("tower", [4, 4]), matrix("table", [7, 4]), matrix("block", [4, 4]))
+        let tower = parameter("tower", numbers.tensor([4, 4], on: backend), log)
+        let table = parameter("table", numbers.tensor([7, 4], on: backend), log)
+        let block = parameter("block", numbers.tensor([4, 4], on: backend), log)
         let features = linear(numbers.tensor([2, 4], on: backend), weight: tower.tensor)
         let x = embedded(
             table.tensor, ids: Tensor([-1, -1, 3, 5, 1, 2], on: backend), features: features,
