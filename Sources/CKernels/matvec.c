@@ -4,7 +4,7 @@
 #include "matvec_internal.h"
 #include "product_bfloat16.h"
 
-enum { PRODUCT_ROWS = 64, RUN_ROWS = 16, AMX_LEAST_COLUMNS = 3 };
+enum { PRODUCT_ROWS = 64, AMX_LEAST_COLUMNS = 3 };
 
 typedef struct {
     const vitrail_matvec_args *args;
@@ -15,7 +15,7 @@ typedef struct {
     int64_t runs;
 } matvec;
 
-static const dots_kernels *kernels_in_use(void) {
+const dots_kernels *dots_kernels_in_use(void) {
 #if PRODUCT_X86
     if (vitrail_cpu() >= VITRAIL_CPU_AVX512) return &dots_kernels_avx512;
     if (vitrail_cpu() >= VITRAIL_CPU_AVX2) return &dots_kernels_avx2;
@@ -85,23 +85,6 @@ static void matvec_part(void *context, int part, int parts) {
     dots_rows(work, first, last);
 }
 
-/// x as the dot products read it: rounded for bfloat16 weights, with even terms before odd ones.
-static void prepare(const matvec *work, float *out) {
-    const vitrail_matvec_args *args = work->args;
-    const int64_t pair = 2 * work->kernels->lanes, whole = args->k / pair * pair;
-    for (int64_t row = 0; row < args->m; row++) {
-        const float *x = args->x + row * args->ldx;
-        float *to = out + row * work->stride;
-        for (int64_t p = 0; p < whole; p += pair) {
-            for (int64_t i = 0; i < pair / 2; i++) {
-                to[p + i] = float_from_bfloat16(bfloat16_from_float(x[p + 2 * i]));
-                to[p + pair / 2 + i] = float_from_bfloat16(bfloat16_from_float(x[p + 2 * i + 1]));
-            }
-        }
-        for (int64_t p = whole; p < args->k; p++) to[p] = float_from_bfloat16(bfloat16_from_float(x[p]));
-    }
-}
-
 bool vitrail_matvec(vitrail_pool *pool, const vitrail_matvec_args *args) {
     if (args->m <= 0 || args->n <= 0) return true;
     if (args->format >= VITRAIL_WEIGHTS_INT8) return matvec_quantized(pool, args);
@@ -114,7 +97,7 @@ bool vitrail_matvec(vitrail_pool *pool, const vitrail_matvec_args *args) {
             .transpose_b = true, .accumulate = args->accumulate, .b_type = type, .precision = type};
         return vitrail_product(pool, &product);
     }
-    matvec work = {.args = args, .kernels = kernels_in_use(), .x = args->x, .stride = args->ldx};
+    matvec work = {.args = args, .kernels = dots_kernels_in_use(), .x = args->x, .stride = args->ldx};
     work.runs = divide_up(args->n, RUN_ROWS);
     char *memory = NULL;
     if (half) {
@@ -128,7 +111,11 @@ bool vitrail_matvec(vitrail_pool *pool, const vitrail_matvec_args *args) {
         if (!memory) return false;
         work.x = (float *)memory;
         // Tiles leave the rows and terms over that fill no tile to dot products.
-        if (!tiles || args->n % RUN_ROWS != 0 || args->k % BLOCK_TERMS != 0) prepare(&work, (float *)memory);
+        if (!tiles || args->n % RUN_ROWS != 0 || args->k % BLOCK_TERMS != 0) {
+            for (int64_t row = 0; row < args->m; row++) {
+                work.kernels->prepare(args->x + row * args->ldx, args->k, (float *)memory + row * work.stride);
+            }
+        }
 #if PRODUCT_X86
         if (tiles) {
             uint16_t *packed = (uint16_t *)(memory + ((x_bytes + 63) & ~(size_t)63));
@@ -147,4 +134,36 @@ bool vitrail_matvec(vitrail_pool *pool, const vitrail_matvec_args *args) {
     vitrail_pool_run_reading(pool, matvec_part, &work, (int)parts, args->weights, bytes);
     vitrail_pool_return(pool, memory);
     return true;
+}
+
+// MARK: One row of x
+
+size_t prepared_bytes(vitrail_weight_format format, int64_t k) {
+    if (format >= VITRAIL_WEIGHTS_INT8) return prepared_bytes_quantized(k);
+    return (size_t)divide_up(k, 16) * 16 * sizeof(float);
+}
+
+void prepare_row(vitrail_weight_format format, const float *x, int64_t k, void *out) {
+    if (format >= VITRAIL_WEIGHTS_INT8) {
+        prepare_row_quantized(x, k, out);
+    } else if (format == VITRAIL_WEIGHTS_BFLOAT16) {
+        dots_kernels_in_use()->prepare(x, k, out);
+    } else {
+        memcpy(out, x, (size_t)k * sizeof(float));
+    }
+}
+
+void multiply_prepared(vitrail_weight_format format, const void *weights, int64_t ldw, int64_t k, int64_t first, int count,
+                       const void *prepared, float *out) {
+    if (format >= VITRAIL_WEIGHTS_INT8) {
+        multiply_prepared_quantized(format, weights, k, first, prepared, out);
+        return;
+    }
+    const bool half = format == VITRAIL_WEIGHTS_BFLOAT16;
+    const dots_kernels *kernels = dots_kernels_in_use();
+    const dots_kernel kernel = half ? kernels->bfloat16 : kernels->float32;
+    for (int row = 0; row < count; row += DOTS_ROWS) {
+        const char *from = (const char *)weights + (first + row) * ldw * (half ? 2 : 4);
+        kernel(from, ldw, (int)least(DOTS_ROWS, count - row), prepared, 0, 1, k, out + row);
+    }
 }

@@ -101,8 +101,20 @@ TARGET static void NAME(bfloat16)(const void *weights, int64_t ldw, int rows, co
     DISPATCH(true)
 }
 
+TARGET static void NAME(prepare)(const float *x, int64_t k, float *out) {
+    const int64_t whole = k / (2 * LANES) * (2 * LANES);
+    for (int64_t p = 0; p < whole; p += 2 * LANES) {
+#pragma clang loop vectorize_width(LANES)
+        for (int64_t i = 0; i < LANES; i++) {
+            out[p + i] = float_from_bfloat16(bfloat16_from_float(x[p + 2 * i]));
+            out[p + LANES + i] = float_from_bfloat16(bfloat16_from_float(x[p + 2 * i + 1]));
+        }
+    }
+    for (int64_t p = whole; p < k; p++) out[p] = float_from_bfloat16(bfloat16_from_float(x[p]));
+}
+
 const dots_kernels NAME(dots_kernels) = {
-    .lanes = LANES, .columns = COLUMNS, .float32 = NAME(float32), .bfloat16 = NAME(bfloat16)};
+    .lanes = LANES, .columns = COLUMNS, .float32 = NAME(float32), .bfloat16 = NAME(bfloat16), .prepare = NAME(prepare)};
 
 #undef DISPATCH
 #undef COLUMN_CASE

@@ -14,6 +14,8 @@ typedef void (*dots_kernel)(const void *weights, int64_t ldw, int rows, const fl
 typedef struct {
     int lanes, columns;      // floats in a vector; most columns in a call
     dots_kernel float32, bfloat16;
+    /// A row of x as `bfloat16` reads it: rounded, even terms before odd ones.
+    void (*prepare)(const float *x, int64_t k, float *out);
 } dots_kernels;
 
 enum { DOTS_ROWS = 4, DOTS_MOST_COLUMNS = 4 };
@@ -23,6 +25,8 @@ extern const dots_kernels dots_kernels_plain;
 extern const dots_kernels dots_kernels_avx2;
 extern const dots_kernels dots_kernels_avx512;
 #endif
+
+const dots_kernels *dots_kernels_in_use(void);
 
 // MARK: Quantised weights
 
@@ -57,6 +61,23 @@ float float_from_half(uint16_t value);
 uint16_t half_from_float(float value);
 
 bool matvec_quantized(vitrail_pool *pool, const vitrail_matvec_args *args);
+
+// MARK: One row of x, for callers that divide the work themselves
+
+enum { RUN_ROWS = 16 };
+
+/// Bytes of a row of x as the kernels of a format read it, a multiple of 64.
+size_t prepared_bytes(vitrail_weight_format format, int64_t k);
+size_t prepared_bytes_quantized(int64_t k);
+/// Makes it; `out` is aligned to 64.
+void prepare_row(vitrail_weight_format format, const float *x, int64_t k, void *out);
+void prepare_row_quantized(const float *x, int64_t k, void *out);
+/// Products of rows [first, first + count) of weights [n, k] with a prepared row, up to RUN_ROWS of them; `first` is a multiple of that
+/// for quantised weights. Equal bits to `vitrail_matvec` with one row.
+void multiply_prepared(vitrail_weight_format format, const void *weights, int64_t ldw, int64_t k, int64_t first, int count,
+                       const void *prepared, float *out);
+void multiply_prepared_quantized(vitrail_weight_format format, const void *weights, int64_t k, int64_t first,
+                                 const void *prepared, float *out);
 
 /// y = (accumulate ? y : 0) + sums + bias for 16 columns of y, of which `count` exist.
 static inline void store_outputs(const vitrail_matvec_args *args, int64_t row, int64_t first, int count,

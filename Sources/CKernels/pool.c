@@ -28,10 +28,10 @@ enum { CACHE_LINE = 64 };
 #define GATE_CLOSED (1ull << 31)
 #define GATE_COUNT (GATE_CLOSED - 1)
 
-typedef enum { LISTS, DYNAMIC, RANGES } division;
+typedef enum { LISTS, DYNAMIC, RANGES, PHASES } division;
 
 typedef struct {
-    _Alignas(CACHE_LINE) _Atomic uint64_t bounds;  // end << 32 | begin
+    _Alignas(CACHE_LINE) _Atomic uint64_t bounds;  // end << 32 | begin; in phases as pool_phases.h says
 } part_range;
 
 struct vitrail_pool {
@@ -47,6 +47,7 @@ struct vitrail_pool {
     int parts;
     division division;
     reading ahead;            // what the next such run reads, as far as is known
+    const vitrail_phase *phases;
     vitrail_cpu_level level;  // the caller's limit of the instruction set
     _Atomic bool stop;
 
@@ -58,6 +59,9 @@ struct vitrail_pool {
     _Alignas(CACHE_LINE) _Atomic int next;         // dynamic: next part
     _Alignas(CACHE_LINE) _Atomic uint8_t *claimed; // static: [threads], whether a thread's parts are taken
     part_range *ranges;       // [threads], parts of each thread that nobody has taken
+    _Alignas(CACHE_LINE) _Atomic int finished;     // parts of the current phase that are done
+    _Alignas(CACHE_LINE) _Atomic uint32_t phase;   // number of the current phase
+    _Atomic int phase_sleepers;
     scratch_slot scratch[SCRATCH_SLOTS];
     reading_order order;
 };
@@ -104,7 +108,13 @@ static void run_ranges(vitrail_pool *pool, int thread) {
     }
 }
 
+#include "pool_phases.h"
+
 static void work(vitrail_pool *pool, int thread) {
+    if (pool->division == PHASES) {
+        run_phases(pool, thread);
+        return;
+    }
     if (pool->division == RANGES) {
         run_ranges(pool, thread);
         return;
@@ -207,7 +217,7 @@ static void run(
     vitrail_pool *pool, vitrail_task task, void *context, int parts, division division, const void *memory,
     size_t bytes) {
     if (parts < 1) return;
-    if (!pool || pool->threads == 1 || parts == 1 || run_depth > 0
+    if (!pool || pool->threads == 1 || (parts == 1 && division != PHASES) || run_depth > 0
         || pool->fork_generation != atomic_load_explicit(&fork_generation, memory_order_relaxed)
         || atomic_flag_test_and_set_explicit(&pool->in_use, memory_order_acquire)) {
         run_inline(task, context, parts);
@@ -225,6 +235,10 @@ static void run(
             const uint64_t begin = (uint64_t)parts * i / pool->threads, end = (uint64_t)parts * (i + 1) / pool->threads;
             atomic_store_explicit(&pool->ranges[i].bounds, end << 32 | begin, memory_order_relaxed);
         }
+    } else if (division == PHASES) {
+        pool->phases = context;
+        start_phases(pool);
+        pool->ahead = follow(&pool->order, memory, bytes);
     } else if (division == DYNAMIC) {
         atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
     } else {
@@ -266,6 +280,10 @@ void vitrail_pool_run_dynamic(vitrail_pool *pool, vitrail_task task, void *conte
 void vitrail_pool_run_reading(
     vitrail_pool *pool, vitrail_task task, void *context, int parts, const void *memory, size_t bytes) {
     run(pool, task, context, parts, RANGES, memory, bytes);
+}
+
+void vitrail_pool_run_phases(vitrail_pool *pool, const vitrail_phase *phases, int count) {
+    if (count > 0) run(pool, run_phase, (void *)phases, count, PHASES, phases[0].memory, phases[0].bytes);
 }
 
 int vitrail_pool_thread(void) { return current_thread; }

@@ -297,3 +297,28 @@ bool matvec_quantized(vitrail_pool *pool, const vitrail_matvec_args *args) {
     vitrail_pool_return(pool, memory);
     return true;
 }
+
+// MARK: One row of x
+
+/// The row's parts behind its description.
+static quantized_row row_in(void *memory, int64_t k) {
+    char *values = (char *)memory + 64;
+    float *scales = (float *)(values + blocks_of(k) * QUANT_TERMS);
+    return (quantized_row){(int8_t *)values, scales, (int32_t *)(scales + blocks_of(k))};
+}
+
+size_t prepared_bytes_quantized(int64_t k) {
+    return (64 + (size_t)blocks_of(k) * (QUANT_TERMS + sizeof(float) + sizeof(int32_t)) + 63) & ~(size_t)63;
+}
+
+void prepare_row_quantized(const float *x, int64_t k, void *out) {
+    const quantized_row row = row_in(out, k);
+    *(quantized_row *)out = row;
+    quantizer_in_use()(x, k, (int8_t *)row.values, (float *)row.scales, (int32_t *)row.sums);
+}
+
+void multiply_prepared_quantized(vitrail_weight_format format, const void *weights, int64_t k, int64_t first,
+                                 const void *prepared, float *out) {
+    const uint8_t *group = (const uint8_t *)weights + (size_t)(first / QUANT_ROWS) * group_bytes(format, k);
+    kernel_in_use(format == VITRAIL_WEIGHTS_INT4)(group, blocks_of(k), prepared, 1, out);
+}

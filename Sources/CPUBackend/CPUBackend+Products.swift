@@ -121,17 +121,10 @@ extension CPUBackend {
 
     /// Multiplies few rows where a format can be streamed in this precision; false where it cannot.
     private func streamed(_ x: Matrix, _ weights: Matrix, bias: Tensor?, into y: Matrix, accumulate: Bool) -> Bool {
+        guard let (form, format) = streamedForm(of: weights) else { return false }
         var arguments = vitrail_matvec_args()
-        arguments.weights = UnsafeRawPointer(weights.pointer)
-        switch (weights.dtype, products) {
-        case (.float32, _): arguments.format = VITRAIL_WEIGHTS_FLOAT32
-        case (.bfloat16, .bfloat16): arguments.format = VITRAIL_WEIGHTS_BFLOAT16
-        case (.int8Blocks, .bfloat16), (.int4Blocks, .bfloat16):
-            guard let regrouped = regrouped(weights) else { return false }
-            arguments.weights = UnsafeRawPointer(regrouped)
-            arguments.format = weights.dtype == .int8Blocks ? VITRAIL_WEIGHTS_INT8 : VITRAIL_WEIGHTS_INT4
-        default: return false
-        }
+        arguments.weights = form
+        arguments.format = format
         arguments.m = Int64(y.rows)
         arguments.n = Int64(y.columns)
         arguments.k = Int64(x.columns)
@@ -144,6 +137,19 @@ extension CPUBackend {
         arguments.accumulate = accumulate
         guard vitrail_matvec(pool, &arguments) else { failForMemory(y) }
         return true
+    }
+
+    /// Weights as few rows are multiplied by them; nil for formats that this precision does not stream.
+    func streamedForm(of weights: Matrix) -> (UnsafeRawPointer, vitrail_weight_format)? {
+        switch (weights.dtype, products) {
+        case (.float32, _): return (UnsafeRawPointer(weights.pointer), VITRAIL_WEIGHTS_FLOAT32)
+        case (.bfloat16, .bfloat16): return (UnsafeRawPointer(weights.pointer), VITRAIL_WEIGHTS_BFLOAT16)
+        case (.int8Blocks, .bfloat16), (.int4Blocks, .bfloat16):
+            guard let regrouped = regrouped(weights) else { return nil }
+            let format = weights.dtype == .int8Blocks ? VITRAIL_WEIGHTS_INT8 : VITRAIL_WEIGHTS_INT4
+            return (UnsafeRawPointer(regrouped), format)
+        default: return nil
+        }
     }
 
     /// The window itself where products can read it, otherwise a float32 copy.

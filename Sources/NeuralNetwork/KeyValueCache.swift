@@ -13,6 +13,13 @@ public final class KeyValueCache {
     public private(set) var lengths: [Int]
     private var layers: [Tensor?]
     private var rows: Tensor?
+    /// How single tokens go through all layers, once one has come.
+    private var pass: SingleTokens?
+
+    private enum SingleTokens {
+        case together(any TokenPass)
+        case layerByLayer
+    }
 
     /// An empty cache; layers are allocated when they are first written.
     public init(sequences: Int, capacity: Int, layers: Int) {
@@ -94,6 +101,24 @@ public final class KeyValueCache {
         let all = layers[layer]!.matrix
         backend.scatterRows(keysAndValues, indices: rows!, into: all)
         return all
+    }
+
+    /// Takes the one new token of a sequence through all layers; nil where it goes through them one by one.
+    ///
+    /// A cache serves one generation, in which weights stay as they are: the way is made once.
+    package func advance(
+        _ x: Tensor, _ segments: AttentionSegments, angles: Tensor?, blocks: () -> [DecoderBlockWeights]?
+    ) -> Tensor? {
+        guard segments.count == 1, segments.queryCount == 1, layers.allSatisfy({ $0 != nil }) else { return nil }
+        if pass == nil {
+            pass = blocks().flatMap { x.backend.tokenPass(through: $0) }.map { .together($0) } ?? .layerByLayer
+        }
+        guard case .together(let pass) = pass else { return nil }
+        let y = x.backend.empty(x.shape)
+        let place = TokenPlace(
+            firstKey: Int(segments.keyStarts[0]), keys: Int(segments.keyCounts[0]), angles: angles)
+        pass(x, caches: layers.map { $0! }, at: place, into: y)
+        return y
     }
 
     /// Stores the new keys and values and attends over all of them with the queries of some rows, by default of all.

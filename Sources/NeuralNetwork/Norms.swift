@@ -56,5 +56,5 @@ public final class RMSNorm: Layer {
     /// The result for products alone.
     public func factor(_ x: Tensor) -> Tensor { rmsNorm(x, weight: factors, epsilon: epsilon, asFactor: true) }
 
-    private var factors: Tensor { ones.map { weight.tensor + $0 } ?? weight.tensor }
+    var factors: Tensor { ones.map { weight.tensor + $0 } ?? weight.tensor }
 }

@@ -52,6 +52,9 @@ public final class RotaryEmbedding {
             table: table(covering: positions.count))
     }
 
+    /// Cosines, then sines, of the last of `count` positions, `[1, headWidth]`.
+    package func angles(ofLast count: Int) -> Tensor { table(covering: count).rows(count - 1..<count) }
+
     /// `[positions, headWidth]`, cosines then sines. Grows by doubling; with dynamic scaling it depends on the length itself.
     func table(covering count: Int) -> Tensor {
         var covering: Tensor?

@@ -6,6 +6,8 @@ public protocol DecoderBlock: Module {
     ///   - x: `[tokens, hidden]`.
     ///   - layer: this block's index.
     func callAsFunction(_ x: Tensor, _ context: AttentionContext, layer: Int) -> Tensor
+    /// What the block computes with, where a back end may take single tokens through several blocks at once.
+    var weights: DecoderBlockWeights? { get }
 }
 
 /// A pre-norm transformer block: `<LayerNorm, MLP>` in the vision tower and GPT-2, `<RMSNorm, GatedMLP>` in other decoders.

@@ -130,6 +130,12 @@ public protocol Backend: AnyObject {
         heads: HeadLayout,
         segments: AttentionSegments, intoQuery: Matrix, key intoKey: Matrix, value intoValue: Matrix)
 
+    // MARK: Decoding
+
+    /// A way for single tokens through all blocks, with the same bits as kernel after kernel; nil where there is none. The weights
+    /// stay as they are while it is used.
+    func tokenPass(through blocks: [DecoderBlockWeights]) -> (any TokenPass)?
+
     // MARK: Losses
 
     /// losses[r] = logsumexp(logits[r]) − logits[r, labels[r]], 0 where labels[r] < 0. With `gradientScale`, logits are

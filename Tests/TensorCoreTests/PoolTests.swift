@@ -31,6 +31,59 @@ import Testing
         #expect(counts == expected)
     }
 
+    /// What parts of a phase see: a row of counts that the phase before must have filled.
+    private struct Row {
+        var before: UnsafeMutablePointer<Int32>?
+        var own: UnsafeMutablePointer<Int32>
+        var parts: Int32
+        var entered: UnsafeMutablePointer<Int32>
+    }
+
+    @Test("every part of a phase is taken once, behind all parts of the phase before", arguments: [1, 2, 3, 5])
+    func phases(threads: Int32) throws {
+        let pool = try #require(vitrail_pool_create(threads, false))
+        defer { vitrail_pool_destroy(pool) }
+        let task: vitrail_task = { context, part, parts in
+            let row = context!.assumingMemoryBound(to: Row.self).pointee
+            // A part that finds the phase before undone counts for a thousand.
+            let isEarly = row.before.map { before in (0..<7).contains { before[$0] == 0 } } ?? false
+            let isEntered = row.entered[Int(vitrail_pool_thread())] == 1
+            row.own[Int(part)] += isEarly || !isEntered ? 1000 : 1
+            if part == 0 { for rest in Int(parts)..<7 { row.own[rest] += 1 } }
+        }
+        let enter: @convention(c) (UnsafeMutableRawPointer?) -> Void = { context in
+            context!.assumingMemoryBound(to: Row.self).pointee.entered[Int(vitrail_pool_thread())] += 1
+        }
+        let count = 40
+        for run in 0..<300 {
+            let counts = UnsafeMutablePointer<Int32>.allocate(capacity: count * 7)
+            let entered = UnsafeMutablePointer<Int32>.allocate(capacity: count * 8)
+            let rows = UnsafeMutablePointer<Row>.allocate(capacity: count)
+            defer {
+                counts.deallocate()
+                entered.deallocate()
+                rows.deallocate()
+            }
+            counts.initialize(repeating: 0, count: count * 7)
+            entered.initialize(repeating: 0, count: count * 8)
+            var phases: [vitrail_phase] = []
+            for index in 0..<count {
+                let parts = Int32([7, 1, 2, 5, 3][(index + run) % 5])
+                rows[index] = Row(
+                    before: index == 0 ? nil : counts + (index - 1) * 7, own: counts + index * 7, parts: parts,
+                    entered: entered + index * 8)
+                phases.append(
+                    vitrail_phase(
+                        task: task, enter: enter, context: rows + index, parts: parts, memory: counts,
+                        bytes: count * 28))
+            }
+            vitrail_pool_run_phases(pool, phases, Int32(run % 10 == 9 ? 1 : count))
+            let expected = run % 10 == 9 ? 7 : count * 7
+            let isOnce = (0..<expected).allSatisfy { counts[$0] == 1 }
+            #expect(isOnce, "run \(run)")
+        }
+    }
+
     @Test("a thread that keeps alone runs every part itself")
     func alone() throws {
         let pool = try #require(vitrail_pool_create(3, false))

@@ -239,4 +239,6 @@ package final class CountingBackend: Backend {
         count()
         base.widen(weights, into: destination)
     }
+    /// None, so that kernels are counted one by one.
+    package func tokenPass(through blocks: [DecoderBlockWeights]) -> (any TokenPass)? { nil }
 }

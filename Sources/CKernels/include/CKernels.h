@@ -6,5 +6,6 @@
 #include "vitrail_products.h"
 #include "vitrail_matvec.h"
 #include "vitrail_kernels.h"
+#include "vitrail_decoder.h"
 
 #endif

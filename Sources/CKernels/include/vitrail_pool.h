@@ -48,6 +48,21 @@ void vitrail_pool_run_dynamic(vitrail_pool *pool, vitrail_task task, void *conte
 void vitrail_pool_run_reading(
     vitrail_pool *pool, vitrail_task task, void *context, int parts, const void *memory, size_t bytes);
 
+/// A step of several that follow each other: every part of it is done before any part of the next one begins.
+typedef struct vitrail_phase {
+    vitrail_task task;
+    /// What a thread does before the first part that it takes, or NULL. Parts see its number from `vitrail_pool_thread`.
+    void (*enter)(void *context);
+    void *context;
+    int parts;           ///< 1 ... 2^20 - 1
+    const void *memory;  ///< what the parts read from end to end, or NULL
+    size_t bytes;
+} vitrail_phase;
+
+/// Runs phases one after the other as one run: threads meet between them without being started anew, and those that wait ask for what
+/// comes next. Parts are divided as by `vitrail_pool_run_reading`; nobody waits for a thread that has taken no part.
+void vitrail_pool_run_phases(vitrail_pool *pool, const vitrail_phase *phases, int count);
+
 /// The calling thread's number inside the innermost run, 0 <= thread < threads; 0 outside of runs.
 /// For scratch memory only; results must not depend on it.
 int vitrail_pool_thread(void);

@@ -9,6 +9,7 @@ public final class Decoder: Module, VirtualTokenSite {
     public private(set) var embedding: Parameter
     /// `[positions, hidden]`, learned; nil with rotary positions.
     private let positions: Parameter?
+    private let rotary: RotaryEmbedding?
     private let blocks: [any DecoderBlock]
     private let norm: any Layer
     private var head: Linear?
@@ -27,12 +28,13 @@ public final class Decoder: Module, VirtualTokenSite {
         positions =
             configuration.hasLearnedPositions
             ? initializer.normal([configuration.maximumPositions, hidden], deviation: 0.02, decays: false) : nil
-        let rotary =
+        let rotary: RotaryEmbedding? =
             configuration.hasLearnedPositions
             ? nil
             : RotaryEmbedding(
                 headWidth: configuration.headWidth, theta: configuration.ropeTheta, scaling: configuration.ropeScaling,
                 backend: initializer.backend)
+        self.rotary = rotary
         blocks = (0..<configuration.layers).map { Self.block(configuration, layer: $0, rotary, initializer) }
         norm =
             configuration.norm == .layer
@@ -187,6 +189,7 @@ public final class Decoder: Module, VirtualTokenSite {
                 ? Tensor(given.tensor.integers.map { min($0, last) }, on: x.backend) : given.tensor
             h = h + gatherRows(positions.tensor, indices: indices)
         }
+        if captured == nil, let y = singleToken(h, context) { return norm(y) }
         for (index, block) in blocks.enumerated() {
             captured?(index, h)
             var context = context
@@ -202,6 +205,19 @@ public final class Decoder: Module, VirtualTokenSite {
         h = norm(h)
         captured?(blocks.count, h)
         return h
+    }
+
+    /// One token of one sequence through all blocks at once, where the back end has a way for that.
+    private func singleToken(_ x: Tensor, _ context: AttentionContext) -> Tensor? {
+        guard x.shape.rows == 1, x.node == nil, !GradientRecording.isEnabled, let cache = context.cache else {
+            return nil
+        }
+        let angles = rotary.flatMap { rotary in context.positions.map { rotary.angles(ofLast: $0.count) } }
+        guard (rotary == nil) == (angles == nil) else { return nil }
+        return cache.advance(x, context.segments, angles: angles) {
+            let weights = blocks.compactMap(\.weights)
+            return weights.count == blocks.count ? weights : nil
+        }
     }
 
     /// Logits of hidden states, `[rows, vocabulary]`.

@@ -1,0 +1,298 @@
+// One new token through all blocks of a decoder, in one run of the pool. A block is five phases; what lies between two products is done
+// by every thread for itself, or by whoever comes last, so that threads meet five times a block and memory hardly rests.
+//
+//     norm, queries · keys · values │ turn, store, attention │ output + residual │ norm, activation(gate) · up │ down + residual
+
+#include "attention_amx.h"
+#include "matvec_internal.h"
+#include "vitrail_decoder.h"
+
+#include <stdatomic.h>
+
+enum { BLOCK_PHASES = 5 };
+
+/// A token under way; what threads share.
+typedef struct {
+    const vitrail_decoder_token *token;
+    const vitrail_kernel_table *kernels;
+    float *qkv, *mixed, *middle, *inner;  // queries, keys and values; values by attention; after the output map; inner columns
+    float *partials;
+    _Atomic int *chunks_done;             // [key-value heads], chunks of the current block that are done
+    char *scratch;                        // a thread's own, scratch_stride bytes each
+    size_t scratch_stride, prepared_bytes;
+    int32_t query_offsets[2], key_start, key_count;
+} decoding;
+
+/// One block of it.
+typedef struct {
+    decoding *run;
+    const vitrail_decoder_block *block;
+    const float *x;
+    vitrail_attention_layout layout;
+    ptrdiff_t first_chunk, chunks;
+} decoding_block;
+
+// MARK: A thread's own memory
+
+static void *prepared_row(const decoding *run) {
+    return run->scratch + (size_t)vitrail_pool_thread() * run->scratch_stride;
+}
+
+static float *own_floats(const decoding *run) { return (float *)((char *)prepared_row(run) + run->prepared_bytes); }
+
+static vitrail_matrix row_of(const float *data, ptrdiff_t columns) {
+    return (vitrail_matrix){.data = (float *)data, .rows = 1, .columns = columns, .stride = columns};
+}
+
+/// The root-mean-square norm of a row, ready for a map.
+static void prepare_normed(const decoding *run, const float *x, const float *weight, float epsilon, vitrail_weight_format format) {
+    const ptrdiff_t hidden = run->token->hidden;
+    float *normed = own_floats(run), statistics;
+    norm_args args = {
+        .x = row_of(x, hidden), .destination = row_of(normed, hidden), .weight = weight, .epsilon = epsilon,
+        .statistics = &statistics};
+    run->kernels->rms_norm(&args, 0, 1);
+    prepare_row(format, normed, hidden, prepared_row(run));
+}
+
+// MARK: Maps
+
+/// out = rows of a map with the prepared row + bias + addend.
+static void map_part(
+    const decoding *run, const vitrail_decoder_map *map, ptrdiff_t outputs, ptrdiff_t inputs, const float *addend, float *out,
+    int part, int parts) {
+    const ptrdiff_t runs = divide_up(outputs, RUN_ROWS);
+    for (ptrdiff_t i = runs * part / parts; i < runs * (part + 1) / parts; i++) {
+        const ptrdiff_t first = i * RUN_ROWS;
+        const int count = (int)least(RUN_ROWS, outputs - first);
+        float sums[RUN_ROWS];
+        multiply_prepared(map->format, map->weights, map->ldw, inputs, first, count, prepared_row(run), sums);
+        for (int j = 0; j < count; j++) {
+            float value = sums[j];
+            if (map->bias) value += map->bias[first + j];
+            if (addend) value += addend[first + j];
+            out[first + j] = value;
+        }
+    }
+}
+
+static ptrdiff_t query_columns(const vitrail_decoder_token *token) { return token->query_heads * token->width; }
+static ptrdiff_t key_value_columns(const vitrail_decoder_token *token) { return token->key_value_heads * token->width; }
+
+static void enter_projection(void *context) {
+    const decoding_block *b = context;
+    prepare_normed(b->run, b->x, b->block->norm1, b->block->epsilon1, b->block->query_key_value.format);
+}
+
+static void projection_part(void *context, int part, int parts) {
+    const decoding_block *b = context;
+    const vitrail_decoder_token *token = b->run->token;
+    const ptrdiff_t outputs = query_columns(token) + 2 * key_value_columns(token);
+    map_part(b->run, &b->block->query_key_value, outputs, token->hidden, NULL, b->run->qkv, part, parts);
+}
+
+static void enter_output(void *context) {
+    const decoding_block *b = context;
+    prepare_row(b->block->output.format, b->run->mixed, query_columns(b->run->token), prepared_row(b->run));
+}
+
+static void output_part(void *context, int part, int parts) {
+    const decoding_block *b = context;
+    const vitrail_decoder_token *token = b->run->token;
+    map_part(b->run, &b->block->output, token->hidden, query_columns(token), b->x, b->run->middle, part, parts);
+}
+
+static void enter_inner(void *context) {
+    const decoding_block *b = context;
+    prepare_normed(b->run, b->run->middle, b->block->norm2, b->block->epsilon2, b->block->gate_up.format);
+}
+
+/// The same rows of gate and up, and what becomes of them.
+static void inner_part(void *context, int part, int parts) {
+    const decoding_block *b = context;
+    const decoding *run = b->run;
+    const vitrail_decoder_map *map = &b->block->gate_up;
+    const ptrdiff_t hidden = run->token->hidden, inner = run->token->inner, runs = divide_up(inner, RUN_ROWS);
+    for (ptrdiff_t i = runs * part / parts; i < runs * (part + 1) / parts; i++) {
+        const ptrdiff_t first = i * RUN_ROWS;
+        const int count = (int)least(RUN_ROWS, inner - first);
+        float sums[2 * RUN_ROWS];
+        multiply_prepared(map->format, map->weights, map->ldw, hidden, first, count, prepared_row(run), sums);
+        multiply_prepared(
+            map->format, map->weights, map->ldw, hidden, inner + first, count, prepared_row(run), sums + count);
+        for (int j = 0; map->bias && j < count; j++) {
+            sums[j] += map->bias[first + j];
+            sums[count + j] += map->bias[inner + first + j];
+        }
+        rows_args args = {
+            .x = row_of(sums, 2 * count), .destination = row_of(run->inner + first, count),
+            .function = (int)b->block->activation};
+        run->kernels->gated_activation(&args, 0, 1);
+    }
+}
+
+static void enter_down(void *context) {
+    const decoding_block *b = context;
+    prepare_row(b->block->down.format, b->run->inner, b->run->token->inner, prepared_row(b->run));
+}
+
+static void down_part(void *context, int part, int parts) {
+    const decoding_block *b = context;
+    const vitrail_decoder_token *token = b->run->token;
+    map_part(b->run, &b->block->down, token->hidden, token->inner, b->run->middle, token->y, part, parts);
+}
+
+// MARK: Attention
+
+static void turn(const decoding *run, float *heads, ptrdiff_t columns) {
+    const int32_t position = 0;
+    rotate_args args = {
+        .x = row_of(heads, columns), .head_width = run->token->width, .positions = &position, .table = run->token->angles};
+    if (args.table) run->kernels->rotate(&args, 0, 1);
+}
+
+/// Writes the token's key and value of a head to the cache.
+static void store_key_value(const decoding_block *b, ptrdiff_t head) {
+    const decoding *run = b->run;
+    const vitrail_decoder_token *token = run->token;
+    const ptrdiff_t width = token->width, columns = key_value_columns(token);
+    const int32_t first = 0;
+    const float *key = run->qkv + query_columns(token) + head * width;
+    float *turned = own_floats(run);
+    memcpy(turned, key, (size_t)width * sizeof(float));
+    turn(run, turned, width);
+    const ptrdiff_t row = token->first_key + token->keys - 1;
+    index_args args = {
+        .indices = &first, .source = row_of(turned, width), .destination = head_at(b->block->cache, row, head, width)};
+    run->kernels->scatter_rows(&args, 0, 1);
+    args.source = row_of(key + columns, width);
+    args.destination = matrix_at(b->block->cache, row, columns + head * width);
+    run->kernels->scatter_rows(&args, 0, 1);
+}
+
+static attention_unit unit_at(const decoding_block *b, int part) {
+    const vitrail_decoder_token *token = b->run->token;
+    const ptrdiff_t heads = token->key_value_heads, head = part % heads;
+    return (attention_unit){
+        .head = (int32_t)head,
+        .first = (int32_t)(b->first_chunk + part / heads),
+        .last = (int32_t)head + 1,
+        .partial = part * (token->query_heads / heads) * attention_partial(&b->layout),
+    };
+}
+
+/// A chunk of keys of one head, with its newest key where that is among them; the last chunk of a head joins them all.
+static void attend_part(void *context, int part, int parts) {
+    const decoding_block *b = context;
+    const decoding *run = b->run;
+    const vitrail_decoder_token *token = run->token;
+    const ptrdiff_t columns = query_columns(token), group = token->query_heads / token->key_value_heads * token->width;
+    const attention_unit units[2] = {unit_at(b, part), unit_at(b, part + 1 < parts ? part + 1 : part)};
+    const ptrdiff_t head = units[0].head;
+    if (units[0].first == (token->keys - 1) / ATTENTION_DECODE_KEYS) store_key_value(b, head);
+    float *queries = own_floats(run);
+    memcpy(queries + head * group, run->qkv + head * group, (size_t)group * sizeof(float));
+    turn(run, queries + head * group, group);
+    const ptrdiff_t ends[2] = {0, parts * (token->query_heads / token->key_value_heads) * attention_partial(&b->layout)};
+    attention_args args = {
+        .layout = &b->layout,
+        .query = row_of(queries, columns),
+        .key = b->block->cache,
+        .value = matrix_at(b->block->cache, 0, key_value_columns(token)),
+        .destination = row_of(run->mixed, columns),
+        .units = units,
+        .segment_partials = ends,
+        .partials = run->partials,
+        .scratch = queries + attention_round(columns, 16),
+    };
+    run->kernels->attention_decode(&args, 0, part + 1 < parts ? 2 : 1);
+    if (atomic_fetch_add_explicit(&run->chunks_done[head], 1, memory_order_acq_rel) + 1 < b->chunks) return;
+    atomic_store_explicit(&run->chunks_done[head], 0, memory_order_relaxed);
+    run->kernels->attention_combine(&args, (int)head, (int)token->key_value_heads);
+}
+
+// MARK: The whole
+
+static vitrail_phase map_phase(
+    vitrail_task task, void (*enter)(void *), decoding_block *b, const vitrail_decoder_map *map, ptrdiff_t rows, ptrdiff_t inputs,
+    int threads) {
+    const ptrdiff_t runs = divide_up(rows, RUN_ROWS);
+    const size_t bytes = map->format >= VITRAIL_WEIGHTS_INT8
+                             ? vitrail_quantized_bytes(map->format, rows, inputs)
+                             : (size_t)(rows * map->ldw) * (map->format == VITRAIL_WEIGHTS_BFLOAT16 ? 2 : 4);
+    return (vitrail_phase){
+        .task = task, .enter = enter, .context = b, .parts = (int)least(runs, 16 * threads), .memory = map->weights,
+        .bytes = bytes};
+}
+
+static void plan_block(decoding_block *b, int threads, vitrail_phase *phases) {
+    const vitrail_decoder_token *token = b->run->token;
+    const vitrail_decoder_block *block = b->block;
+    const ptrdiff_t q = query_columns(token), kv = key_value_columns(token);
+    phases[0] = map_phase(
+        projection_part, enter_projection, b, &block->query_key_value, q + 2 * kv, token->hidden, threads);
+    phases[1] = (vitrail_phase){
+        .task = attend_part, .context = b, .parts = (int)(b->chunks * token->key_value_heads)};
+    phases[2] = map_phase(output_part, enter_output, b, &block->output, token->hidden, q, threads);
+    // Rows of gate are asked for ahead, of which a thread has enough to read.
+    phases[3] = map_phase(inner_part, enter_inner, b, &block->gate_up, token->inner, token->hidden, threads);
+    phases[4] = map_phase(down_part, enter_down, b, &block->down, token->hidden, token->inner, threads);
+}
+
+void vitrail_decode_token(vitrail_pool *pool, const vitrail_decoder_token *token) {
+    if (token->block_count <= 0) {
+        memcpy(token->y, token->x, (size_t)token->hidden * sizeof(float));
+        return;
+    }
+    const int threads = vitrail_pool_threads(pool);
+    const ptrdiff_t q = query_columns(token), kv = key_value_columns(token), hidden = token->hidden;
+    const size_t count = (size_t)token->block_count;
+    decoding run = {
+        .token = token, .kernels = vitrail_kernels(), .query_offsets = {0, 1}, .key_start = (int32_t)token->first_key,
+        .key_count = (int32_t)token->keys};
+    vitrail_attention_layout layout = {
+        .query_heads = token->query_heads, .key_value_heads = token->key_value_heads, .width = token->width,
+        .scale = token->scale, .segments = 1, .query_offsets = run.query_offsets, .key_starts = &run.key_start,
+        .key_counts = &run.key_count, .is_causal = true};
+    const ptrdiff_t chunks = divide_up(token->keys, ATTENTION_DECODE_KEYS), group = token->query_heads / token->key_value_heads;
+    for (size_t i = 0; i < count; i++) {
+        const vitrail_decoder_block *block = &token->blocks[i];
+        const vitrail_decoder_map *maps[4] = {&block->query_key_value, &block->output, &block->gate_up, &block->down};
+        const int64_t inputs[4] = {hidden, q, hidden, token->inner};
+        for (int j = 0; j < 4; j++) {
+            const size_t bytes = prepared_bytes(maps[j]->format, inputs[j]);
+            if (bytes > run.prepared_bytes) run.prepared_bytes = bytes;
+        }
+    }
+    const ptrdiff_t own = attention_round(q, 16) + attention_decode_scratch(&layout, group);
+    run.scratch_stride = (run.prepared_bytes + sizeof(float) * (size_t)attention_round(own > hidden ? own : hidden, 16) + 127) / 64 * 64;
+    const ptrdiff_t shared[5] = {
+        q + 2 * kv, q, hidden, token->inner, chunks * token->query_heads * attention_partial(&layout)};
+    float **const places[5] = {&run.qkv, &run.mixed, &run.middle, &run.inner, &run.partials};
+    ptrdiff_t floats = 0;
+    for (int i = 0; i < 5; i++) floats += attention_round(shared[i], 16);
+    const size_t contexts = sizeof(decoding_block) * count, phases_bytes = sizeof(vitrail_phase) * count * BLOCK_PHASES;
+    const size_t counters = sizeof(_Atomic int) * (size_t)token->key_value_heads;
+    char *const memory = vitrail_scratch(
+        pool, run.scratch_stride * (size_t)threads + sizeof(float) * (size_t)floats + contexts + phases_bytes + counters + 256);
+    run.scratch = memory;
+    char *next = memory + run.scratch_stride * (size_t)threads;
+    for (int i = 0; i < 5; i++) {
+        *places[i] = (float *)next;
+        next += sizeof(float) * (size_t)attention_round(shared[i], 16);
+    }
+    decoding_block *const blocks = (decoding_block *)next;
+    vitrail_phase *const phases = (vitrail_phase *)(next + contexts);
+    run.chunks_done = (_Atomic int *)((char *)phases + phases_bytes);
+    memset((void *)run.chunks_done, 0, counters);
+    for (size_t i = 0; i < count; i++) {
+        decoding_block *b = &blocks[i];
+        *b = (decoding_block){.run = &run, .block = &token->blocks[i], .x = i == 0 ? token->x : token->y, .layout = layout};
+        b->layout.window = b->block->window;
+        b->first_chunk = attention_hidden(&b->layout, 0, 0) / ATTENTION_DECODE_KEYS;
+        b->chunks = chunks - b->first_chunk;
+        plan_block(b, threads, phases + i * BLOCK_PHASES);
+    }
+    vitrail_pool_run_phases(pool, phases, (int)(count * BLOCK_PHASES));
+    vitrail_pool_return(pool, memory);
+}

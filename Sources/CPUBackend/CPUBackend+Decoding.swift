@@ -1,0 +1,80 @@
+import CKernels
+public import TensorCore
+
+extension CPUBackend {
+    /// All blocks in one run of the pool, where weights of the format can be streamed in this precision.
+    public func tokenPass(through blocks: [DecoderBlockWeights]) -> (any TokenPass)? { CPUTokenPass(blocks, on: self) }
+}
+
+/// The kernels' form of a decoder's blocks.
+final class CPUTokenPass: TokenPass {
+    private let backend: CPUBackend
+    /// Keeps the memory to which `kernelBlocks` points.
+    private let blocks: [DecoderBlockWeights]
+    private var kernelBlocks: [vitrail_decoder_block] = []
+    private var token = vitrail_decoder_token()
+
+    init?(_ blocks: [DecoderBlockWeights], on backend: CPUBackend) {
+        guard let first = blocks.first else { return nil }
+        self.backend = backend
+        self.blocks = blocks
+        let heads = first.heads
+        let inner = first.down.weight.shape.columns
+        token.block_count = blocks.count
+        token.hidden = first.output.weight.shape.rows
+        token.inner = inner
+        token.query_heads = heads.queryHeads
+        token.key_value_heads = heads.keyValueHeads
+        token.width = heads.width
+        token.scale = heads.scale
+        for block in blocks {
+            guard block.heads == heads, block.down.weight.shape.columns == inner,
+                block.gateUp.weight.dtype.blockLength == 1 || inner % 16 == 0,
+                let queryKeyValue = map(block.queryKeyValue), let output = map(block.output),
+                let gateUp = map(block.gateUp), let down = map(block.down)
+            else { return nil }
+            var kernel = vitrail_decoder_block()
+            kernel.norm1 = UnsafePointer(block.norms[0].weight.floatPointer)
+            kernel.epsilon1 = block.norms[0].epsilon
+            kernel.norm2 = UnsafePointer(block.norms[1].weight.floatPointer)
+            kernel.epsilon2 = block.norms[1].epsilon
+            kernel.query_key_value = queryKeyValue
+            kernel.output = output
+            kernel.gate_up = gateUp
+            kernel.down = down
+            kernel.activation = block.activation.kernelKind
+            kernel.window = block.window ?? 0
+            kernelBlocks.append(kernel)
+        }
+    }
+
+    private func map(_ map: MapWeights) -> vitrail_decoder_map? {
+        guard let (weights, format) = backend.streamedForm(of: map.weight.matrix) else { return nil }
+        return vitrail_decoder_map(
+            weights: weights, bias: map.bias.map { UnsafePointer($0.floatPointer) },
+            ldw: Int64(map.weight.shape.columns), format: format)
+    }
+
+    func callAsFunction(_ x: Tensor, caches: [Tensor], at place: TokenPlace, into y: Tensor) {
+        precondition(caches.count == kernelBlocks.count, "\(caches.count) caches of \(kernelBlocks.count) blocks")
+        precondition(x.count == token.hidden && y.count == token.hidden, "a token has \(token.hidden) columns")
+        for (index, cache) in caches.enumerated() {
+            let rows = place.firstKey + place.keys
+            precondition(
+                place.keys > 0 && rows <= cache.shape.rows
+                    && cache.shape.columns == 2 * token.key_value_heads * token.width, "a cache of another shape")
+            kernelBlocks[index].cache = cache.matrix.eitherWindow
+        }
+        precondition(place.angles.map { $0.count == token.width } ?? true, "angles of another width")
+        token.angles = place.angles.map { UnsafePointer($0.floatPointer) }
+        token.first_key = place.firstKey
+        token.keys = place.keys
+        token.x = UnsafePointer(x.floatPointer)
+        token.y = y.floatPointer
+        kernelBlocks.withUnsafeBufferPointer {
+            token.blocks = $0.baseAddress
+            vitrail_decode_token(backend.pool, &token)
+        }
+        token.blocks = nil
+    }
+}

@@ -1,0 +1,24 @@
+public import TensorCore
+
+// Whole blocks: forwarded and timed.
+extension MeasuringBackend {
+    /// Forwards, and times what goes the way.
+    public func tokenPass(through blocks: [DecoderBlockWeights]) -> (any TokenPass)? {
+        base.tokenPass(through: blocks).map { MeasuredTokenPass($0, self) }
+    }
+}
+
+/// Forwards and keeps a clock.
+private final class MeasuredTokenPass: TokenPass {
+    private let base: any TokenPass
+    private unowned let backend: MeasuringBackend
+
+    init(_ base: any TokenPass, _ backend: MeasuringBackend) {
+        self.base = base
+        self.backend = backend
+    }
+
+    func callAsFunction(_ x: Tensor, caches: [Tensor], at place: TokenPlace, into y: Tensor) {
+        backend.timed(.blocks) { base(x, caches: caches, at: place, into: y) }
+    }
+}

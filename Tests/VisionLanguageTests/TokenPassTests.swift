@@ -1,0 +1,106 @@
+import Basics
+import CPUBackend
+import NeuralNetwork
+import TensorCore
+import Testing
+import VisionLanguage
+
+/// Single tokens through all blocks at once, beside the same tokens layer by layer: equal in every bit.
+@Suite struct TokenPassTests {
+    static let storages: [WeightStorage?] = [nil, .bfloat16, .q8, .q4]
+
+    private static func configuration(_ change: (inout DecoderConfiguration) -> Void) -> ModelConfiguration {
+        var configuration = ModelPreset.tiny.configuration
+        configuration.vision = nil
+        configuration.language.layers = 3
+        configuration.language.hiddenSize = 96
+        configuration.language.attentionHeads = 6
+        configuration.language.keyValueHeads = 2
+        configuration.language.headWidth = 16
+        configuration.language.intermediateSize = 160
+        configuration.language.vocabularySize = 300
+        change(&configuration.language)
+        return configuration
+    }
+
+    /// Logits after each of `tokens` tokens one by one, behind a prompt.
+    private func logits(_ language: Decoder, prompt: Int, tokens: Int, layerByLayer: Bool) -> [[Float]] {
+        GradientRecording.disabled {
+            let backend = language.embedding.value.backend
+            let cache = KeyValueCache(
+                sequences: 2, capacity: prompt + tokens, layers: language.configuration.layers)
+            var results: [[Float]] = []
+            var ids = (0..<prompt).map { Int32($0 * 37 % 300) }
+            for step in 0...tokens {
+                let start = step == 0 ? 0 : prompt + step - 1
+                let segments = cache.extend([1], by: [ids.count], on: backend)
+                let positions = RotaryPositions((start..<start + ids.count).map { Int32($0) }, on: backend)
+                let context = AttentionContext(segments: segments, positions: positions, cache: cache)
+                let hidden = language(
+                    language.embedded(ids, features: nil, rows: []), context,
+                    captured: layerByLayer ? { _, _ in } : nil)
+                let values = language.logits(hidden).floats
+                results.append(Array(values.suffix(300)))
+                ids = [Int32((step * 91 + 5) % 300)]
+            }
+            return results
+        }
+    }
+
+    private func expectEqual(
+        _ storage: WeightStorage?, threads: Int, prompt: Int = 5, tokens: Int = 6,
+        _ change: (inout DecoderConfiguration) -> Void = { _ in }
+    ) {
+        let backend = CPUBackend(threads: threads, products: storage == nil ? .float32 : .bfloat16)
+        let model = VisionLanguageModel(Self.configuration(change), Initializer(backend: backend, seed: 3))
+        if let storage { model.store(storage) }
+        let together = logits(model.language, prompt: prompt, tokens: tokens, layerByLayer: false)
+        let apart = logits(model.language, prompt: prompt, tokens: tokens, layerByLayer: true)
+        #expect(together == apart, "\(storage?.rawValue ?? "float32"), \(threads) threads")
+        #expect(together[1].contains { $0 != 0 } && together[1].allSatisfy(\.isFinite))
+    }
+
+    @Test("equal bits for every form of weights", arguments: storages, [1, 3])
+    func forms(storage: WeightStorage?, threads: Int) { expectEqual(storage, threads: threads) }
+
+    @Test("equal bits over several chunks of keys, with and without a window", arguments: [nil, 150, 7])
+    func chunks(window: Int?) {
+        expectEqual(.bfloat16, threads: 3, prompt: 300, tokens: 3) {
+            $0.slidingWindow = window.map { SlidingWindow(tokens: $0, layers: [1, 2]) }
+        }
+    }
+
+    @Test("equal bits with biases, other activations, and norms less one", arguments: storages)
+    func variants(storage: WeightStorage?) {
+        expectEqual(storage, threads: 2) {
+            $0.hasQueryKeyValueBias = true
+            $0.hasOutputBias = true
+            $0.hasFeedForwardBias = true
+        }
+        expectEqual(storage, threads: 2) {
+            $0.activation = .geluTanh
+            $0.norm = .rootMeanSquarePlusOne
+        }
+    }
+
+    @Test("widths off the vectors, and blocks that have no such way")
+    func others() {
+        // Rows of 20, 24 and 44 terms; 88 columns of queries, keys and values.
+        expectEqual(nil, threads: 3) {
+            $0.hiddenSize = 20
+            $0.headWidth = 12
+            $0.attentionHeads = 2
+            $0.keyValueHeads = 1
+            $0.intermediateSize = 44
+        }
+        expectEqual(.bfloat16, threads: 3) {
+            $0.hiddenSize = 20
+            $0.headWidth = 12
+            $0.attentionHeads = 2
+            $0.keyValueHeads = 1
+            $0.intermediateSize = 44
+        }
+        expectEqual(.bfloat16, threads: 2) { $0.hasQueryKeyNorm = true }
+        expectEqual(.q8, threads: 2) { $0.norm = .layer }
+    }
+}
