@@ -88,19 +88,20 @@ typedef struct adamw_args {
     float epsilon, gradient_scale;
 } adamw_args;
 
-/// A low-rank product beside a map, or its gradients; `y` is the result or its gradient.
+/// Low-rank products beside maps of one input, or their gradients; `y` is the result or its gradient.
 typedef struct low_rank_args {
-    vitrail_matrix x, y, destination;
-    const float *a;
-    float *up;                       // scale · Bᵀ, [rank, outputs]
-    float *h;                        // [rows, rank]
-    float *a_partials, *b_partials;  // [parts, rank, inputs] and [parts, rank, outputs], or NULL
-    ptrdiff_t rank;
+    const vitrail_low_rank_product *products;
+    ptrdiff_t count, ranks;          // products, and the sum of their ranks
+    vitrail_matrix x, y, destination, h;
+    const float *down;               // all A, [ranks, inputs]
+    const float *up;                 // scale · Bᵀ of each product, [rank, outputs], one behind the other
+    float *a_partials, *b_partials;  // [parts] of what `down` and `up` are, or NULL
+    ptrdiff_t up_count;              // floats of `up`
     bool accumulate;
 } low_rank_args;
 
-/// Rows that are worked on at once.
-enum { LOW_RANK_BLOCK = 32 };
+/// Rows that are worked on at once, and the largest sum of ranks.
+enum { LOW_RANK_BLOCK = 32, LOW_RANK_MOST_RANKS = 64 };
 
 typedef struct codes_args {
     const uint8_t *codes, *scale_codes;

@@ -9,6 +9,7 @@
 #include "norms_tasks.h"
 #include "optimizers_tasks.h"
 #include "rows_tasks.h"
+#include "low_rank_tasks.h"
 #include "tuning_tasks.h"
 
 #include "attention_tiles.h"

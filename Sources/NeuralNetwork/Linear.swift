@@ -48,55 +48,73 @@ public final class Linear: Layer, TuningSite {
     public func callAsFunction(_ x: Tensor) -> Tensor { Self.together([self], x) }
 
     /// Whether the map's input is read by products only.
-    var takesFactors: Bool { adapter == nil && weight.source == nil }
+    var takesFactors: Bool { adapter == nil || (adapter as? any LowRankLinearAdapter)?.takesFactors == true }
 
-    /// residual + the map's result, in one kernel where nothing is attached to the map.
+    /// Whether nothing but low-rank products is attached to the map.
+    private var isAdditive: Bool { adapter == nil || adapter is any LowRankLinearAdapter }
+
+    /// residual + the map's result, in one kernel where nothing but low-rank products is attached to the map.
     func added(to residual: Tensor, _ x: Tensor) -> Tensor {
-        guard adapter == nil, weight.source == nil else { return residual + self(x) }
-        return linear(x, weight: weight.tensor, bias: bias?.tensor, addedTo: residual)
+        guard isAdditive else { return residual + self(x) }
+        let groups = Self.lowRankGroups([self], x)
+        guard let source = weight.source else {
+            return linear(x, weight: weight.tensor, bias: bias?.tensor, addedTo: residual, adding: groups)
+        }
+        return linear(x, source: source, bias: bias?.tensor, addedTo: residual, adding: groups)
     }
 
     /// function(the map's result), in one kernel where nothing is attached to the map and nobody wants gradients.
     func activated(_ function: Activation, _ x: Tensor, asFactor: Bool) -> Tensor {
-        guard adapter == nil, weight.source == nil else { return activation(function, self(x), asFactor: asFactor) }
+        guard adapter == nil, weight.source == nil else {
+            return activation(function, Self.together([self], x, asFactor: true), asFactor: asFactor)
+        }
         return activatedLinear(function, x, weight: weight.tensor, bias: bias?.tensor, asFactor: asFactor)
     }
 
     /// Several maps of one input, results side by side; one product when adapters only add to it.
     ///
-    /// - Parameter asFactor: as in `TensorCore.linear`; without effect where something is attached to a map.
+    /// - Parameter asFactor: as in `TensorCore.linear`; without effect where something else than low-rank products is attached.
     public static func together(_ maps: [Linear], _ x: Tensor, asFactor: Bool = false) -> Tensor {
-        if asFactor, maps.allSatisfy(\.takesFactors) {
-            return linear(x, weights: maps.map(\.weight.tensor), biases: maps.map { $0.bias?.tensor }, asFactor: true)
-        }
-        if maps.allSatisfy({ $0.adapter == nil || $0.adapter is any AdditiveLinearAdapter }) {
-            var y = plain(maps, x)
-            var start = 0
-            for map in maps {
-                let columns = start..<start + map.outputs
-                start = columns.upperBound
-                (map.adapter as? any AdditiveLinearAdapter)?.add(to: &y, columns: columns, from: x)
-            }
-            return y
-        }
+        if maps.allSatisfy(\.isAdditive) { return plain(maps, x, asFactor: asFactor, adding: lowRankGroups(maps, x)) }
         let parts = maps.map { map in
             map.adapter.map { $0.apply(to: x) { plain([map], $0) } } ?? plain([map], x)
         }
         return parts.count == 1 ? parts[0] : joinedColumns(parts)
     }
 
-    /// The maps without adapters.
-    private static func plain(_ maps: [Linear], _ x: Tensor) -> Tensor {
+    /// The maps without adapters but for low-rank products that are added.
+    private static func plain(
+        _ maps: [Linear], _ x: Tensor, asFactor: Bool = false, adding groups: [LowRankGroup] = []
+    ) -> Tensor {
+        let biases = maps.map { $0.bias?.tensor }
         guard maps.contains(where: { $0.weight.source != nil }) else {
-            return linear(x, weights: maps.map(\.weight.tensor), biases: maps.map { $0.bias?.tensor })
+            return linear(x, weights: maps.map(\.weight.tensor), biases: biases, asFactor: asFactor, adding: groups)
         }
         let sources = maps.compactMap(\.weight.source)
-        if sources.count == maps.count, maps.allSatisfy({ $0.bias == nil }) { return linear(x, sources: sources) }
-        let parts = maps.map { map in
-            map.weight.source.map { linear(x, source: $0, bias: map.bias?.tensor) }
-                ?? linear(x, weight: map.weight.tensor, bias: map.bias?.tensor)
+        if maps.count == 1 { return linear(x, source: sources[0], bias: biases[0], asFactor: asFactor, adding: groups) }
+        if sources.count == maps.count, maps.allSatisfy({ $0.bias == nil }) {
+            return linear(x, sources: sources, asFactor: asFactor, adding: groups)
         }
-        return parts.count == 1 ? parts[0] : joinedColumns(parts)
+        var y = joinedColumns(maps.map { plain([$0], x) })
+        for group in groups { addLowRank(to: &y, group) }
+        return y
+    }
+
+    /// What low-rank adapters add to the results of maps side by side: one group for all that read x as it is.
+    private static func lowRankGroups(_ maps: [Linear], _ x: Tensor) -> [LowRankGroup] {
+        var (shared, others): ([LowRankProduct], [LowRankGroup]) = ([], [])
+        var start = 0
+        for map in maps {
+            let columns = start..<start + map.outputs
+            start = columns.upperBound
+            guard let adapter = map.adapter as? any LowRankLinearAdapter else { continue }
+            if let input = adapter.dropped(x) {
+                others.append(LowRankGroup(input, adapter.products(columns)))
+            } else {
+                shared += adapter.products(columns)
+            }
+        }
+        return shared.isEmpty ? others : [LowRankGroup(x, shared)] + others
     }
 }
 
@@ -106,17 +124,26 @@ public protocol LinearAdapter: Module {
     func apply(to x: Tensor, base: (Tensor) -> Tensor) -> Tensor
 }
 
-/// An adapter whose result is the map's plus something: the products of several maps stay one.
-public protocol AdditiveLinearAdapter: LinearAdapter {
-    /// Adds to columns of `y`, the results of several maps of `x` side by side.
-    func add(to y: inout Tensor, columns: Range<Int>, from x: Tensor)
+/// An adapter that adds low-rank products: those of several maps of one input are one, and part of the maps' own.
+public protocol LowRankLinearAdapter: LinearAdapter {
+    /// The products, for columns of the results of several maps side by side.
+    func products(_ columns: Range<Int>) -> [LowRankProduct]
+    /// The input with elements dropped; nil where the products read it as it is.
+    func dropped(_ x: Tensor) -> Tensor?
+    /// Whether the input may be of the back end's `factorType`.
+    var takesFactors: Bool { get }
 }
 
-extension AdditiveLinearAdapter {
+extension LowRankLinearAdapter {
+    /// Nothing is dropped.
+    public func dropped(_ x: Tensor) -> Tensor? { nil }
+    /// Products take every input.
+    public var takesFactors: Bool { true }
+
     /// The map's result with what the adapter adds.
     public func apply(to x: Tensor, base: (Tensor) -> Tensor) -> Tensor {
         var y = base(x)
-        add(to: &y, columns: 0..<y.shape.columns, from: x)
+        addLowRank(to: &y, LowRankGroup(dropped(x) ?? x, products(0..<y.shape.columns)))
         return y
     }
 }

@@ -1,20 +1,29 @@
 public import TensorCore
 
 extension ReferenceBackend {
-    /// h = x Aᵀ, y += scale · h Bᵀ.
-    public func lowRank(_ x: Matrix, a: Tensor, b: Tensor, scale: Float, hidden: Tensor, into y: Matrix) {
-        lowRankByProducts(x, a: a, b: b, scale: scale, hidden: hidden, into: y)
+    /// h = x Aᵀ, y += scale · h Bᵀ, one product after the other.
+    public func lowRank(_ x: Matrix, _ products: [LowRankProduct], hidden: Tensor, into y: Matrix) {
+        var start = 0
+        for product in products {
+            let h = hidden.matrix.columns(start..<start + product.a.shape.rows)
+            lowRankByProducts(x, product, hidden: h, into: y)
+            start += h.columns
+        }
     }
 
-    /// dB = scale · dyᵀ h; with dh = scale · dy B, dA = dhᵀ x and dx = dh A.
+    /// dB = scale · dyᵀ h; with dh = scale · dy B, dA = dhᵀ x and dx = Σ dh A.
     public func lowRankGradient(
-        _ x: Matrix, a: Tensor, b: Tensor, scale: Float, hidden: Tensor, gradient: Matrix,
-        aGradient: (Tensor, accumulate: Bool)?, bGradient: (Tensor, accumulate: Bool)?,
-        xGradient: (Matrix, accumulate: Bool)?
+        _ x: Matrix, _ products: [LowRankProduct], hidden: Tensor, gradient: Matrix,
+        into destinations: [LowRankDestination], xGradient: (Matrix, accumulate: Bool)?
     ) {
-        lowRankGradientByProducts(
-            x, a: a, b: b, scale: scale, hidden: hidden, gradient: gradient, aGradient: aGradient,
-            bGradient: bGradient, xGradient: xGradient)
+        var start = 0
+        for (index, product) in products.enumerated() {
+            let h = hidden.matrix.columns(start..<start + product.a.shape.rows)
+            lowRankGradientByProducts(
+                x, product, hidden: h, gradient: gradient, into: destinations[index],
+                xGradient: xGradient.map { ($0.0, accumulate: $0.accumulate || index > 0) })
+            start += h.columns
+        }
     }
 
     /// w[i] = value of code i · scale of block i / 64.

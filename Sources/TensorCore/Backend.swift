@@ -158,14 +158,14 @@ public protocol Backend: AnyObject {
 
     // MARK: Tuning
 
-    /// h = x Aᵀ and y += scale · h Bᵀ: a low-rank product beside a map. x `[rows, inputs]`, A `[rank, inputs]`, B `[outputs, rank]`,
-    /// h `[rows, rank]`, y `[rows, outputs]`.
-    func lowRank(_ x: Matrix, a: Tensor, b: Tensor, scale: Float, hidden: Tensor, into y: Matrix)
-    /// Gradients of `lowRank`: with dh = scale · dy B, dA = dhᵀ x, dB = scale · dyᵀ h and dx = dh A. Nil destinations are not computed.
+    /// h = x Aᵀ and y[columns] += scale · h Bᵀ for each of several low-rank products of one input: x `[rows, inputs]`, A `[rank, inputs]`,
+    /// B `[outputs, rank]`, all h side by side `[rows, ranks]`, y `[rows, outputs of all maps]`. x and y are float32 or of `factorType`.
+    func lowRank(_ x: Matrix, _ products: [LowRankProduct], hidden: Tensor, into y: Matrix)
+    /// Gradients of `lowRank`: with dh = scale · dy B, dA = dhᵀ x, dB = scale · dyᵀ h and dx = Σ dh A. Nil destinations are not
+    /// computed.
     func lowRankGradient(
-        _ x: Matrix, a: Tensor, b: Tensor, scale: Float, hidden: Tensor, gradient: Matrix,
-        aGradient: (Tensor, accumulate: Bool)?, bGradient: (Tensor, accumulate: Bool)?,
-        xGradient: (Matrix, accumulate: Bool)?)
+        _ x: Matrix, _ products: [LowRankProduct], hidden: Tensor, gradient: Matrix,
+        into destinations: [LowRankDestination], xGradient: (Matrix, accumulate: Bool)?)
     /// destination = the float32 values of codes.
     func widen(_ weights: CodedWeights, into destination: Tensor)
 }

@@ -221,19 +221,17 @@ package final class CountingBackend: Backend {
         count()
         base.adamW(slices, settings: settings)
     }
-    package func lowRank(_ x: Matrix, a: Tensor, b: Tensor, scale: Float, hidden: Tensor, into y: Matrix) {
+    package func lowRank(_ x: Matrix, _ products: [LowRankProduct], hidden: Tensor, into y: Matrix) {
         count()
-        base.lowRank(x, a: a, b: b, scale: scale, hidden: hidden, into: y)
+        base.lowRank(x, products, hidden: hidden, into: y)
     }
     package func lowRankGradient(
-        _ x: Matrix, a: Tensor, b: Tensor, scale: Float, hidden: Tensor, gradient: Matrix,
-        aGradient: (Tensor, accumulate: Bool)?, bGradient: (Tensor, accumulate: Bool)?,
-        xGradient: (Matrix, accumulate: Bool)?
+        _ x: Matrix, _ products: [LowRankProduct], hidden: Tensor, gradient: Matrix,
+        into destinations: [LowRankDestination], xGradient: (Matrix, accumulate: Bool)?
     ) {
         count()
         base.lowRankGradient(
-            x, a: a, b: b, scale: scale, hidden: hidden, gradient: gradient, aGradient: aGradient,
-            bGradient: bGradient, xGradient: xGradient)
+            x, products, hidden: hidden, gradient: gradient, into: destinations, xGradient: xGradient)
     }
     package func widen(_ weights: CodedWeights, into destination: Tensor) {
         count()

@@ -217,7 +217,9 @@ struct TuningOperationTests {
             on: backend.make(), "low rank"
         ) { inputs in
             var y = scaled(inputs[0], by: 1)
-            addLowRank(to: &y, columns: 2..<6, x: inputs[1], a: inputs[2], b: inputs[3], scale: 0.5)
+            addLowRank(
+                to: &y,
+                LowRankGroup(inputs[1], [LowRankProduct(a: inputs[2], b: inputs[3], columns: 2..<6, scale: 0.5)]))
             return y
         }
     }

@@ -61,7 +61,8 @@ struct QuantizationTests {
         let settings = try JSON.read(Paths.join(Paths.parent(file.path), "nf4.json"))["settings"]
         let scale = Float((settings?["alpha"]?.double ?? 0) / (settings?["r"]?.double ?? 1))
         var y = map(x.tensor)
-        addLowRank(to: &y, columns: 0..<map.outputs, x: x.tensor, a: a.tensor, b: b.tensor, scale: scale)
+        let product = LowRankProduct(a: a.tensor, b: b.tensor, columns: 0..<map.outputs, scale: scale)
+        addLowRank(to: &y, LowRankGroup(x.tensor, [product]))
         y.backward(seed: try tensor("qlora.gout"))
         func compare(_ values: [Float], _ name: String) throws {
             let tolerance = try #require(tolerances?[name]?["tol"]?.double, "\(name)")

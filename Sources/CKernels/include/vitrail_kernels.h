@@ -234,19 +234,34 @@ void vitrail_adamw(
 
 // Tuning
 
-/// The largest rank of `vitrail_low_rank`: beyond it matrix products are faster.
-enum { VITRAIL_LOW_RANK_MOST = 16 };
+/// A low-rank product beside a map: scale · B A for A [rank, inputs] and B [outputs, rank], added to columns of the result that
+/// begin at `first`. Gradients whose memory is NULL are not wanted.
+typedef struct vitrail_low_rank_product {
+    const float *a, *b;
+    ptrdiff_t rank, first, outputs;
+    float scale;
+    float *a_gradient, *b_gradient;
+    bool a_accumulate, b_accumulate;
+} vitrail_low_rank_product;
 
-/// h = x Aᵀ and y += scale · h Bᵀ for x [rows, inputs], A [rank, inputs], B [outputs, rank], h [rows, rank], y [rows, outputs].
+/// The largest rank of a product, and the largest sum of ranks: beyond them matrix products are faster.
+typedef struct vitrail_low_rank_limits {
+    ptrdiff_t rank, ranks;
+} vitrail_low_rank_limits;
+
+/// The limits of this processor, `in_bfloat16` where factors may be rounded to it.
+vitrail_low_rank_limits vitrail_low_rank_most(bool in_bfloat16);
+
+/// h = x Aᵀ and y += scale · h Bᵀ for products of one input, their h side by side: x [rows, inputs], h [rows, ranks], y [rows, columns].
+/// x and y may be bfloat16, h is float32.
 void vitrail_low_rank(
-    vitrail_pool *pool, vitrail_matrix x, const float *a, const float *b, ptrdiff_t rank, float scale, float *h,
-    vitrail_matrix y);
+    vitrail_pool *pool, const vitrail_low_rank_product *products, ptrdiff_t count, bool in_bfloat16, vitrail_matrix x,
+    vitrail_matrix h, vitrail_matrix y);
 /// Gradients of `vitrail_low_rank` in one pass over x and y's gradient: with dh = scale · dy B, dA = dhᵀ x, dB = scale · dyᵀ h and
-/// dx = dh A. Where a destination's memory is NULL it is not computed. Every part's sums are added in the order of parts.
+/// dx = Σ dh A, not computed where its memory is NULL. Every part's sums are added in the order of parts.
 void vitrail_low_rank_gradient(
-    vitrail_pool *pool, vitrail_matrix x, const float *a, const float *b, ptrdiff_t rank, float scale, const float *h,
-    vitrail_matrix gradient, float *a_gradient, bool a_accumulate, float *b_gradient, bool b_accumulate,
-    vitrail_matrix x_gradient, bool x_accumulate);
+    vitrail_pool *pool, const vitrail_low_rank_product *products, ptrdiff_t count, bool in_bfloat16, vitrail_matrix x,
+    vitrail_matrix h, vitrail_matrix gradient, vitrail_matrix x_gradient, bool x_accumulate);
 
 /// Weights that share a scale in `vitrail_codes`.
 enum { VITRAIL_CODE_BLOCK = 64 };

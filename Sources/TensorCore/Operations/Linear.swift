@@ -20,15 +20,18 @@ public func linear(_ x: Tensor, weight: Tensor, bias: Tensor? = nil, asFactor: B
 ///   - weights: `[outputs, inputs]` each.
 ///   - biases: `[outputs]` each, or nil.
 ///   - asFactor: as above.
+///   - groups: low-rank products that are added, with their gradients, by the same node.
 /// - Returns: `[…, Σ outputs]`.
-public func linear(_ x: Tensor, weights: [Tensor], biases: [Tensor?], asFactor: Bool = false) -> Tensor {
+public func linear(
+    _ x: Tensor, weights: [Tensor], biases: [Tensor?], asFactor: Bool = false, adding groups: [LowRankGroup] = []
+) -> Tensor {
     precondition(weights.count == biases.count, "linear: \(weights.count) weights, \(biases.count) biases")
     for (weight, bias) in zip(weights, biases) {
         precondition(x.shape.columns == weight.shape.columns, "linear: input \(x.shape) does not fit \(weight.shape)")
         precondition(bias.map { $0.count == weight.shape.rows } ?? true, "linear: bias does not fit \(weight.shape)")
     }
     let backend = x.backend
-    if weights.count == 1, x.node == nil, weights[0].node == nil, biases[0]?.node == nil {
+    if weights.count == 1, x.node == nil, weights[0].node == nil, biases[0]?.node == nil, groups.isEmpty {
         // Nobody wants gradients of one map: generation comes here four times a layer for every token.
         let shape = Shape(x.shape.dimensions.dropLast() + [weights[0].shape.rows])
         let y = backend.empty(shape, backend.resultType(of: shape, asFactor: asFactor))
@@ -41,6 +44,7 @@ public func linear(_ x: Tensor, weights: [Tensor], biases: [Tensor?], asFactor: 
     let outputs = runs.last?.columns.upperBound ?? 0
     let shape = Shape(x.shape.dimensions.dropLast() + [outputs])
     let dtype = backend.resultType(of: shape, asFactor: asFactor)
+    let additions = groups.map(LowRankAddition.init)
     func multiply(_ x: Matrix) -> Tensor {
         let y = backend.empty(shape, dtype)
         for run in runs {
@@ -48,17 +52,19 @@ public func linear(_ x: Tensor, weights: [Tensor], biases: [Tensor?], asFactor: 
                 x, transposeA: false, run.weight.matrix, transposeB: true, alpha: 1, bias: run.bias,
                 into: y.matrix.columns(run.columns), accumulate: false)
         }
+        for addition in additions { addition.add(to: y) }
         return y
     }
     let y = multiply(x.matrix)
     let source = x.node
     let weightNodes = weights.map(\.node)
     let biasNodes = biases.map { $0?.node }
-    if source == nil, weightNodes.allSatisfy({ $0 == nil }), biasNodes.allSatisfy({ $0 == nil }) { return y }
+    let addedNodes = additions.flatMap(\.nodes)
+    if ([source] + weightNodes + biasNodes + addedNodes).allSatisfy({ $0 == nil }) { return y }
     let widths = weights.map(\.shape.rows)
     // Weights that nobody trains need no input.
     let input = weightNodes.contains { $0 != nil } ? KeptValue(x) : nil
-    return y.recorded(from: [source] + weightNodes + biasNodes) { gradient in
+    return y.recorded(from: [source] + weightNodes + biasNodes + addedNodes) { gradient in
         let dy = gradient.matrix
         let input = input?.tensor.matrix
         for run in runs {
@@ -82,6 +88,7 @@ public func linear(_ x: Tensor, weights: [Tensor], biases: [Tensor?], asFactor: 
                     bias: nil, into: destination.matrix, accumulate: accumulates || index > 0)
             }
         }
+        for addition in additions { addition.sendGradients(of: gradient) }
     }.withNarrowGradient().repeated(by: { [input = input ?? KeptValue(x)] in multiply(input.tensor.matrix) })
 }
 

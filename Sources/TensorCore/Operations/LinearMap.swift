@@ -6,7 +6,10 @@
 ///   - weight: `[outputs, inputs]`, in any weight dtype.
 ///   - bias: `[outputs]`.
 ///   - residual: `[…, outputs]`.
-public func linear(_ x: Tensor, weight: Tensor, bias: Tensor?, addedTo residual: Tensor) -> Tensor {
+///   - groups: low-rank products that are added, with their gradients, by the same node.
+public func linear(
+    _ x: Tensor, weight: Tensor, bias: Tensor?, addedTo residual: Tensor, adding groups: [LowRankGroup] = []
+) -> Tensor {
     precondition(
         x.shape.columns == weight.shape.columns && residual.shape.columns == weight.shape.rows
             && residual.shape.rows == x.shape.rows && bias.map { $0.count == weight.shape.rows } ?? true,
@@ -15,10 +18,13 @@ public func linear(_ x: Tensor, weight: Tensor, bias: Tensor?, addedTo residual:
     let y = backend.empty(residual.shape)
     backend.linearMap(
         x.matrix, weight: weight.matrix, bias: bias, addend: residual.matrix, activation: nil, into: y.matrix)
+    let additions = groups.map(LowRankAddition.init)
+    for addition in additions { addition.add(to: y) }
     let (source, weightNode, biasNode, residualNode) = (x.node, weight.node, bias?.node, residual.node)
     let input = weightNode == nil ? nil : KeptValue(x)
     let factor = weight.detached
-    return y.recorded(from: [source, weightNode, biasNode, residualNode]) { gradient in
+    let nodes = [source, weightNode, biasNode, residualNode] + additions.flatMap(\.nodes)
+    return y.recorded(from: nodes) { gradient in
         let dy = gradient.matrix
         weightNode?.accumulate { destination, accumulates in
             backend.product(
@@ -31,6 +37,7 @@ public func linear(_ x: Tensor, weight: Tensor, bias: Tensor?, addedTo residual:
                 dy, transposeA: false, factor.matrix, transposeB: false, alpha: 1, bias: nil,
                 into: destination.matrix, accumulate: accumulates)
         }
+        for addition in additions { addition.sendGradients(of: gradient) }
         residualNode?.accept(gradient)
     }
 }

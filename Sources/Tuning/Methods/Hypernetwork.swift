@@ -183,7 +183,7 @@ final class AdapterWriter: Module {
 }
 
 /// B A of a map as the network writes them.
-final class WrittenAdapter: AdditiveLinearAdapter {
+final class WrittenAdapter: LowRankLinearAdapter {
     private let writer: AdapterWriter
     private let index: Int
 
@@ -191,8 +191,8 @@ final class WrittenAdapter: AdditiveLinearAdapter {
 
     var parameters: ParameterTree { ["hint_code": writer.codes[index]] }
 
-    func add(to y: inout Tensor, columns: Range<Int>, from x: Tensor) {
+    func products(_ columns: Range<Int>) -> [LowRankProduct] {
         let (a, b) = writer.product(index)
-        addLowRank(to: &y, columns: columns, x: x, a: a, b: b, scale: 1)
+        return [LowRankProduct(a: a, b: b, columns: columns, scale: 1)]
     }
 }

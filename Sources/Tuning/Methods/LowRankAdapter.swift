@@ -3,7 +3,7 @@ import NeuralNetwork
 import TensorCore
 
 /// scale · B A beside a map.
-final class LowRankAdapter: AdditiveLinearAdapter {
+final class LowRankAdapter: LowRankLinearAdapter {
     /// `[rank, inputs]`.
     let a: Parameter
     /// `[outputs, rank]`.
@@ -31,12 +31,18 @@ final class LowRankAdapter: AdditiveLinearAdapter {
 
     var parameters: ParameterTree { ["lora_A.weight": a, "lora_B.weight": b] }
 
-    func add(to y: inout Tensor, columns: Range<Int>, from x: Tensor) {
-        let seed = dropout > 0 ? context.dropoutSeed(place) : nil
-        let input = seed.map { TensorCore.dropout(x, rate: dropout, seed: $0) } ?? x
-        addLowRank(to: &y, columns: columns, x: input, a: a.tensor, b: b.tensor, scale: scale)
-        if let start { addLowRank(to: &y, columns: columns, x: input, a: start.a, b: start.b, scale: -scale) }
+    func products(_ columns: Range<Int>) -> [LowRankProduct] {
+        let product = LowRankProduct(a: a.tensor, b: b.tensor, columns: columns, scale: scale)
+        return [product] + (start.map { [LowRankProduct(a: $0.a, b: $0.b, columns: columns, scale: -scale)] } ?? [])
     }
+
+    func dropped(_ x: Tensor) -> Tensor? {
+        guard dropout > 0 else { return nil }
+        return context.dropoutSeed(place).map { TensorCore.dropout(x, rate: dropout, seed: $0) }
+    }
+
+    /// Dropout wants float32.
+    var takesFactors: Bool { dropout == 0 }
 
     /// scale · B A, `[outputs, inputs]`, on top of `weight`.
     func addProduct(to weight: Tensor) {
@@ -107,8 +113,7 @@ final class DecomposedAdapter: LinearAdapter {
     var parameters: ParameterTree { ["lora_A.weight": lowRank.a, "lora_B.weight": lowRank.b, "magnitude": magnitude] }
 
     func apply(to x: Tensor, base: (Tensor) -> Tensor) -> Tensor {
-        var y = linear(x, weight: map.weight.tensor)
-        lowRank.add(to: &y, columns: 0..<y.shape.columns, from: x)
+        var y = lowRank.apply(to: x) { linear($0, weight: map.weight.tensor) }
         let inverse = Self.rowNorms(sum.floats, columns: map.inputs).map { 1 / max($0, 1e-30) }
         let factors = multiplied(magnitude.tensor, Tensor(inverse, shape: magnitude.shape, on: x.backend))
         y = scaledColumns(y, by: factors)
