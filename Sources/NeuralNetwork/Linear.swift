@@ -50,6 +50,9 @@ public final class Linear: Layer, TuningSite {
     /// Whether the map's input is read by products only.
     var takesFactors: Bool { adapter == nil || (adapter as? any LowRankLinearAdapter)?.takesFactors == true }
 
+    /// Whether the map is its weights and bias and nothing else.
+    var isPlain: Bool { adapter == nil && weight.source == nil }
+
     /// Whether nothing but low-rank products is attached to the map.
     private var isAdditive: Bool { adapter == nil || adapter is any LowRankLinearAdapter }
 
@@ -65,7 +68,7 @@ public final class Linear: Layer, TuningSite {
 
     /// function(the map's result), in one kernel where nothing is attached to the map and nobody wants gradients.
     func activated(_ function: Activation, _ x: Tensor, asFactor: Bool) -> Tensor {
-        guard adapter == nil, weight.source == nil else {
+        guard isPlain else {
             return activation(function, Self.together([self], x, asFactor: true), asFactor: asFactor)
         }
         return activatedLinear(function, x, weight: weight.tensor, bias: bias?.tensor, asFactor: asFactor)

@@ -3,6 +3,7 @@ import CPUBackend
 import NeuralNetwork
 import TensorCore
 import Testing
+import Tuning
 import VisionLanguage
 
 /// Single tokens through all blocks at once, beside the same tokens layer by layer: equal in every bit.
@@ -81,6 +82,21 @@ import VisionLanguage
             $0.activation = .geluTanh
             $0.norm = .rootMeanSquarePlusOne
         }
+    }
+
+    @Test("low-rank products beside the maps count in both ways", arguments: [nil, WeightStorage.bfloat16])
+    func adapters(storage: WeightStorage?) throws {
+        let backend = CPUBackend(threads: 2, products: storage == nil ? .float32 : .bfloat16)
+        let model = VisionLanguageModel(Self.configuration { _ in }, Initializer(backend: backend, seed: 3))
+        if let storage { model.store(storage) }
+        let plain = logits(model.language, prompt: 5, tokens: 3, layerByLayer: false)
+        let rule = TuningRule(selector: "language", method: LoRA(rank: 4))
+        let tuning = try Tuning([rule], tree: model.parameters, seed: 0, digest: "")
+        for entry in tuning.added.entries { backend.fill(entry.parameter.value, 0.02) }
+        let together = logits(model.language, prompt: 5, tokens: 3, layerByLayer: false)
+        let apart = logits(model.language, prompt: 5, tokens: 3, layerByLayer: true)
+        #expect(together == apart)
+        #expect(together[2] != plain[2], "the adapter's part is there for single tokens too")
     }
 
     @Test("widths off the vectors, and blocks that have no such way")
