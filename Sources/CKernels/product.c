@@ -44,7 +44,7 @@ bool vitrail_product(vitrail_pool *pool, const vitrail_product_args *args) {
         const bfloat16_kernels *kernels = bfloat16_kernels_in_use();
         if (kernels) return product_native_bfloat16(pool, args, kernels, NULL);
     } else if (args->k > 0) {
-        const bfloat16_kernels *kernels = split_kernels_for(args);
+        const bfloat16_kernels *kernels = slices_kernels_for(args);
         if (kernels) return product_native_bfloat16(pool, args, kernels, NULL);
     }
     return product_native_float32(pool, args, float32_kernels_in_use(), NULL);

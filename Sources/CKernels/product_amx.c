@@ -1,4 +1,4 @@
-// The kernels that multiply packed operands on AMX tiles: rounded to bfloat16, or float32 in three parts.
+// The kernels that multiply packed operands of bfloat16 on AMX tiles.
 
 #include "product_bfloat16.h"
 
@@ -8,8 +8,6 @@
 
 void bfloat16_pack_a_16(uint16_t *, const void *, int64_t, bool, vitrail_element, int, int64_t, int64_t);
 void bfloat16_pack_b(uint16_t *, const void *, int64_t, bool, vitrail_element, int, int64_t, int64_t);
-void split_pack_a_16(uint16_t *, const void *, int64_t, bool, vitrail_element, int, int64_t, int64_t);
-void split_pack_b(uint16_t *, const void *, int64_t, bool, vitrail_element, int, int64_t, int64_t);
 
 TARGET_AMX void amx_start(void) {
     struct {
@@ -117,70 +115,13 @@ TARGET_AMX __attribute__((always_inline)) static inline void amx_terms(const bfl
     }
 }
 
-#define LOAD_A(part)                                               \
-    _tile_loadd(4, a + (part) * A_TILE, 64);                       \
-    if (two) _tile_loadd(5, a_second + (part) * A_TILE, 64)
-#define LOAD_B(part)                                               \
-    _tile_loadd(6, b + (part) * B_TILES, B_STRIDE);                \
-    _tile_loadd(7, b + (part) * B_TILES + PANEL_COLUMNS, B_STRIDE)
-
-// Multiplies what is loaded, and loads each tile of the operand that changes next as soon as nothing reads it any more.
-#define MULTIPLY_THEN_A(part)                                      \
-    _tile_dpbf16ps(0, 4, 6);                                       \
-    _tile_dpbf16ps(1, 4, 7);                                       \
-    _tile_loadd(4, a + (part) * A_TILE, 64);                       \
-    if (two) _tile_dpbf16ps(2, 5, 6);                              \
-    if (two) _tile_dpbf16ps(3, 5, 7);                              \
-    if (two) _tile_loadd(5, a_second + (part) * A_TILE, 64)
-#define MULTIPLY_THEN_B(part)                                      \
-    _tile_dpbf16ps(0, 4, 6);                                       \
-    if (two) _tile_dpbf16ps(2, 5, 6);                              \
-    _tile_loadd(6, b + (part) * B_TILES, B_STRIDE);                \
-    _tile_dpbf16ps(1, 4, 7);                                       \
-    if (two) _tile_dpbf16ps(3, 5, 7);                              \
-    _tile_loadd(7, b + (part) * B_TILES + PANEL_COLUMNS, B_STRIDE)
-
-/// The six products of parts whose ranks add up to two at most; what the other three hold is below a float32's last bit.
-TARGET_AMX __attribute__((always_inline)) static inline void split_terms(const bfloat16_tile *tile, const bool two) {
-    const uint16_t *a = tile->a, *b = tile->b, *a_second = a + tile->a_group;
-    LOAD_A(0);
-    LOAD_B(2);
-    const char *ahead = tile->ahead, *ahead_second = tile->ahead_second;
-    for (int64_t block = 0; block < tile->blocks; block++) {
-        for (ptrdiff_t line = 0; line < tile->ahead_step; line += 64) {
-            __builtin_prefetch(ahead + line, 0, 2);
-            __builtin_prefetch(ahead_second + line, 0, 2);
-        }
-        ahead += tile->ahead_step;
-        ahead_second += tile->ahead_step;
-        MULTIPLY_THEN_B(1);
-        MULTIPLY_THEN_A(1);
-        MULTIPLY_THEN_B(0);
-        MULTIPLY_THEN_A(2);
-        MULTIPLY_THEN_A(0);
-        // The last block loads its own again: what follows it may not be there.
-        const int64_t step = block + 1 < tile->blocks ? SPLIT_PARTS : 0;
-        a += step * A_TILE;
-        a_second += step * A_TILE;
-        b += step * B_TILES;
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        _tile_loadd(4, a, 64);
-        if (two) _tile_dpbf16ps(2, 5, 6);
-        _tile_loadd(6, b + 2 * B_TILES, B_STRIDE);
-        if (two) _tile_dpbf16ps(3, 5, 7);
-        _tile_loadd(7, b + 2 * B_TILES + PANEL_COLUMNS, B_STRIDE);
-        if (two) _tile_loadd(5, a_second, 64);
-    }
-}
-
 TARGET_AMX static void amx_multiply(const bfloat16_tile *tile) { amx_block(tile, amx_terms); }
-
-TARGET_AMX static void amx_multiply_split(const bfloat16_tile *tile) { amx_block(tile, split_terms); }
 
 const bfloat16_kernels bfloat16_kernels_amx = {
     .rows = 16,
+    .groups = 2,
     .parts = 1,
+    .terms = BLOCK_TERMS,
     .depth = 1536,
     .reads_rows = true,
     .start = amx_start,
@@ -188,17 +129,6 @@ const bfloat16_kernels bfloat16_kernels_amx = {
     .multiply = amx_multiply,
     .pack_a = bfloat16_pack_a_16,
     .pack_b = bfloat16_pack_b,
-};
-
-const bfloat16_kernels split_kernels_amx = {
-    .rows = 16,
-    .parts = SPLIT_PARTS,
-    .depth = 512,
-    .start = amx_start,
-    .stop = amx_stop,
-    .multiply = amx_multiply_split,
-    .pack_a = split_pack_a_16,
-    .pack_b = split_pack_b,
 };
 
 #endif

@@ -12,11 +12,12 @@ enum {
     UNIT_COLUMNS = 512,             // at most
     LOCAL_BYTES = 768 << 10,        // of A that a unit packs for itself
     VISITED_ROWS = 256,             // of a unit that comes by its C more than once
+    VISITED_ELEMENTS = 256 << 10,   // of its C
     LEAST_ROWS = 64,                // of a unit, where there are enough
     LEAST_LOCAL_ROWS = 128,         // that it packs for itself: all columns stream past them
     LEAST_LOCAL_COLUMNS = 96,       // likewise
-    SPLIT_ROWS = 64,                // the least shape whose float32 product is taken in parts
-    SPLIT_TERMS = 48,
+    SLICED_ROWS = 64,               // the least shape whose float32 product is taken in slices
+    SLICED_LEAST_TERMS = 48,
     LOCAL_EXTENT = 128,             // up to so many rows (columns), the other operand is packed by its unit
     SHARED_BYTES = 32 << 20,
 };
@@ -30,40 +31,43 @@ const bfloat16_kernels *bfloat16_kernels_in_use(void) {
     return NULL;
 }
 
-const bfloat16_kernels *split_kernels_for(const vitrail_product_args *args) {
+const bfloat16_kernels *slices_kernels_for(const vitrail_product_args *args) {
 #if PRODUCT_X86
     // Packing costs an element of A and B what splitting saves in about 40 products of it (measured).
-    const bool large = args->m >= SPLIT_ROWS && args->k >= SPLIT_TERMS
+    const bool large = args->m >= SLICED_ROWS && args->k >= SLICED_LEAST_TERMS
                        && args->m * args->n >= 40 * (args->m + args->n);
-    if (large && vitrail_cpu() >= VITRAIL_CPU_AMX) return &split_kernels_amx;
+    if (large && vitrail_cpu() >= VITRAIL_CPU_AMX) return &slices_kernels_amx;
 #endif
     (void)args;
     return NULL;
 }
 
-/// One unit of work over one block of terms: all pairs of groups with all panels. Two groups are taken at once when both
+/// One unit of work over one visit's terms: all runs of groups with all panels. Two groups are taken at once when both
 /// are whole: how a group's rows are added up then depends on the group alone, and not on where the cut into units lies.
+/// Kernels of slices take any number, each group by itself.
 static void multiply_unit(const bfloat16_product *product, const bfloat16_operands *operands, bfloat16_tile tile,
                           int64_t first_group, int64_t last_group, int64_t first_panel, int64_t last_panel,
                           bool accumulate) {
     const vitrail_product_args *args = product->args;
     const bfloat16_kernels *kernels = product->kernels;
     const int64_t rows = kernels->rows, groups = last_group - first_group, panels = last_panel - first_panel;
-    const int64_t pairs = groups / 2 + (groups % 2 != 0 || last_group * rows > args->m);
+    const bool in_pairs = kernels->groups == 2, edge = last_group * rows > args->m;
+    const int64_t runs = in_pairs ? groups / 2 + (groups % 2 != 0 || edge) : divide_up(groups, kernels->groups);
     const float *const bias = tile.bias;
     const int64_t element = sizeof(uint16_t), panel_bytes = tile.blocks * panel_block(product) * element;
     // Rows stream past panels that stay in the cache, or panels past rows.
-    const bool panels_stay = panels * panel_bytes <= UNIT_BYTES + panel_bytes * 4;
+    const bool panels_stay = !kernels->scales && panels * panel_bytes <= UNIT_BYTES + panel_bytes * 4;
     const bool rows_packed = operands->a_block == group_block(product);
     const bool rows_ahead = rows_packed || operands->a_group == tile.blocks * group_block(product);
     const ptrdiff_t row_step = divide_up(group_block(product) * element, 64 * panels) * 64;
-    const ptrdiff_t panel_step = divide_up(panel_block(product) * element / 2, 64 * pairs) * 64;
+    const ptrdiff_t panel_step = divide_up(panel_block(product) * element / 2, 64 * (in_pairs ? runs : groups)) * 64;
     const ptrdiff_t half_panel = tile.blocks * panel_block(product) * element / 2;
-    for (int64_t i = 0; i < pairs * panels; i++) {
-        const int64_t pair = panels_stay ? i / panels : i % pairs, panel = panels_stay ? i % panels : i / pairs;
-        const int64_t group = least(first_group + 2 * pair, last_group - 1), row = group * rows;
+    for (int64_t i = 0; i < runs * panels; i++) {
+        const int64_t run = panels_stay ? i / panels : i % runs, panel = panels_stay ? i % panels : i / runs;
+        const int64_t group = least(first_group + kernels->groups * run, last_group - 1), row = group * rows;
         const int64_t column = (first_panel + panel) * PANEL_COLUMNS, at = row * args->ldc + column;
-        const int64_t taken = last_group - group >= 2 && row + 2 * rows <= args->m ? 2 : 1;
+        const bool whole = last_group - group >= 2 && row + 2 * rows <= args->m;
+        const int64_t taken = !in_pairs ? least(kernels->groups, last_group - group) : whole ? 2 : 1;
         tile.rows = (int)least(args->m - row, taken * rows);
         tile.columns = (int)least(PANEL_COLUMNS, args->n - column);
         if (operands->a_edge && tile.rows < rows) {
@@ -79,15 +83,16 @@ static void multiply_unit(const bfloat16_product *product, const bfloat16_operan
         tile.bias = bias ? bias + column : NULL;
         tile.c = tile.narrow ? (float *)((uint16_t *)args->c + at) : args->c + at;
         tile.from = accumulate ? tile.c : args->addend ? args->addend + row * args->ld_addend + column : NULL;
+        tile.asks_for_rows = !in_pairs && panel == 0;
         // What streams is asked for while what is here is multiplied; panels that stay, by the first rows.
         tile.ahead_step = 0;
-        if (panels_stay && pair > 0 && pair + 1 < pairs && rows_ahead) {
+        if (panels_stay && run > 0 && run + 1 < runs && rows_ahead) {
             tile.ahead_step = row_step;
             tile.ahead = (const char *)(tile.a + taken * operands->a_group) + panel * row_step * tile.blocks;
             tile.ahead_second = tile.ahead + operands->a_group * element;
-        } else if (panel + 1 < panels && (!panels_stay || pair == 0)) {
+        } else if (panel + 1 < panels && (!panels_stay || run == 0)) {
             tile.ahead_step = panels_stay ? panel_block(product) * element / 2 : panel_step;
-            tile.ahead = (const char *)(tile.b + operands->b_panel) + pair * tile.ahead_step * tile.blocks;
+            tile.ahead = (const char *)(tile.b + operands->b_panel) + run * tile.ahead_step * tile.blocks;
             tile.ahead_second = tile.ahead + half_panel;
         }
         kernels->multiply(&tile);
@@ -105,18 +110,15 @@ static void multiply_part(void *context, int part, int parts) {
     const int64_t last_panel = product->panels * (column_unit + 1) / product->column_units;
 
     if (product->kernels->start) product->kernels->start();
-    const int64_t visits = product_bfloat16_visits(args, product->kernels);
-    for (int64_t visit = 0; visit < visits; visit++) {
-        const int64_t start = product->blocks * visit / visits;
-        const int64_t count = product->blocks * (visit + 1) / visits - start;
+    for (int64_t visit = 0; visit < product->visits; visit++) {
         const bool accumulate = args->accumulate || visit > 0;
         const bfloat16_operands operands =
-            bfloat16_operands_at(product, first_group, last_group, first_panel, last_panel, start, count);
+            bfloat16_operands_at(product, first_group, last_group, first_panel, last_panel, visit);
         const bfloat16_tile tile = {
             .a_group = operands.a_group,
-            .blocks = count,
+            .blocks = visit_start(product, visit + 1) - visit_start(product, visit),
             .ldc = args->ldc,
-            .bias = visit == visits - 1 ? args->bias : NULL,
+            .bias = visit == product->visits - 1 ? args->bias : NULL,
             .alpha = args->alpha,
             .from_stride = accumulate ? args->ldc : args->ld_addend,
             .activates = args->activates,
@@ -131,7 +133,7 @@ static void multiply_part(void *context, int part, int parts) {
 /// Cuts C into units: as many columns as stay in a core's cache, and rows so that each thread has some units.
 static void cut(bfloat16_product *product, int threads, bool share_a, bool share_b) {
     const int rows = product->kernels->rows;
-    const int64_t depth = least(product->blocks, product->kernels->depth / BLOCK_TERMS);
+    const int64_t depth = least(product->blocks, product->kernels->depth / product->kernels->terms);
     const int64_t panel_bytes = depth * panel_block(product) * (int64_t)sizeof(uint16_t);
     const int64_t kept = least(UNIT_COLUMNS / PANEL_COLUMNS, UNIT_BYTES / panel_bytes);
     product->row_units = 1;
@@ -140,6 +142,11 @@ static void cut(bfloat16_product *product, int threads, bool share_a, bool share
     const int64_t group_bytes = depth * group_block(product) * (int64_t)sizeof(uint16_t);
     if (!share_a) product->row_units = least(product->groups, divide_up(product->groups * group_bytes, LOCAL_BYTES));
     else if (depth < product->blocks && share_b) product->row_units = divide_up(product->groups * rows, VISITED_ROWS);
+    else if (depth < product->blocks) {
+        // A block of C that is visited again has all rows: it is narrow.
+        const int64_t narrow = VISITED_ELEMENTS / (product->groups * rows * PANEL_COLUMNS);
+        product->column_units = divide_up(product->panels, narrow < 2 ? 2 : least(narrow, kept));
+    }
     if (threads == 1) return;
     const int64_t wanted = 4 * (int64_t)threads;
     const bool few_rows = product->args->m <= LOCAL_EXTENT;
@@ -160,19 +167,20 @@ static bfloat16_product describe(const vitrail_product_args *args, const bfloat1
     return (bfloat16_product){
         .args = args,
         .kernels = kernels,
-        .blocks = divide_up(args->k, BLOCK_TERMS),
+        .blocks = divide_up(args->k, kernels->terms),
+        .visits = product_bfloat16_visits(args, kernels),
         .groups = divide_up(args->m, kernels->rows),
         .panels = divide_up(args->n, PANEL_COLUMNS),
     };
 }
 
 int64_t product_bfloat16_visits(const vitrail_product_args *args, const bfloat16_kernels *kernels) {
-    return divide_up(divide_up(args->k, BLOCK_TERMS), kernels->depth / BLOCK_TERMS);
+    return divide_up(divide_up(args->k, kernels->terms), kernels->depth / kernels->terms);
 }
 
 size_t product_bfloat16_packed_bytes(const vitrail_product_args *args, const bfloat16_kernels *kernels) {
     const bfloat16_product product = describe(args, kernels);
-    return (size_t)(product.panels * product.blocks * panel_block(&product)) * sizeof(uint16_t);
+    return (size_t)(product.panels * panel_size(&product, product.blocks, product.visits)) * sizeof(uint16_t);
 }
 
 void product_bfloat16_pack(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels,
@@ -186,18 +194,13 @@ bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *arg
                              const uint16_t *packed) {
     const int threads = vitrail_pool_threads(pool);
     bfloat16_product product = describe(args, kernels);
-    const size_t group_bytes = (size_t)group_block(&product) * sizeof(uint16_t);
-    const size_t panel_bytes = (size_t)panel_block(&product) * sizeof(uint16_t);
-    const size_t a_bytes = (size_t)(product.groups * product.blocks) * group_bytes;
-    const size_t b_bytes = (size_t)(product.panels * product.blocks) * panel_bytes;
+    const size_t a_bytes =
+        (size_t)(product.groups * group_size(&product, product.blocks, product.visits)) * sizeof(uint16_t);
+    const size_t b_bytes = product_bfloat16_packed_bytes(args, kernels);
     product.direct_a = kernels->reads_rows && args->a_type == VITRAIL_BFLOAT16 && !args->transpose_a
                        && args->k % BLOCK_TERMS == 0 && args->lda % BLOCK_TERMS == 0 && (uintptr_t)args->a % 64 == 0;
     bool share_a = true, share_b = true;
-    if (!packed && kernels->parts > 1) {
-        // Three parts take half as much again as what they came from: only the smaller operand's leave the core's cache.
-        share_b = b_bytes < a_bytes;
-        share_a = !share_b;
-    } else if (!packed && (args->m <= LOCAL_EXTENT || (b_bytes > SHARED_BYTES && a_bytes <= b_bytes))) {
+    if (!packed && (args->m <= LOCAL_EXTENT || (b_bytes > SHARED_BYTES && a_bytes <= b_bytes))) {
         share_b = false;
     } else if (!product.direct_a) {
         // Rows are packed by their units where one unit takes all columns; terms that lie apart are better read at once.
@@ -210,9 +213,11 @@ bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *arg
     const size_t shared_b_bytes = packs_b ? (b_bytes + 63) & ~(size_t)63 : 0;
     const int64_t unit_groups = product.direct_a ? 1 : divide_up(product.groups, product.row_units);
     const int64_t unit_panels = divide_up(product.panels, product.column_units);
-    const int64_t depth = least(product.blocks, kernels->depth / BLOCK_TERMS);
-    product.scratch_a_bytes = packs_a ? 0 : (size_t)(unit_groups * depth) * group_bytes;
-    product.scratch_bytes = product.scratch_a_bytes + (share_b ? 0 : (size_t)(unit_panels * depth) * panel_bytes);
+    const int64_t depth = least(product.blocks, kernels->depth / kernels->terms);
+    const size_t group_bytes = (size_t)group_size(&product, depth, 1) * sizeof(uint16_t);
+    const size_t panel_bytes = (size_t)panel_size(&product, depth, 1) * sizeof(uint16_t);
+    product.scratch_a_bytes = packs_a ? 0 : (size_t)unit_groups * group_bytes;
+    product.scratch_bytes = product.scratch_a_bytes + (share_b ? 0 : (size_t)unit_panels * panel_bytes);
     product.scratch_bytes = (product.scratch_bytes + 4095) & ~(size_t)4095;
     char *memory = vitrail_pool_borrow(pool, shared_a_bytes + shared_b_bytes + product.scratch_bytes * (size_t)threads);
     if (!memory) return false;

@@ -4,47 +4,54 @@
 // [panel][terms / 2][32][2], so that a 32-bit lane holds two neighbouring terms. Terms beyond k, rows beyond m and
 // columns beyond n are zeros.
 //
-// A float32 product can go the same way: each factor is the sum of three bfloat16 numbers to its last bit, and of the
-// nine products of parts the six that reach float32's precision are taken (Henry, Tang, Heinecke, "Leveraging the
-// bfloat16 artificial intelligence datatype for higher-precision computations", 2019). AMX multiplies bfloat16 sixteen
-// times as fast as AVX-512 multiplies float32. The three parts of a block of 32 terms lie behind each other. What is not finite
-// spoils its row or column as ever, but as NaN: parts of infinity meet zeros.
+// A float32 product can go the same way: between two visits to C each row of A and column of B is a power of two times
+// integers of 24 bits, and those are three slices of eight bits. Of the nine products of slices the six that reach
+// float32's precision are taken, and added up without rounding (the error-free transformation of Ozaki, Ogita, Oishi and
+// Rump, 2012, on integer units as in Ootomo, Ozaki and Yokota, "DGEMM on integer matrix multiplication unit", 2024). AMX
+// multiplies bytes 32 times as fast as AVX-512 multiplies float32. A number's error is 2^-23 of the greatest of up to
+// 320 that share its scale, as it is when float32 sums are added to the greatest of them. The slices of a block of 64
+// terms lie behind each other, the scales of a visit behind its blocks. What is not finite spoils its row or column as
+// ever, but as NaN.
 #ifndef PRODUCT_BFLOAT16_H
 #define PRODUCT_BFLOAT16_H
 
 #include "product_internal.h"
 
-enum { BLOCK_TERMS = 32, PANEL_COLUMNS = 32, SPLIT_PARTS = 3 };
+enum { BLOCK_TERMS = 32, PANEL_COLUMNS = 32, SLICES = 3, SLICE_TERMS = 64 };
 
-/// A block of C of up to two groups' rows and one panel's columns.
+/// A block of C: the rows of one group or some, and one panel's columns.
 typedef struct {
-    const uint16_t *a;        // first group; the second follows `a_group` elements later
+    const uint16_t *a;        // first group; each next follows `a_group` elements later
     ptrdiff_t a_group;
     ptrdiff_t a_stride;       // bytes from a row of a block of terms to the next; 64 when packed
     ptrdiff_t a_block;        // elements from a block of terms to the next
     const uint16_t *b;        // packed
-    int64_t blocks;           // of 32 terms
+    int64_t blocks;           // of terms
     float *c;
     ptrdiff_t ldc;
     const float *bias;        // for these columns, or NULL
     float alpha;
     const float *from;        // what is added to the sums, C itself to accumulate, or NULL
     ptrdiff_t from_stride;
-    int rows, columns;        // of C, rows <= 2 groups' rows
+    int rows, columns;        // of C
     const char *ahead, *ahead_second;  // what is read soon from farther away; a kernel may ask for it,
     ptrdiff_t ahead_step;     // so many bytes of both a block of terms; 0: nothing
+    bool asks_for_rows;       // each group's successor comes from farther away as well
     bool activates, narrow;   // C = activation(...); C in bfloat16, rows `ldc` of its elements apart
     vitrail_activation_kind activation;
 } bfloat16_tile;
 
 typedef struct {
     int rows;                 // in a group
-    int parts;                // 1: operands are rounded to bfloat16; SPLIT_PARTS: they are sums of parts
-    int depth;                // terms between visits to C, a multiple of 32
+    int groups;               // of C's rows that the kernel takes at once: 2, or any number up to this
+    int parts;                // 1: operands are rounded to bfloat16; SLICES: to integers in slices
+    int terms;                // in a block: 32 of bfloat16, 64 of bytes
+    int depth;                // terms between visits to C, a multiple of a block's
+    int scales;               // elements that hold a row's scale, behind its group's blocks of a visit
     bool reads_rows;          // of bfloat16 where they lie: A need not be packed
     void (*start)(void), (*stop)(void);  // around a thread's tiles; may be NULL
     void (*multiply)(const bfloat16_tile *tile);
-    /// Packs `blocks` blocks of 32 terms of one group of A, of which `terms` terms and `rows` rows exist.
+    /// Packs `blocks` blocks of one group of A, of which `terms` terms and `rows` rows exist; with scales, a whole visit's.
     void (*pack_a)(uint16_t *out, const void *a, int64_t lda, bool transposed, vitrail_element type, int rows,
                    int64_t terms, int64_t blocks);
     /// Packs one panel of B likewise.
@@ -55,7 +62,7 @@ typedef struct {
 #if PRODUCT_X86
 extern const bfloat16_kernels bfloat16_kernels_avx512;
 extern const bfloat16_kernels bfloat16_kernels_amx;
-extern const bfloat16_kernels split_kernels_amx;
+extern const bfloat16_kernels slices_kernels_amx;
 #endif
 
 /// Plain twins of the packers, for edges and for tests: `group` rows in a group.
@@ -71,7 +78,7 @@ void bfloat16_store_sums(const bfloat16_tile *tile, const float *sums, int first
 typedef struct {
     const vitrail_product_args *args;
     const bfloat16_kernels *kernels;
-    int64_t blocks;                          // of 32 terms
+    int64_t blocks, visits;                  // of terms
     int64_t groups, panels;
     int64_t row_units, column_units;
     bool direct_a;                           // A is read where it lies
@@ -90,6 +97,20 @@ static inline int64_t panel_block(const bfloat16_product *product) {
     return (int64_t)PANEL_COLUMNS * product->kernels->parts * BLOCK_TERMS;
 }
 
+/// Elements of a packed group (panel) of so many blocks and visits.
+static inline int64_t group_size(const bfloat16_product *product, int64_t blocks, int64_t visits) {
+    return blocks * group_block(product) + visits * product->kernels->rows * product->kernels->scales;
+}
+
+static inline int64_t panel_size(const bfloat16_product *product, int64_t blocks, int64_t visits) {
+    return blocks * panel_block(product) + visits * PANEL_COLUMNS * product->kernels->scales;
+}
+
+/// The first block of a visit to C.
+static inline int64_t visit_start(const bfloat16_product *product, int64_t visit) {
+    return product->blocks * visit / product->visits;
+}
+
 /// Where a unit reads its operands: packed by this unit, packed before for all, or A as it lies.
 typedef struct {
     const uint16_t *a, *b;           // of the unit's first group and panel
@@ -100,15 +121,15 @@ typedef struct {
 
 /// Packs what the product shares: the first parts take A, the others B.
 void bfloat16_pack_part(void *product, int part, int parts);
-/// The operands of blocks [start, start + count) of terms; packs what is not shared into the thread's scratch.
+/// The operands of one visit's blocks; packs what is not shared into the thread's scratch.
 bfloat16_operands bfloat16_operands_at(const bfloat16_product *product, int64_t first_group, int64_t last_group,
-                                       int64_t first_panel, int64_t last_panel, int64_t start, int64_t count);
+                                       int64_t first_panel, int64_t last_panel, int64_t visit);
 
 /// The kernels for this processor, or NULL where float32 kernels on rounded values are the better choice.
 const bfloat16_kernels *bfloat16_kernels_in_use(void);
 
-/// The kernels that take a float32 product of this shape in parts, or NULL where float32 kernels are the faster.
-const bfloat16_kernels *split_kernels_for(const vitrail_product_args *args);
+/// The kernels that take a float32 product of this shape in slices, or NULL where float32 kernels are the faster.
+const bfloat16_kernels *slices_kernels_for(const vitrail_product_args *args);
 
 /// `packed` is B from `product_bfloat16_pack`, or NULL.
 bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels,

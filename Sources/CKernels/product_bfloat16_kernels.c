@@ -113,7 +113,9 @@ TARGET_AVX512_BF16 static void avx512_multiply(const bfloat16_tile *tile) {
 
 const bfloat16_kernels bfloat16_kernels_avx512 = {
     .rows = ROWS,
+    .groups = 2,
     .parts = 1,
+    .terms = BLOCK_TERMS,
     .depth = 1024,
     .multiply = avx512_multiply,
     .pack_a = bfloat16_pack_a_14,

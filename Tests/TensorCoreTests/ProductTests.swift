@@ -67,7 +67,35 @@ import Testing
         }
     }
 
-    /// Factors in parts must lose neither what is not finite, nor a large or a small number.
+    /// Terms that share a scale keep what is left below the greatest: half a unit of 22 bits each of both factors, and the
+    /// products of slices that are left out, twice 2^-22 of the greatest product.
+    @Test("terms beside far greater ones are kept to the greatest one's precision", arguments: levels)
+    func greatTerms(level: vitrail_cpu_level) throws {
+        _ = TestBackend.cpuOneThread.make()
+        let before = vitrail_cpu_limit_thread(level)
+        defer { _ = vitrail_cpu_limit_thread(before) }
+        for variant in 0..<4 {
+            var test = ProductCase(
+                .init(128, 96, 700), transposeA: variant & 1 != 0, transposeB: variant & 2 != 0, accumulate: false,
+                bias: false, alpha: 1, seed: UInt64(variant))
+            for i in test.a.indices { test.a[i] *= Float(1 << (i * 7 % 13)) }
+            for i in test.b.indices { test.b[i] /= Float(1 << (i * 5 % 9)) }
+            let greatest = Double(test.a.map(abs).max() ?? 0) * Double(test.b.map(abs).max() ?? 0)
+            let result = test.run(nil)
+            var squares = 0.0, worst = 0.0
+            for (index, expected) in test.reference().enumerated() {
+                let (i, j) = (index / test.size.n, index % test.size.n)
+                let error = abs(Double(result[i * test.ldc + j]) - expected.value)
+                worst = max(worst, error)
+                squares += error * error
+            }
+            #expect(worst <= 700 * 0x1p-21 * greatest)
+            // Errors are of either sign: their sum grows as the root of their number.
+            #expect((squares / Double(128 * 96)).squareRoot() <= Double(700).squareRoot() * 0x1p-22 * greatest)
+        }
+    }
+
+    /// Factors in slices must lose neither what is not finite, nor a large or a small number.
     @Test("infinity and NaN stay in their rows, extremes are kept", arguments: levels)
     func specialValues(level: vitrail_cpu_level) throws {
         _ = TestBackend.cpuOneThread.make()
