@@ -45,9 +45,15 @@ void vitrail_activation(
 
 void vitrail_activation_gradient(
     vitrail_pool *pool, vitrail_activation_kind function, vitrail_matrix x, vitrail_matrix gradient,
-    vitrail_matrix destination, bool accumulate) {
+    vitrail_matrix destination, bool accumulate, vitrail_matrix value) {
     rows_args args = {
-        .x = x, .y = gradient, .destination = destination, .function = (int)function, .accumulate = accumulate};
+        .x = x,
+        .y = gradient,
+        .destination = destination,
+        .value = value,
+        .function = (int)function,
+        .accumulate = accumulate,
+    };
     run_flat(pool, vitrail_kernels()->activation_gradient, &args);
 }
 
@@ -91,9 +97,15 @@ void vitrail_gated_activation(
 
 void vitrail_gated_activation_gradient(
     vitrail_pool *pool, vitrail_activation_kind function, vitrail_matrix x, vitrail_matrix gradient,
-    vitrail_matrix destination, bool accumulate) {
+    vitrail_matrix destination, bool accumulate, vitrail_matrix value) {
     rows_args args = {
-        .x = x, .y = gradient, .destination = destination, .function = (int)function, .accumulate = accumulate};
+        .x = x,
+        .y = gradient,
+        .destination = destination,
+        .value = value,
+        .function = (int)function,
+        .accumulate = accumulate,
+    };
     if (gradient.rows == 0 || gradient.columns == 0) return;
     vitrail_pool_run(
         pool, vitrail_kernels()->gated_activation_gradient, &args,

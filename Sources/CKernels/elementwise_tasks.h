@@ -127,10 +127,13 @@ static void activation_gradient_task(void *context, int part, int parts) {
         read_ahead(&a.x, i);                                                                                           \
         read_ahead(&a.y, i);                                                                                           \
         write_ahead(&a.destination, i);                                                                                \
-        activate16(function, load_at(&a.x, i, n), &slope);                                                             \
+        v16f value = activate16(function, load_at(&a.x, i, n), &slope);                                                \
         v16f result = slope * load_at(&a.y, i, n);                                                                     \
         if (a.accumulate) result += load_at(&a.destination, i, n);                                                     \
         store_at(&a.destination, i, result, n);                                                                        \
+        if (!a.value.data) continue;                                                                                   \
+        write_ahead(&a.value, i);                                                                                      \
+        store_at(&a.value, i, value, n);                                                                               \
     }
     FOR_ACTIVATION(a.function, ACTIVATION_GRADIENT_LOOP)
 }
@@ -170,13 +173,16 @@ static void gated_activation_gradient_task(void *context, int part, int parts) {
             write_ahead(&a.destination, to_gate + c);                                                                  \
             write_ahead(&a.destination, to_up + c);                                                                    \
             v16f g = load_at(&a.y, from + c, n);                                                                       \
-            v16f for_gate = g * load_at(&a.x, up + c, n) * slope, for_up = g * value;                                  \
+            v16f u = load_at(&a.x, up + c, n), for_gate = g * u * slope, for_up = g * value;                           \
             if (a.accumulate) {                                                                                        \
                 for_gate += load_at(&a.destination, to_gate + c, n);                                                   \
                 for_up += load_at(&a.destination, to_up + c, n);                                                       \
             }                                                                                                          \
             store_at(&a.destination, to_gate + c, for_gate, n);                                                        \
             store_at(&a.destination, to_up + c, for_up, n);                                                            \
+            if (!a.value.data) continue;                                                                               \
+            write_ahead(&a.value, r * a.value.stride + c);                                                             \
+            store_at(&a.value, r * a.value.stride + c, value * u, n);                                                  \
         }                                                                                                              \
     }
     FOR_ACTIVATION(a.function, GATED_GRADIENT_LOOP)

@@ -18,6 +18,7 @@ typedef struct elementwise_args {
 /// Row by row over matrices.
 typedef struct rows_args {
     vitrail_matrix x, y, destination;
+    vitrail_matrix value;  // of an activation function, which its gradient writes on the way where data is not NULL
     const float *vector;
     float *partials;  // [parts, columns], or NULL
     int function;
@@ -32,6 +33,7 @@ typedef struct convert_args {
 
 typedef struct norm_args {
     vitrail_matrix x, gradient, destination;
+    vitrail_matrix value;  // what the gradient writes again where data is not NULL
     const float *weight, *bias;
     float *statistics;
     float epsilon;

@@ -52,14 +52,16 @@ static void run_gradient(
 }
 
 void vitrail_layer_norm_gradient(
-    vitrail_pool *pool, vitrail_matrix x, const float *weight, const float *statistics, vitrail_matrix gradient,
-    vitrail_matrix into, bool accumulate, float *weight_gradient, bool accumulate_weight, float *bias_gradient,
-    bool accumulate_bias) {
+    vitrail_pool *pool, vitrail_matrix x, const float *weight, const float *bias, const float *statistics,
+    vitrail_matrix gradient, vitrail_matrix into, bool accumulate, float *weight_gradient, bool accumulate_weight,
+    float *bias_gradient, bool accumulate_bias, vitrail_matrix value) {
     norm_args args = {
         .x = x,
         .gradient = gradient,
         .destination = into,
+        .value = value,
         .weight = weight,
+        .bias = bias,
         .statistics = (float *)statistics,
         .accumulate = accumulate,
     };
@@ -70,11 +72,12 @@ void vitrail_layer_norm_gradient(
 
 void vitrail_rms_norm_gradient(
     vitrail_pool *pool, vitrail_matrix x, const float *weight, const float *statistics, vitrail_matrix gradient,
-    vitrail_matrix into, bool accumulate, float *weight_gradient, bool accumulate_weight) {
+    vitrail_matrix into, bool accumulate, float *weight_gradient, bool accumulate_weight, vitrail_matrix value) {
     norm_args args = {
         .x = x,
         .gradient = gradient,
         .destination = into,
+        .value = value,
         .weight = weight,
         .statistics = (float *)statistics,
         .accumulate = accumulate,

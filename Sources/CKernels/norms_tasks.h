@@ -52,6 +52,15 @@ static void layer_norm_gradient_task(void *context, int part, int parts) {
             if (weight_sums) store_n(weight_sums + c, load_n(weight_sums + c, n) + g * y, n);
             if (bias_sums) store_n(bias_sums + c, load_n(bias_sums + c, n) + g, n);
         }
+        if (a.value.data) {
+            const ptrdiff_t start = r * a.value.stride;
+            EACH16(c, n, 0, columns) {
+                v16f y = (load_n(x + c, n) - mean) * inverse;
+                y = y * load_n(a.weight + c, n) + load_n(a.bias + c, n);
+                ahead_of_write(a.value.data, a.value.is_bfloat16, start + c);
+                store_either(a.value.data, a.value.is_bfloat16, start + c, y, n);
+            }
+        }
         if (!a.destination.data) continue;
         float *destination = a.destination.data + r * a.destination.stride;
         float mean_u = sum16(sum) / (float)columns, mean_uy = sum16(sum_y) / (float)columns;
@@ -107,6 +116,15 @@ static void rms_norm_gradient_task(void *context, int part, int parts) {
             v16f gy = load_n(gradient + c, n) * (load_n(x + c, n) * inverse);
             sum_y += gy * load_n(a.weight + c, n);
             if (weight_sums) store_n(weight_sums + c, load_n(weight_sums + c, n) + gy, n);
+        }
+        if (a.value.data) {
+            const ptrdiff_t start = r * a.value.stride;
+            EACH16(c, n, 0, columns) {
+                ahead_of_write(a.value.data, a.value.is_bfloat16, start + c);
+                store_either(
+                    a.value.data, a.value.is_bfloat16, start + c,
+                    load_n(x + c, n) * inverse * load_n(a.weight + c, n), n);
+            }
         }
         if (!a.destination.data) continue;
         float *destination = a.destination.data + r * a.destination.stride;

@@ -41,11 +41,12 @@ extension CPUBackend {
 
     /// One pass that computes the slope anew, so that nothing but x is kept.
     public func activationGradient(
-        _ function: Activation, _ x: Tensor, gradient: Tensor, into destination: Tensor, accumulate: Bool
+        _ function: Activation, _ x: Tensor, gradient: Tensor, into destination: Tensor, accumulate: Bool,
+        value: Tensor?
     ) {
         vitrail_activation_gradient(
             pool, function.kernelKind, x.matrix.eitherWindow, gradient.matrix.eitherWindow,
-            destination.matrix.eitherWindow, accumulate)
+            destination.matrix.eitherWindow, accumulate, value?.matrix.eitherWindow ?? Self.nowhere)
     }
 
     /// One pass: the activated gate is never written.
@@ -55,10 +56,12 @@ extension CPUBackend {
 
     /// One pass for both halves.
     public func gatedActivationGradient(
-        _ function: Activation, _ x: Matrix, gradient: Matrix, into destination: Matrix, accumulate: Bool
+        _ function: Activation, _ x: Matrix, gradient: Matrix, into destination: Matrix, accumulate: Bool,
+        value: Matrix?
     ) {
         vitrail_gated_activation_gradient(
-            pool, function.kernelKind, x.eitherWindow, gradient.eitherWindow, destination.eitherWindow, accumulate)
+            pool, function.kernelKind, x.eitherWindow, gradient.eitherWindow, destination.eitherWindow, accumulate,
+            value?.eitherWindow ?? Self.nowhere)
     }
 
     /// The mask is a function of seed and element (SplitMix64), whatever the division into threads.

@@ -79,7 +79,7 @@ public struct KernelBenchmark {
         for function in Activation.allCases {
             measure("\(function.rawValue) 1M", floats: 2 * count) { backend.activation(function, x, into: z) }
             measure("\(function.rawValue) gradient 1M", floats: 3 * count) {
-                backend.activationGradient(function, x, gradient: y, into: z, accumulate: false)
+                backend.activationGradient(function, x, gradient: y, into: z, accumulate: false, value: nil)
             }
         }
         measure("dropout 1M", floats: 2 * count) {
@@ -104,8 +104,9 @@ public struct KernelBenchmark {
         }
         measure("layer norm gradient", floats: 3 * count) {
             backend.layerNormGradient(
-                x.matrix, weight: weight, statistics: statistics, gradient: gradient.matrix,
-                into: (into.matrix, accumulate: false), weightGradient: (bias, accumulate: false), biasGradient: nil)
+                x.matrix, weight: weight, bias: weight, statistics: statistics, gradient: gradient.matrix,
+                into: (into.matrix, accumulate: false), weightGradient: (bias, accumulate: false), biasGradient: nil,
+                value: nil)
         }
         measure("RMS norm \(rows)x\(columns)", floats: 2 * count) {
             backend.rmsNorm(x.matrix, weight: weight, epsilon: 1e-5, into: into.matrix, statistics: statistics)

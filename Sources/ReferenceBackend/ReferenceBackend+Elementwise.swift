@@ -44,8 +44,10 @@ extension ReferenceBackend {
 
     /// dx = dy φ′(x).
     public func activationGradient(
-        _ function: Activation, _ x: Tensor, gradient: Tensor, into destination: Tensor, accumulate: Bool
+        _ function: Activation, _ x: Tensor, gradient: Tensor, into destination: Tensor, accumulate: Bool,
+        value: Tensor?
     ) {
+        if let value { activation(function, x, into: value) }
         for i in 0..<x.count {
             destination.setElement(i, gradient.element(i) * function.slope(x.element(i)), accumulate: accumulate)
         }
@@ -61,8 +63,10 @@ extension ReferenceBackend {
 
     /// y = φ(g) u:  dg = dy φ′(g) u,  du = dy φ(g).
     public func gatedActivationGradient(
-        _ function: Activation, _ x: Matrix, gradient: Matrix, into destination: Matrix, accumulate: Bool
+        _ function: Activation, _ x: Matrix, gradient: Matrix, into destination: Matrix, accumulate: Bool,
+        value: Matrix?
     ) {
+        if let value { gatedActivation(function, x, into: value) }
         let width = gradient.columns
         for r in 0..<x.rows {
             for f in 0..<width {

@@ -21,8 +21,9 @@ extension ReferenceBackend {
 
     /// With x̂ = (x − μ) r and g = dy w:  dx = r (g − mean(g) − x̂ mean(g x̂)),  dw = Σ dy x̂,  db = Σ dy.
     public func layerNormGradient(
-        _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix, into xGradient: (Matrix, accumulate: Bool)?,
-        weightGradient: (Tensor, accumulate: Bool)?, biasGradient: (Tensor, accumulate: Bool)?
+        _ x: Matrix, weight: Tensor, bias: Tensor, statistics: Tensor, gradient: Matrix,
+        into xGradient: (Matrix, accumulate: Bool)?, weightGradient: (Tensor, accumulate: Bool)?,
+        biasGradient: (Tensor, accumulate: Bool)?, value: Matrix?
     ) {
         let width = Double(x.columns)
         var weightSum = [Double](repeating: 0, count: x.columns)
@@ -37,6 +38,7 @@ extension ReferenceBackend {
             for c in dy.indices {
                 weightSum[c] += dy[c] * normalized[c]
                 biasSum[c] += dy[c]
+                value?.set(r, c, normalized[c] * weight.element(c) + bias.element(c))
                 if let (target, accumulate) = xGradient {
                     let dx = inverse * (g[c] - meanOfG - normalized[c] * meanOfProduct)
                     target.set(r, c, dx, accumulate: accumulate)
@@ -60,7 +62,7 @@ extension ReferenceBackend {
     /// With x̂ = x r and g = dy w:  dx = r (g − x̂ mean(g x̂)),  dw = Σ dy x̂.
     public func rmsNormGradient(
         _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix, into xGradient: (Matrix, accumulate: Bool)?,
-        weightGradient: (Tensor, accumulate: Bool)?
+        weightGradient: (Tensor, accumulate: Bool)?, value: Matrix?
     ) {
         var weightSum = [Double](repeating: 0, count: x.columns)
         for r in 0..<x.rows {
@@ -71,6 +73,7 @@ extension ReferenceBackend {
             let meanOfProduct = dot(g, normalized) / Double(x.columns)
             for c in dy.indices {
                 weightSum[c] += dy[c] * normalized[c]
+                value?.set(r, c, normalized[c] * weight.element(c))
                 if let (target, accumulate) = xGradient {
                     target.set(r, c, inverse * (g[c] - normalized[c] * meanOfProduct), accumulate: accumulate)
                 }

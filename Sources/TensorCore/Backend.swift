@@ -43,14 +43,19 @@ public protocol Backend: AnyObject {
     func sumRows(_ a: Matrix, _ b: Matrix?, into destination: Tensor, accumulate: Bool)
     /// destination = function(x).
     func activation(_ function: Activation, _ x: Tensor, into destination: Tensor)
-    /// destination = gradient ⊙ function′(x) (+ destination).
+    /// destination = gradient ⊙ function′(x) (+ destination). Here and below, `value` receives what the function itself gives, bit for
+    /// bit, where it is wanted: the gradient computes most of it anyway.
     func activationGradient(
-        _ function: Activation, _ x: Tensor, gradient: Tensor, into destination: Tensor, accumulate: Bool)
+        _ function: Activation, _ x: Tensor, gradient: Tensor, into destination: Tensor, accumulate: Bool,
+        value: Tensor?
+    )
     /// destination[r, f] = function(x[r, f]) · x[r, F + f]: gate and up side by side, `[rows, 2F]` → `[rows, F]`.
     func gatedActivation(_ function: Activation, _ x: Matrix, into destination: Matrix)
     /// Gradient of `gatedActivation` with respect to both halves, `[rows, 2F]`.
     func gatedActivationGradient(
-        _ function: Activation, _ x: Matrix, gradient: Matrix, into destination: Matrix, accumulate: Bool)
+        _ function: Activation, _ x: Matrix, gradient: Matrix, into destination: Matrix, accumulate: Bool,
+        value: Matrix?
+    )
     /// Zeroes elements with probability `rate` and scales the others by 1/(1−rate). Element i is decided by a counter-based
     /// hash of (seed, i), so that the same call reproduces the mask for the gradient. May be the same memory.
     func dropout(_ x: Tensor, rate: Float, seed: UInt64, into destination: Tensor, accumulate: Bool)
@@ -76,16 +81,17 @@ public protocol Backend: AnyObject {
     /// destination = (x − mean) / √(variance + ε) · weight + bias, per row; `statistics` `[rows, 2]` keeps mean and 1/√(…).
     func layerNorm(
         _ x: Matrix, weight: Tensor, bias: Tensor, epsilon: Float, into destination: Matrix, statistics: Tensor)
-    /// Gradients of `layerNorm`. Nil destinations are not computed.
+    /// Gradients of `layerNorm`. Nil destinations are not computed; only `value` needs the bias.
     func layerNormGradient(
-        _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix, into xGradient: (Matrix, accumulate: Bool)?,
-        weightGradient: (Tensor, accumulate: Bool)?, biasGradient: (Tensor, accumulate: Bool)?)
+        _ x: Matrix, weight: Tensor, bias: Tensor, statistics: Tensor, gradient: Matrix,
+        into xGradient: (Matrix, accumulate: Bool)?, weightGradient: (Tensor, accumulate: Bool)?,
+        biasGradient: (Tensor, accumulate: Bool)?, value: Matrix?)
     /// destination = x / √(mean(x²) + ε) · weight, per row; `statistics` `[rows]` keeps 1/√(…).
     func rmsNorm(_ x: Matrix, weight: Tensor, epsilon: Float, into destination: Matrix, statistics: Tensor)
     /// Gradients of `rmsNorm`. Nil destinations are not computed.
     func rmsNormGradient(
         _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix, into xGradient: (Matrix, accumulate: Bool)?,
-        weightGradient: (Tensor, accumulate: Bool)?)
+        weightGradient: (Tensor, accumulate: Bool)?, value: Matrix?)
     /// destination = x / max(‖x‖₂, ε) per row; `norms` `[rows]` keeps the lengths.
     func normalizeRows(_ x: Matrix, epsilon: Float, into destination: Matrix, norms: Tensor)
     /// Gradient of `normalizeRows`.

@@ -18,7 +18,7 @@ open class GraphNode {
 
     /// Computes the node's value again from what its gradient keeps anyway, bit for bit; nil where that is not cheap. What needs
     /// the value for a gradient keeps this instead, and the value's memory goes when the next layer has read it.
-    var remake: (() -> Tensor)?
+    var remake: RemadeValue?
 
     /// Computes the value of a map again, a whole product, where `GradientRecording.repeatsMaps` asks for it: an activation function
     /// keeps this instead of its argument.
@@ -32,7 +32,7 @@ open class GraphNode {
     var gradient: Tensor?
 
     /// Results of the walk under way that have not sent their contribution yet.
-    fileprivate var awaited = 0
+    var awaited = 0
 
     init(shape: Shape, backend: any Backend, inputs: [GraphNode], pullback: ((inout Tensor) -> Void)? = nil) {
         self.shape = shape
@@ -111,8 +111,8 @@ extension Tensor {
     }
 
     /// This value with a way to compute it again for gradients, where it is part of a graph.
-    func remade(by compute: @escaping () -> Tensor) -> Tensor {
-        if !GradientRecording.keepsValues { node?.remake = compute }
+    func remade(by value: RemadeValue) -> Tensor {
+        if !GradientRecording.keepsValues { node?.remake = value }
         return self
     }
 
@@ -146,7 +146,7 @@ extension Tensor {
     }
 
     private func walk(from node: GraphNode, endsAtParameters: Bool) {
-        node.countConsumers(includingParameters: endsAtParameters)
+        let readers = node.countConsumers(includingParameters: endsAtParameters)
         var ready = [node]
         while let next = ready.popLast() {
             next.flow()
@@ -155,6 +155,11 @@ extension Tensor {
                 input.awaited -= 1
                 if input.awaited == 0 { ready.append(input) }
                 if input.awaited == 1, let last = input.lastContributor { due.append(last) }
+            }
+            // Last, and so first: what they read is in memory until then.
+            for reader in readers[ObjectIdentifier(next)] ?? [] {
+                reader.awaited -= 1
+                if reader.awaited == 0 { ready.append(reader) }
             }
             for last in due where ready.contains(where: { $0 === last }) {
                 ready.removeAll { $0 === last }
@@ -167,17 +172,25 @@ extension Tensor {
 extension GraphNode {
     /// Notes in every node that this one depends on how many results will send it a contribution. A node flows when all
     /// have, so a parameter's gradient is complete (and may be used up and freed) as early as possible.
-    fileprivate func countConsumers(includingParameters: Bool) {
+    ///
+    /// - Returns: those that wait for a node they send nothing from, by that node.
+    fileprivate func countConsumers(includingParameters: Bool) -> [ObjectIdentifier: [InputReader]] {
         var seen: Set<ObjectIdentifier> = [ObjectIdentifier(self)]
         var found: [GraphNode] = [self]
+        var readers: [ObjectIdentifier: [InputReader]] = [:]
         while let next = found.popLast() {
             for input in next.inputs where includingParameters || !input.isParameter {
                 if seen.insert(ObjectIdentifier(input)).inserted {
                     input.awaited = 0
                     found.append(input)
+                    if let reader = input as? InputReader {
+                        readers[ObjectIdentifier(reader.source), default: []].append(reader)
+                    }
                 }
                 input.awaited += 1
             }
         }
+        for reader in readers.values.joined() { reader.waitForSource() }
+        return readers
     }
 }

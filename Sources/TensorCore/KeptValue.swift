@@ -5,7 +5,7 @@ struct KeptValue {
     /// Keeps `value`, or the way to it.
     init(_ value: Tensor) {
         let detached = value.detached
-        compute = value.node?.remake ?? { detached }
+        compute = value.node?.remake?.compute ?? { detached }
     }
 
     /// The value; a copy of its own where it was not kept.

@@ -73,20 +73,24 @@ package final class CountingBackend: Backend {
         base.activation(function, x, into: destination)
     }
     package func activationGradient(
-        _ function: Activation, _ x: Tensor, gradient: Tensor, into destination: Tensor, accumulate: Bool
+        _ function: Activation, _ x: Tensor, gradient: Tensor, into destination: Tensor, accumulate: Bool,
+        value: Tensor?
     ) {
         count()
-        base.activationGradient(function, x, gradient: gradient, into: destination, accumulate: accumulate)
+        base.activationGradient(
+            function, x, gradient: gradient, into: destination, accumulate: accumulate, value: value)
     }
     package func gatedActivation(_ function: Activation, _ x: Matrix, into destination: Matrix) {
         count()
         base.gatedActivation(function, x, into: destination)
     }
     package func gatedActivationGradient(
-        _ function: Activation, _ x: Matrix, gradient: Matrix, into destination: Matrix, accumulate: Bool
+        _ function: Activation, _ x: Matrix, gradient: Matrix, into destination: Matrix, accumulate: Bool,
+        value: Matrix?
     ) {
         count()
-        base.gatedActivationGradient(function, x, gradient: gradient, into: destination, accumulate: accumulate)
+        base.gatedActivationGradient(
+            function, x, gradient: gradient, into: destination, accumulate: accumulate, value: value)
     }
     package func dropout(_ x: Tensor, rate: Float, seed: UInt64, into destination: Tensor, accumulate: Bool) {
         count()
@@ -116,13 +120,14 @@ package final class CountingBackend: Backend {
         base.layerNorm(x, weight: weight, bias: bias, epsilon: epsilon, into: destination, statistics: statistics)
     }
     package func layerNormGradient(
-        _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix, into xGradient: (Matrix, accumulate: Bool)?,
-        weightGradient: (Tensor, accumulate: Bool)?, biasGradient: (Tensor, accumulate: Bool)?
+        _ x: Matrix, weight: Tensor, bias: Tensor, statistics: Tensor, gradient: Matrix,
+        into xGradient: (Matrix, accumulate: Bool)?, weightGradient: (Tensor, accumulate: Bool)?,
+        biasGradient: (Tensor, accumulate: Bool)?, value: Matrix?
     ) {
         count()
         base.layerNormGradient(
-            x, weight: weight, statistics: statistics, gradient: gradient, into: xGradient,
-            weightGradient: weightGradient, biasGradient: biasGradient)
+            x, weight: weight, bias: bias, statistics: statistics, gradient: gradient, into: xGradient,
+            weightGradient: weightGradient, biasGradient: biasGradient, value: value)
     }
     package func rmsNorm(_ x: Matrix, weight: Tensor, epsilon: Float, into destination: Matrix, statistics: Tensor) {
         count()
@@ -130,12 +135,12 @@ package final class CountingBackend: Backend {
     }
     package func rmsNormGradient(
         _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix, into xGradient: (Matrix, accumulate: Bool)?,
-        weightGradient: (Tensor, accumulate: Bool)?
+        weightGradient: (Tensor, accumulate: Bool)?, value: Matrix?
     ) {
         count()
         base.rmsNormGradient(
             x, weight: weight, statistics: statistics, gradient: gradient, into: xGradient,
-            weightGradient: weightGradient)
+            weightGradient: weightGradient, value: value)
     }
     package func normalizeRows(_ x: Matrix, epsilon: Float, into destination: Matrix, norms: Tensor) {
         count()

@@ -88,18 +88,18 @@ void vitrail_sum_rows(
 void vitrail_activation(
     vitrail_pool *pool, vitrail_activation_kind function, vitrail_matrix x, vitrail_matrix destination);
 /// destination = gradient ⊙ function′(x) (+ destination), all without gaps and of either type; may be the same memory as
-/// gradient or x.
+/// gradient or x. function(x) is written to `value` as well, unless its data is NULL.
 void vitrail_activation_gradient(
     vitrail_pool *pool, vitrail_activation_kind function, vitrail_matrix x, vitrail_matrix gradient,
-    vitrail_matrix destination, bool accumulate);
+    vitrail_matrix destination, bool accumulate, vitrail_matrix value);
 /// destination[r, f] = function(x[r, f]) · x[r, F + f], with F = destination.columns = x.columns / 2; either type.
 void vitrail_gated_activation(
     vitrail_pool *pool, vitrail_activation_kind function, vitrail_matrix x, vitrail_matrix destination);
 /// Gradient of `vitrail_gated_activation` for both halves: destination [rows, 2F], gradient [rows, F]; destination may be x.
-/// Either type.
+/// Either type. The function's result is written to `value` as well, unless its data is NULL.
 void vitrail_gated_activation_gradient(
     vitrail_pool *pool, vitrail_activation_kind function, vitrail_matrix x, vitrail_matrix gradient,
-    vitrail_matrix destination, bool accumulate);
+    vitrail_matrix destination, bool accumulate, vitrail_matrix value);
 /// Zeroes element i where output i of SplitMix64 (upper 24 bits as a fraction) is below `rate`, else scales by
 /// 1/(1 − rate); may be the same memory.
 void vitrail_dropout(
@@ -112,19 +112,21 @@ void vitrail_dropout(
 void vitrail_layer_norm(
     vitrail_pool *pool, vitrail_matrix x, const float *weight, const float *bias, float epsilon,
     vitrail_matrix destination, float *statistics);
-/// Gradients of `vitrail_layer_norm`; `into` may be the same memory as `gradient`.
+/// Gradients of `vitrail_layer_norm`; `into` may be the same memory as `gradient`. The norm's result, which needs `bias`, is written
+/// to `value` as well, unless its data is NULL.
 void vitrail_layer_norm_gradient(
-    vitrail_pool *pool, vitrail_matrix x, const float *weight, const float *statistics, vitrail_matrix gradient,
-    vitrail_matrix into, bool accumulate, float *weight_gradient, bool accumulate_weight, float *bias_gradient,
-    bool accumulate_bias);
+    vitrail_pool *pool, vitrail_matrix x, const float *weight, const float *bias, const float *statistics,
+    vitrail_matrix gradient, vitrail_matrix into, bool accumulate, float *weight_gradient, bool accumulate_weight,
+    float *bias_gradient, bool accumulate_bias, vitrail_matrix value);
 /// destination = x / √(mean(x²) + ε) · weight, of either type; statistics [rows] = 1/√(…).
 void vitrail_rms_norm(
     vitrail_pool *pool, vitrail_matrix x, const float *weight, float epsilon, vitrail_matrix destination,
     float *statistics);
-/// Gradients of `vitrail_rms_norm`; `into` may be the same memory as `gradient`.
+/// Gradients of `vitrail_rms_norm`; `into` may be the same memory as `gradient`. The norm's result is written to `value` as well,
+/// unless its data is NULL.
 void vitrail_rms_norm_gradient(
     vitrail_pool *pool, vitrail_matrix x, const float *weight, const float *statistics, vitrail_matrix gradient,
-    vitrail_matrix into, bool accumulate, float *weight_gradient, bool accumulate_weight);
+    vitrail_matrix into, bool accumulate, float *weight_gradient, bool accumulate_weight, vitrail_matrix value);
 /// destination = x / max(‖x‖, ε); norms [rows] = ‖x‖.
 void vitrail_normalize_rows(
     vitrail_pool *pool, vitrail_matrix x, float epsilon, vitrail_matrix destination, float *norms);

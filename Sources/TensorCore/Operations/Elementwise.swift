@@ -55,16 +55,18 @@ public func activation(_ function: Activation, _ x: Tensor, asFactor: Bool = fal
     backend.activation(function, x, into: y)
     guard let node = x.node else { return y }
     let (argument, shape) = (ActivationArgument(x), x.shape)
+    let value = RemadeValue {
+        backend.empty(shape, dtype)
+    } write: {
+        backend.activation(function, argument.tensor, into: $0)
+    }
     return y.recorded(from: [node]) { gradient in
         var x = argument.take()
+        let again = value.open()
         node.accumulate(over: &x) {
-            backend.activationGradient(function, $0, gradient: gradient, into: $1, accumulate: $2)
+            backend.activationGradient(function, $0, gradient: gradient, into: $1, accumulate: $2, value: again)
         }
-    }.withNarrowGradient().remade {
-        let again = backend.empty(shape, dtype)
-        backend.activation(function, argument.tensor, into: again)
-        return again
-    }
+    }.withNarrowGradient().remade(by: value)
 }
 
 /// function(gate) ⊙ up for gate and up side by side, `[…, 2F]` → `[…, F]` (SwiGLU, Shazeer 2020).
@@ -81,17 +83,19 @@ public func gatedActivation(_ function: Activation, _ x: Tensor, asFactor: Bool 
     backend.gatedActivation(function, x.matrix, into: y.matrix)
     guard let node = x.node else { return y }
     let argument = ActivationArgument(x)
+    let value = RemadeValue {
+        backend.empty(shape, dtype)
+    } write: {
+        backend.gatedActivation(function, argument.tensor.matrix, into: $0.matrix)
+    }
     return y.recorded(from: [node]) { gradient in
         var x = argument.take()
+        let again = value.open()
         node.accumulate(over: &x) {
             backend.gatedActivationGradient(
-                function, $0.matrix, gradient: gradient.matrix, into: $1.matrix, accumulate: $2)
+                function, $0.matrix, gradient: gradient.matrix, into: $1.matrix, accumulate: $2, value: again?.matrix)
         }
-    }.withNarrowGradient().remade {
-        let again = backend.empty(shape, dtype)
-        backend.gatedActivation(function, argument.tensor.matrix, into: again.matrix)
-        return again
-    }
+    }.withNarrowGradient().remade(by: value)
 }
 
 /// Zeroes elements with probability `rate` and scales the rest by 1/(1−rate) (Srivastava et al. 2014); the mask is a function of `seed`.

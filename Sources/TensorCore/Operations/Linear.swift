@@ -64,17 +64,28 @@ public func linear(
     let widths = weights.map(\.shape.rows)
     // Weights that nobody trains need no input.
     let input = weightNodes.contains { $0 != nil } ? KeptValue(x) : nil
-    return y.recorded(from: [source] + weightNodes + biasNodes + addedNodes) { gradient in
-        let dy = gradient.matrix
-        let input = input?.tensor.matrix
+    // One product for neighbours: the input is read once.
+    func accumulateWeights(_ dy: Matrix, _ input: Matrix) {
         for run in runs {
-            // One product, and one sum of rows, for neighbours: the input is read once.
             let first = run.columns.lowerBound
             Parameter.accumulate(weightNodes[run.maps], rows: widths[run.maps]) { rows, destination, accumulates in
                 backend.product(
-                    dy.columns(first + rows.lowerBound..<first + rows.upperBound), transposeA: true, input!,
+                    dy.columns(first + rows.lowerBound..<first + rows.upperBound), transposeA: true, input,
                     transposeB: false, alpha: 1, bias: nil, into: destination.matrix, accumulate: accumulates)
             }
+        }
+    }
+    let reader = InputReader(x, dy: shape, to: weightNodes, accumulateWeights)
+    return y.recorded(from: [source] + (reader.map { [$0] } ?? weightNodes) + biasNodes + addedNodes) { gradient in
+        let dy = gradient.matrix
+        if let reader {
+            reader.accept(gradient)
+        } else if let input {
+            accumulateWeights(dy, input.tensor.matrix)
+        }
+        for run in runs {
+            // Likewise one sum of rows.
+            let first = run.columns.lowerBound
             Parameter.accumulate(biasNodes[run.maps], rows: widths[run.maps]) { rows, destination, accumulates in
                 backend.sumRows(
                     dy.columns(first + rows.lowerBound..<first + rows.upperBound), nil, into: destination,

@@ -23,13 +23,21 @@ public func linear(
     let (source, weightNode, biasNode, residualNode) = (x.node, weight.node, bias?.node, residual.node)
     let input = weightNode == nil ? nil : KeptValue(x)
     let factor = weight.detached
-    let nodes = [source, weightNode, biasNode, residualNode] + additions.flatMap(\.nodes)
-    return y.recorded(from: nodes) { gradient in
-        let dy = gradient.matrix
+    func accumulateWeight(_ dy: Matrix, _ input: Matrix) {
         weightNode?.accumulate { destination, accumulates in
             backend.product(
-                dy, transposeA: true, input!.tensor.matrix, transposeB: false, alpha: 1, bias: nil,
-                into: destination.matrix, accumulate: accumulates)
+                dy, transposeA: true, input, transposeB: false, alpha: 1, bias: nil, into: destination.matrix,
+                accumulate: accumulates)
+        }
+    }
+    let reader = InputReader(x, dy: y.shape, to: [weightNode], accumulateWeight)
+    let nodes = [source, reader ?? weightNode, biasNode, residualNode] + additions.flatMap(\.nodes)
+    return y.recorded(from: nodes) { gradient in
+        let dy = gradient.matrix
+        if let reader {
+            reader.accept(gradient)
+        } else if let input {
+            accumulateWeight(dy, input.tensor.matrix)
         }
         biasNode?.accumulate { backend.sumRows(dy, nil, into: $0, accumulate: $1) }
         source?.accumulate { destination, accumulates in

@@ -14,19 +14,21 @@ public func layerNorm(
     let y = backend.empty(x.shape, dtype)
     let statistics = backend.empty([x.shape.rows, 2])
     backend.layerNorm(x.matrix, weight: weight, bias: bias, epsilon: epsilon, into: y.matrix, statistics: statistics)
+    let value = RemadeValue {
+        backend.empty(x.shape, dtype)
+    } write: {
+        backend.layerNorm(
+            x.matrix, weight: weight, bias: bias, epsilon: epsilon, into: $0.matrix,
+            statistics: backend.empty(statistics.shape))
+    }
     return y.recorded(from: [x.node, weight.node, bias.node]) { gradient in
         withDestinations(x.node, weight.node, bias.node) { xGradient, weightGradient, biasGradient in
             backend.layerNormGradient(
-                x.matrix, weight: weight, statistics: statistics, gradient: gradient.matrix,
-                into: xGradient.map { ($0.0.matrix, $0.1) }, weightGradient: weightGradient, biasGradient: biasGradient)
+                x.matrix, weight: weight, bias: bias, statistics: statistics, gradient: gradient.matrix,
+                into: xGradient.map { ($0.0.matrix, $0.1) }, weightGradient: weightGradient, biasGradient: biasGradient,
+                value: value.open()?.matrix)
         }
-    }.remade {
-        let again = backend.empty(x.shape, dtype)
-        backend.layerNorm(
-            x.matrix, weight: weight, bias: bias, epsilon: epsilon, into: again.matrix,
-            statistics: backend.empty(statistics.shape))
-        return again
-    }
+    }.remade(by: value)
 }
 
 /// x / √(mean(x²) + ε) · weight over the last axis (Zhang & Sennrich 2019).
@@ -41,19 +43,21 @@ public func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float, asFactor: Bool 
     let y = backend.empty(x.shape, dtype)
     let statistics = backend.empty([x.shape.rows])
     backend.rmsNorm(x.matrix, weight: weight, epsilon: epsilon, into: y.matrix, statistics: statistics)
+    let value = RemadeValue {
+        backend.empty(x.shape, dtype)
+    } write: {
+        backend.rmsNorm(
+            x.matrix, weight: weight, epsilon: epsilon, into: $0.matrix,
+            statistics: backend.empty(statistics.shape))
+    }
     return y.recorded(from: [x.node, weight.node]) { gradient in
         withDestinations(x.node, weight.node, nil) { xGradient, weightGradient, _ in
             backend.rmsNormGradient(
                 x.matrix, weight: weight, statistics: statistics, gradient: gradient.matrix,
-                into: xGradient.map { ($0.0.matrix, $0.1) }, weightGradient: weightGradient)
+                into: xGradient.map { ($0.0.matrix, $0.1) }, weightGradient: weightGradient,
+                value: value.open()?.matrix)
         }
-    }.remade {
-        let again = backend.empty(x.shape, dtype)
-        backend.rmsNorm(
-            x.matrix, weight: weight, epsilon: epsilon, into: again.matrix,
-            statistics: backend.empty(statistics.shape))
-        return again
-    }
+    }.remade(by: value)
 }
 
 /// Rows scaled to length 1: y = x / max(‖x‖, ε); gradient: (dy − y (y·dy)) / ‖x‖.

@@ -59,10 +59,12 @@ extension MeasuringBackend {
 
     /// Forwards.
     public func activationGradient(
-        _ function: Activation, _ x: Tensor, gradient: Tensor, into destination: Tensor, accumulate: Bool
+        _ function: Activation, _ x: Tensor, gradient: Tensor, into destination: Tensor, accumulate: Bool,
+        value: Tensor?
     ) {
         timed(.activations) {
-            base.activationGradient(function, x, gradient: gradient, into: destination, accumulate: accumulate)
+            base.activationGradient(
+                function, x, gradient: gradient, into: destination, accumulate: accumulate, value: value)
         }
     }
 
@@ -73,10 +75,12 @@ extension MeasuringBackend {
 
     /// Forwards.
     public func gatedActivationGradient(
-        _ function: Activation, _ x: Matrix, gradient: Matrix, into destination: Matrix, accumulate: Bool
+        _ function: Activation, _ x: Matrix, gradient: Matrix, into destination: Matrix, accumulate: Bool,
+        value: Matrix?
     ) {
         timed(.activations) {
-            base.gatedActivationGradient(function, x, gradient: gradient, into: destination, accumulate: accumulate)
+            base.gatedActivationGradient(
+                function, x, gradient: gradient, into: destination, accumulate: accumulate, value: value)
         }
     }
 

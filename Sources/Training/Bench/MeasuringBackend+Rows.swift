@@ -13,13 +13,14 @@ extension MeasuringBackend {
 
     /// Forwards.
     public func layerNormGradient(
-        _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix, into xGradient: (Matrix, accumulate: Bool)?,
-        weightGradient: (Tensor, accumulate: Bool)?, biasGradient: (Tensor, accumulate: Bool)?
+        _ x: Matrix, weight: Tensor, bias: Tensor, statistics: Tensor, gradient: Matrix,
+        into xGradient: (Matrix, accumulate: Bool)?, weightGradient: (Tensor, accumulate: Bool)?,
+        biasGradient: (Tensor, accumulate: Bool)?, value: Matrix?
     ) {
         timed(.norms) {
             base.layerNormGradient(
-                x, weight: weight, statistics: statistics, gradient: gradient, into: xGradient,
-                weightGradient: weightGradient, biasGradient: biasGradient)
+                x, weight: weight, bias: bias, statistics: statistics, gradient: gradient, into: xGradient,
+                weightGradient: weightGradient, biasGradient: biasGradient, value: value)
         }
     }
 
@@ -31,12 +32,12 @@ extension MeasuringBackend {
     /// Forwards.
     public func rmsNormGradient(
         _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix, into xGradient: (Matrix, accumulate: Bool)?,
-        weightGradient: (Tensor, accumulate: Bool)?
+        weightGradient: (Tensor, accumulate: Bool)?, value: Matrix?
     ) {
         timed(.norms) {
             base.rmsNormGradient(
                 x, weight: weight, statistics: statistics, gradient: gradient, into: xGradient,
-                weightGradient: weightGradient)
+                weightGradient: weightGradient, value: value)
         }
     }
 

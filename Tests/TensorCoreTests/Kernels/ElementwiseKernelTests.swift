@@ -71,7 +71,10 @@ import Testing
                 results.append(("value of modest arguments", modest, .absolute(2e-6)))
                 for accumulate in [false, true] {
                     let dx = numbers.target([count], accumulate: accumulate, on: backend)
-                    backend.activationGradient(function, x, gradient: upstream, into: dx, accumulate: accumulate)
+                    let again = backend.empty([count])
+                    backend.activationGradient(
+                        function, x, gradient: upstream, into: dx, accumulate: accumulate, value: again)
+                    #expect(again.floats == y.floats)
                     results.append(("gradient, accumulate \(accumulate)", dx.floats, .absolute(3e-6)))
                 }
                 return results
@@ -96,7 +99,10 @@ import Testing
                 ]
                 for accumulate in [false, true] {
                     let dx = numbers.target(rows, 2 * columns, accumulate: accumulate, on: backend)
-                    backend.gatedActivationGradient(function, x, gradient: upstream, into: dx, accumulate: accumulate)
+                    let again = numbers.target(rows, columns, on: backend)
+                    backend.gatedActivationGradient(
+                        function, x, gradient: upstream, into: dx, accumulate: accumulate, value: again)
+                    #expect(again.floats == y.floats)
                     results.append(("gradient, accumulate \(accumulate)", dx.surroundings, .gradient))
                 }
                 return results

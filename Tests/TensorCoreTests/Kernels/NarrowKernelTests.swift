@@ -44,7 +44,12 @@ import Testing
             expectSame("gradient", single.wide.shape) {
                 backend.activationGradient(
                     function, $0 ? single.narrow : single.wide, gradient: $0 ? upstream.narrow : upstream.wide,
-                    into: $1, accumulate: false)
+                    into: $1, accumulate: false, value: nil)
+            }
+            expectSame("value beside the gradient", single.wide.shape) {
+                backend.activationGradient(
+                    function, $0 ? single.narrow : single.wide, gradient: $0 ? upstream.narrow : upstream.wide,
+                    into: backend.empty(single.wide.shape), accumulate: false, value: $1)
             }
             expectSame("gated value", single.wide.shape) {
                 backend.gatedActivation(function, ($0 ? double.narrow : double.wide).matrix, into: $1.matrix)
@@ -52,7 +57,14 @@ import Testing
             expectSame("gated gradient", double.wide.shape) {
                 backend.gatedActivationGradient(
                     function, ($0 ? double.narrow : double.wide).matrix,
-                    gradient: ($0 ? upstream.narrow : upstream.wide).matrix, into: $1.matrix, accumulate: false)
+                    gradient: ($0 ? upstream.narrow : upstream.wide).matrix, into: $1.matrix, accumulate: false,
+                    value: nil)
+            }
+            expectSame("gated value beside the gradient", upstream.wide.shape) {
+                backend.gatedActivationGradient(
+                    function, ($0 ? double.narrow : double.wide).matrix,
+                    gradient: ($0 ? upstream.narrow : upstream.wide).matrix,
+                    into: backend.empty(double.wide.shape).matrix, accumulate: false, value: $1.matrix)
             }
         }
         let (sums, narrowSums) = (backend.empty([columns]), backend.empty([columns]))

@@ -17,21 +17,24 @@ import Testing
                 let dx = numbers.target(rows, columns, accumulate: accumulate, on: backend)
                 let dw = numbers.target([columns], accumulate: accumulate, on: backend)
                 let db = numbers.target([columns], accumulate: accumulate, on: backend)
+                let again = numbers.target(rows, columns, on: backend)
                 backend.layerNormGradient(
-                    x, weight: weight, statistics: statistics, gradient: dy, into: (dx, accumulate),
-                    weightGradient: (dw, accumulate), biasGradient: (db, accumulate))
+                    x, weight: weight, bias: bias, statistics: statistics, gradient: dy, into: (dx, accumulate),
+                    weightGradient: (dw, accumulate), biasGradient: (db, accumulate), value: again)
                 let alone = numbers.target(rows, columns, accumulate: accumulate, on: backend)
                 backend.layerNormGradient(
-                    x, weight: weight, statistics: statistics, gradient: dy, into: (alone, accumulate),
-                    weightGradient: nil, biasGradient: nil)
+                    x, weight: weight, bias: bias, statistics: statistics, gradient: dy, into: (alone, accumulate),
+                    weightGradient: nil, biasGradient: nil, value: nil)
                 let onlyWeight = numbers.target([columns], accumulate: accumulate, on: backend)
                 let onlyBias = numbers.target([columns], accumulate: accumulate, on: backend)
+                let onlyValue = numbers.target(rows, columns, on: backend)
                 backend.layerNormGradient(
-                    x, weight: weight, statistics: statistics, gradient: dy, into: nil,
-                    weightGradient: (onlyWeight, accumulate), biasGradient: nil)
+                    x, weight: weight, bias: bias, statistics: statistics, gradient: dy, into: nil,
+                    weightGradient: (onlyWeight, accumulate), biasGradient: nil, value: onlyValue)
                 backend.layerNormGradient(
-                    x, weight: weight, statistics: statistics, gradient: dy, into: nil,
-                    weightGradient: nil, biasGradient: (onlyBias, accumulate))
+                    x, weight: weight, bias: bias, statistics: statistics, gradient: dy, into: nil,
+                    weightGradient: nil, biasGradient: (onlyBias, accumulate), value: nil)
+                #expect(again.floats == y.floats && onlyValue.floats == y.floats)
                 return [
                     ("y", y.surroundings, .forward), ("statistics", statistics.floats, .forward),
                     ("dx", dx.surroundings, .gradient), ("dw", dw.floats, .gradient), ("db", db.floats, .gradient),
@@ -69,17 +72,20 @@ import Testing
                 let dy = numbers.window(rows, columns, on: backend)
                 let dx = numbers.target(rows, columns, accumulate: accumulate, on: backend)
                 let dw = numbers.target([columns], accumulate: accumulate, on: backend)
+                let again = numbers.target(rows, columns, on: backend)
                 backend.rmsNormGradient(
                     x, weight: weight, statistics: statistics, gradient: dy, into: (dx, accumulate),
-                    weightGradient: (dw, accumulate))
+                    weightGradient: (dw, accumulate), value: again)
                 let alone = numbers.target(rows, columns, accumulate: accumulate, on: backend)
                 backend.rmsNormGradient(
                     x, weight: weight, statistics: statistics, gradient: dy, into: (alone, accumulate),
-                    weightGradient: nil)
+                    weightGradient: nil, value: nil)
                 let onlyWeight = numbers.target([columns], accumulate: accumulate, on: backend)
+                let onlyValue = numbers.target(rows, columns, on: backend)
                 backend.rmsNormGradient(
                     x, weight: weight, statistics: statistics, gradient: dy, into: nil,
-                    weightGradient: (onlyWeight, accumulate))
+                    weightGradient: (onlyWeight, accumulate), value: onlyValue)
+                #expect(again.floats == y.floats && onlyValue.floats == y.floats)
                 return [
                     ("y", y.surroundings, .forward), ("statistics", statistics.floats, .forward),
                     ("dx", dx.surroundings, .gradient), ("dw", dw.floats, .gradient),
