@@ -15,10 +15,13 @@
 #pragma clang diagnostic ignored "-Wpsabi"
 #pragma clang attribute push(__attribute__((target("arch=x86-64-v4,avx512bf16,amx-tile,amx-bf16"))), apply_to = function)
 
+#define VITRAIL_WIDE 1
+#define VITRAIL_ROUNDS 1
 #include "vector.h"
 #include "attention_amx_tiles.h"
 
-/// Scores of a chunk of keys, [keys, 32], to probabilities as pairs of rows; `maximum` and `sum` are brought up to date.
+/// Scores of a chunk of keys, [keys, 32], to probabilities as pairs of rows; `maximum` and `sum` are brought up to date. All 16 queries
+/// see the first `all_see` keys.
 /// Returns the factors for what was summed before.
 INLINE void soften(
     const float *scores, ptrdiff_t keys, ptrdiff_t all_see, ptrdiff_t first_key, const v16i seen, float scale, v16f *maximum,
@@ -82,10 +85,8 @@ static void unit_forward(const attention_args *a, const attention_unit *unit) {
                 ask_ahead(&ahead);
                 v16i lanes;
                 memcpy(&lanes, seen + 16 * half, sizeof lanes);
-                ptrdiff_t all_see = seen[16 * half];
-                for (int q = 1; q < 16; q++) all_see = lesser(all_see, seen[16 * half + q]);
                 soften(
-                    scores + 16 * half, keys, all_see - k, k, lanes, scale, &maximum[half], &sum[half], &factor[half],
+                    scores + 16 * half, keys, seen[16 * half] - k, k, lanes, scale, &maximum[half], &sum[half], &factor[half],
                     pairs + 32 * half);
             }
             if (k > 0) {

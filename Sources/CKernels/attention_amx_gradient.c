@@ -12,6 +12,8 @@
 #pragma clang diagnostic ignored "-Wpsabi"
 #pragma clang attribute push(__attribute__((target("arch=x86-64-v4,avx512bf16,amx-tile,amx-bf16"))), apply_to = function)
 
+#define VITRAIL_WIDE 1
+#define VITRAIL_ROUNDS 1
 #include "vector.h"
 #include "attention_amx_tiles.h"
 
@@ -59,27 +61,72 @@ INLINE void slope(
     }
 }
 
+/// Σ x ⊙ y of 16 rows of bfloat16, of which `count` exist, as one vector.
+INLINE v16f dots_of_rows(vitrail_matrix x, vitrail_matrix y, ptrdiff_t count, ptrdiff_t width) {
+    __m512 sums[16];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 16; i++) {
+        sums[i] = _mm512_setzero_ps();
+        if (i >= count) continue;
+        const uint16_t *a = (const uint16_t *)x.data + i * x.stride, *b = (const uint16_t *)y.data + i * y.stride;
+        for (ptrdiff_t c = 0; c < width; c += 32) {
+            const __mmask32 mask = width - c >= 32 ? 0xffffffffu : (1u << (width - c)) - 1;
+            sums[i] = _mm512_dpbf16_ps(
+                sums[i], (__m512bh)_mm512_maskz_loadu_epi16(mask, a + c), (__m512bh)_mm512_maskz_loadu_epi16(mask, b + c));
+        }
+    }
+    // Sums of lanes: of two rows in turn, of four, and of the vectors' quarters.
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 8; i++)
+        sums[i] = _mm512_unpacklo_ps(sums[2 * i], sums[2 * i + 1]) + _mm512_unpackhi_ps(sums[2 * i], sums[2 * i + 1]);
+#pragma clang loop unroll(full)
+    for (int i = 0; i < 4; i++) {
+        const __m512d low = (__m512d)sums[2 * i], high = (__m512d)sums[2 * i + 1];
+        sums[i] = (__m512)_mm512_unpacklo_pd(low, high) + (__m512)_mm512_unpackhi_pd(low, high);
+    }
+#pragma clang loop unroll(full)
+    for (int step = 2; step > 0; step /= 2) {
+#pragma clang loop unroll(full)
+        for (int i = 0; i < step; i++) {
+            const __m512 low = sums[2 * i], high = sums[2 * i + 1];
+            sums[i] = _mm512_shuffle_f32x4(low, high, 0x88) + _mm512_shuffle_f32x4(low, high, 0xdd);
+        }
+    }
+    return (v16f)sums[0];
+}
+
 /// Log-sum-exp and Σ dy ⊙ y of a panel's queries; what lies beyond the last query gives probabilities of zero.
 static void prepare(const attention_args *a, const view_of_unit *view, ptrdiff_t first, ptrdiff_t head, panel_state *panel) {
     const ptrdiff_t width = view->width, heads = a->layout->query_heads;
+    const ptrdiff_t count = lesser(QUERIES, view->queries - first), start = view->query_row + first;
     panel->limit = see(a, view, first, panel->seen);
-    panel->all_see = view->keys;
+    panel->all_see = panel->seen[0];
     for (ptrdiff_t q = 0; q < QUERIES; q++) {
-        panel->log_sum[q] = __builtin_inff();
+        const bool sees = q < count && panel->seen[q] > 0;
+        panel->log_sum[q] = sees ? a->log_sum_exp[(start + q) * heads + head] * 1.44269504f : __builtin_inff();
+    }
+    const vitrail_matrix output = head_at(a->destination, start, head, width);
+    const vitrail_matrix gradient = head_at(a->gradient, start, head, width);
+    if (output.is_bfloat16 && gradient.is_bfloat16) {
+        for (ptrdiff_t q = 0; q < QUERIES; q += 16) {
+            const v16f sums = dots_of_rows(matrix_at(output, q, 0), matrix_at(gradient, q, 0), count - q, width);
+            // What nobody sees is none of a row's probabilities, and its sum may be anything.
+            v16f logs = load16(panel->log_sum + q);
+            store16(panel->mean + q, logs < __builtin_inff() ? sums : (v16f)0.0f);
+        }
+        return;
+    }
+    for (ptrdiff_t q = 0; q < QUERIES; q++) {
         panel->mean[q] = 0.0f;
-        panel->all_see = lesser(panel->all_see, panel->seen[q]);
-        const ptrdiff_t row = view->query_row + first + q;
-        if (first + q >= view->queries || panel->seen[q] == 0) continue;
-        const vitrail_matrix output = head_at(a->destination, row, head, width);
-        const vitrail_matrix gradient = head_at(a->gradient, row, head, width);
+        if (q >= count || panel->seen[q] == 0) continue;
+        const vitrail_matrix y = matrix_at(output, q, 0), dy = matrix_at(gradient, q, 0);
         v16f sum = 0.0f;
         // Rounded as the product with the values has it: where one key takes everything, the two cancel.
         EACH16(c, n, 0, width) {
-            const v16f g = rounded16(load_either(gradient.data, gradient.is_bfloat16, c, n));
-            sum += load_either(output.data, output.is_bfloat16, c, n) * g;
+            const v16f g = rounded16(load_either(dy.data, dy.is_bfloat16, c, n));
+            sum += load_either(y.data, y.is_bfloat16, c, n) * g;
         }
         panel->mean[q] = sum16(sum);
-        panel->log_sum[q] = a->log_sum_exp[row * heads + head] * 1.44269504f;
     }
 }
 

@@ -202,14 +202,20 @@ INLINE rows_ahead ahead_of_unit(const attention_args *a, const attention_unit *u
     return ahead;
 }
 
-/// How many keys each of 32 queries from `first` on sees, 0 beyond the last query; returns the most.
+/// How many keys each of 32 queries from `first` on sees; lanes beyond the last query see what that one does, and nobody reads them.
+/// Later queries see no fewer: the last lane sees the most, which is returned.
 INLINE ptrdiff_t see(const attention_args *a, const view_of_unit *view, ptrdiff_t first, int32_t seen[QUERIES]) {
-    ptrdiff_t most = 0;
-    for (ptrdiff_t q = 0; q < QUERIES; q++) {
-        const ptrdiff_t row = first + q;
-        const ptrdiff_t keys = row < view->queries ? attention_visible(a->layout, view->segment, row) : 0;
-        seen[q] = (int32_t)keys;
-        most = keys > most ? keys : most;
+    const ptrdiff_t least = attention_visible(a->layout, view->segment, first);
+    const ptrdiff_t most = attention_visible(a->layout, view->segment, lesser(first + QUERIES, view->queries) - 1);
+    if (!a->layout->is_causal) {
+        for (int q = 0; q < QUERIES; q++) seen[q] = (int32_t)most;
+        return most;
+    }
+    // Where there are no more keys than a prefix, it is the same for all; elsewhere one more for each query.
+    const ptrdiff_t last = first + view->keys - view->queries + 1;
+    for (int q = 0; q < QUERIES; q++) {
+        const int32_t keys = (int32_t)(last + q), floor = (int32_t)least;
+        seen[q] = keys < floor ? floor : keys > (int32_t)most ? (int32_t)most : keys;
     }
     return most;
 }

@@ -9,6 +9,7 @@
 #pragma clang diagnostic ignored "-Wpsabi"
 
 #pragma clang attribute push(__attribute__((target("arch=x86-64-v4"))), apply_to = function)
+#define VITRAIL_WIDE 1
 #include "vector.h"
 
 #include "activations.h"

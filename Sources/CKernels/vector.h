@@ -142,6 +142,18 @@ INLINE v16f keep_n(v16f v, ptrdiff_t n, float other) {
 
 /// 2^x for x < 127.5 with a relative error under 2e-7; below −126.5 zero. NaN stays NaN.
 INLINE v16f exp2_16(v16f x) {
+#ifdef VITRAIL_WIDE
+    // 2^(x − ⌊x⌋) by a polynomial that is exactly 1 at 0, then scaled by 2^⌊x⌋; what would be denormal is zero.
+    const v16f f = (v16f)_mm512_reduce_ps((__m512)x, _MM_FROUND_TO_NEG_INF | _MM_FROUND_NO_EXC);
+    v16f p = 1.86713005e-3f;
+    p = p * f + 9.01703071e-3f;
+    p = p * f + 5.57999127e-2f;
+    p = p * f + 2.40164444e-1f;
+    p = p * f + 6.93151295e-1f;
+    p = p * f + 1.0f;
+    const __mmask16 kept = _mm512_cmp_ps_mask((__m512)x, _mm512_set1_ps(-126.0f), _CMP_NLT_UQ);
+    return (v16f)_mm512_maskz_scalef_ps(kept, (__m512)p, (__m512)x);
+#else
     const v16f magic = 12582912.0f;  // 1.5 · 2^23: adding it rounds to an integer in the low bits
     v16f y = x < -127.0f ? (v16f)-127.0f : x;
     v16f shifted = y + magic;
@@ -155,6 +167,7 @@ INLINE v16f exp2_16(v16f x) {
     p = p * f + 1.0f;  // exactly 1 at 0, so that a row with one key has exactly that key's value
     v16i power = ((v16i)shifted + 127) << 23;  // zero for n = −127
     return p * (v16f)power;
+#endif
 }
 
 /// e^x with a relative error under 2e-7; zero below −87.3, limited to e^88 above; NaN stays NaN.
@@ -190,7 +203,11 @@ INLINE v16f reciprocal16(v16f x) {
 INLINE v16f sigmoid16(v16f x) {
     const v16f high = 85.0f;
     const v16f y = -x > high ? high : -x;
+#ifdef VITRAIL_WIDE
+    return reciprocal16(1.0f + exp2_16(y * 1.44269504f));
+#else
     return reciprocal16(1.0f + exp16(y));
+#endif
 }
 
 INLINE v16f abs16(v16f x) { return __builtin_elementwise_abs(x); }

@@ -16,15 +16,15 @@ extension CPUBackend {
 
     /// One pass over memory; weight and bias gradients are summed per thread and added in order.
     public func layerNormGradient(
-        _ x: Matrix, weight: Tensor, bias: Tensor, statistics: Tensor, gradient: Matrix,
+        _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix,
         into xGradient: (Matrix, accumulate: Bool)?, weightGradient: (Tensor, accumulate: Bool)?,
-        biasGradient: (Tensor, accumulate: Bool)?, value: Matrix?
+        biasGradient: (Tensor, accumulate: Bool)?, value: (into: Matrix, bias: Tensor, epsilon: Float)?
     ) {
         vitrail_layer_norm_gradient(
-            pool, x.window, weight.floatPointer, bias.floatPointer, statistics.floatPointer, gradient.window,
+            pool, x.window, weight.floatPointer, value?.bias.floatPointer, statistics.floatPointer, gradient.window,
             xGradient?.0.window ?? Self.nowhere, xGradient?.accumulate ?? false, weightGradient?.0.floatPointer,
             weightGradient?.accumulate ?? false, biasGradient?.0.floatPointer, biasGradient?.accumulate ?? false,
-            value?.eitherWindow ?? Self.nowhere)
+            value?.into.eitherWindow ?? Self.nowhere)
     }
 
     /// A row stays in the first-level cache while its length and the result are computed.
@@ -36,12 +36,12 @@ extension CPUBackend {
     /// One pass over memory; the weight gradient is summed per thread and added in order.
     public func rmsNormGradient(
         _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix, into xGradient: (Matrix, accumulate: Bool)?,
-        weightGradient: (Tensor, accumulate: Bool)?, value: Matrix?
+        weightGradient: (Tensor, accumulate: Bool)?, value: (into: Matrix, epsilon: Float)?
     ) {
         vitrail_rms_norm_gradient(
             pool, x.window, weight.floatPointer, statistics.floatPointer, gradient.window,
             xGradient?.0.window ?? Self.nowhere, xGradient?.accumulate ?? false, weightGradient?.0.floatPointer,
-            weightGradient?.accumulate ?? false, value?.eitherWindow ?? Self.nowhere)
+            weightGradient?.accumulate ?? false, value?.into.eitherWindow ?? Self.nowhere)
     }
 
     /// A row stays in the first-level cache while its length and the result are computed.

@@ -104,7 +104,7 @@ public struct KernelBenchmark {
         }
         measure("layer norm gradient", floats: 3 * count) {
             backend.layerNormGradient(
-                x.matrix, weight: weight, bias: weight, statistics: statistics, gradient: gradient.matrix,
+                x.matrix, weight: weight, statistics: statistics, gradient: gradient.matrix,
                 into: (into.matrix, accumulate: false), weightGradient: (bias, accumulate: false), biasGradient: nil,
                 value: nil)
         }

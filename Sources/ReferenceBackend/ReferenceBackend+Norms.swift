@@ -21,10 +21,14 @@ extension ReferenceBackend {
 
     /// With x̂ = (x − μ) r and g = dy w:  dx = r (g − mean(g) − x̂ mean(g x̂)),  dw = Σ dy x̂,  db = Σ dy.
     public func layerNormGradient(
-        _ x: Matrix, weight: Tensor, bias: Tensor, statistics: Tensor, gradient: Matrix,
+        _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix,
         into xGradient: (Matrix, accumulate: Bool)?, weightGradient: (Tensor, accumulate: Bool)?,
-        biasGradient: (Tensor, accumulate: Bool)?, value: Matrix?
+        biasGradient: (Tensor, accumulate: Bool)?, value: (into: Matrix, bias: Tensor, epsilon: Float)?
     ) {
+        if let value {
+            layerNorm(
+                x, weight: weight, bias: value.bias, epsilon: value.epsilon, into: value.into, statistics: statistics)
+        }
         let width = Double(x.columns)
         var weightSum = [Double](repeating: 0, count: x.columns)
         var biasSum = weightSum
@@ -38,7 +42,6 @@ extension ReferenceBackend {
             for c in dy.indices {
                 weightSum[c] += dy[c] * normalized[c]
                 biasSum[c] += dy[c]
-                value?.set(r, c, normalized[c] * weight.element(c) + bias.element(c))
                 if let (target, accumulate) = xGradient {
                     let dx = inverse * (g[c] - meanOfG - normalized[c] * meanOfProduct)
                     target.set(r, c, dx, accumulate: accumulate)
@@ -62,8 +65,9 @@ extension ReferenceBackend {
     /// With x̂ = x r and g = dy w:  dx = r (g − x̂ mean(g x̂)),  dw = Σ dy x̂.
     public func rmsNormGradient(
         _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix, into xGradient: (Matrix, accumulate: Bool)?,
-        weightGradient: (Tensor, accumulate: Bool)?, value: Matrix?
+        weightGradient: (Tensor, accumulate: Bool)?, value: (into: Matrix, epsilon: Float)?
     ) {
+        if let value { rmsNorm(x, weight: weight, epsilon: value.epsilon, into: value.into, statistics: statistics) }
         var weightSum = [Double](repeating: 0, count: x.columns)
         for r in 0..<x.rows {
             let inverse = statistics.element(r)
@@ -73,7 +77,6 @@ extension ReferenceBackend {
             let meanOfProduct = dot(g, normalized) / Double(x.columns)
             for c in dy.indices {
                 weightSum[c] += dy[c] * normalized[c]
-                value?.set(r, c, normalized[c] * weight.element(c))
                 if let (target, accumulate) = xGradient {
                     target.set(r, c, inverse * (g[c] - normalized[c] * meanOfProduct), accumulate: accumulate)
                 }

@@ -81,17 +81,17 @@ public protocol Backend: AnyObject {
     /// destination = (x − mean) / √(variance + ε) · weight + bias, per row; `statistics` `[rows, 2]` keeps mean and 1/√(…).
     func layerNorm(
         _ x: Matrix, weight: Tensor, bias: Tensor, epsilon: Float, into destination: Matrix, statistics: Tensor)
-    /// Gradients of `layerNorm`. Nil destinations are not computed; only `value` needs the bias.
+    /// Gradients of `layerNorm`. Nil destinations are not computed.
     func layerNormGradient(
-        _ x: Matrix, weight: Tensor, bias: Tensor, statistics: Tensor, gradient: Matrix,
+        _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix,
         into xGradient: (Matrix, accumulate: Bool)?, weightGradient: (Tensor, accumulate: Bool)?,
-        biasGradient: (Tensor, accumulate: Bool)?, value: Matrix?)
+        biasGradient: (Tensor, accumulate: Bool)?, value: (into: Matrix, bias: Tensor, epsilon: Float)?)
     /// destination = x / √(mean(x²) + ε) · weight, per row; `statistics` `[rows]` keeps 1/√(…).
     func rmsNorm(_ x: Matrix, weight: Tensor, epsilon: Float, into destination: Matrix, statistics: Tensor)
     /// Gradients of `rmsNorm`. Nil destinations are not computed.
     func rmsNormGradient(
         _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix, into xGradient: (Matrix, accumulate: Bool)?,
-        weightGradient: (Tensor, accumulate: Bool)?, value: Matrix?)
+        weightGradient: (Tensor, accumulate: Bool)?, value: (into: Matrix, epsilon: Float)?)
     /// destination = x / max(‖x‖₂, ε) per row; `norms` `[rows]` keeps the lengths.
     func normalizeRows(_ x: Matrix, epsilon: Float, into destination: Matrix, norms: Tensor)
     /// Gradient of `normalizeRows`.

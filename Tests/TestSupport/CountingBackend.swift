@@ -77,6 +77,7 @@ package final class CountingBackend: Backend {
         value: Tensor?
     ) {
         count()
+        if value != nil { count("values beside gradients") }
         base.activationGradient(
             function, x, gradient: gradient, into: destination, accumulate: accumulate, value: value)
     }
@@ -89,6 +90,7 @@ package final class CountingBackend: Backend {
         value: Matrix?
     ) {
         count()
+        if value != nil { count("values beside gradients") }
         base.gatedActivationGradient(
             function, x, gradient: gradient, into: destination, accumulate: accumulate, value: value)
     }
@@ -120,13 +122,14 @@ package final class CountingBackend: Backend {
         base.layerNorm(x, weight: weight, bias: bias, epsilon: epsilon, into: destination, statistics: statistics)
     }
     package func layerNormGradient(
-        _ x: Matrix, weight: Tensor, bias: Tensor, statistics: Tensor, gradient: Matrix,
+        _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix,
         into xGradient: (Matrix, accumulate: Bool)?, weightGradient: (Tensor, accumulate: Bool)?,
-        biasGradient: (Tensor, accumulate: Bool)?, value: Matrix?
+        biasGradient: (Tensor, accumulate: Bool)?, value: (into: Matrix, bias: Tensor, epsilon: Float)?
     ) {
         count()
+        if value != nil { count("values beside gradients") }
         base.layerNormGradient(
-            x, weight: weight, bias: bias, statistics: statistics, gradient: gradient, into: xGradient,
+            x, weight: weight, statistics: statistics, gradient: gradient, into: xGradient,
             weightGradient: weightGradient, biasGradient: biasGradient, value: value)
     }
     package func rmsNorm(_ x: Matrix, weight: Tensor, epsilon: Float, into destination: Matrix, statistics: Tensor) {
@@ -135,9 +138,10 @@ package final class CountingBackend: Backend {
     }
     package func rmsNormGradient(
         _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix, into xGradient: (Matrix, accumulate: Bool)?,
-        weightGradient: (Tensor, accumulate: Bool)?, value: Matrix?
+        weightGradient: (Tensor, accumulate: Bool)?, value: (into: Matrix, epsilon: Float)?
     ) {
         count()
+        if value != nil { count("values beside gradients") }
         base.rmsNormGradient(
             x, weight: weight, statistics: statistics, gradient: gradient, into: xGradient,
             weightGradient: weightGradient, value: value)

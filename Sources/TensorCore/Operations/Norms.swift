@@ -24,9 +24,9 @@ public func layerNorm(
     return y.recorded(from: [x.node, weight.node, bias.node]) { gradient in
         withDestinations(x.node, weight.node, bias.node) { xGradient, weightGradient, biasGradient in
             backend.layerNormGradient(
-                x.matrix, weight: weight, bias: bias, statistics: statistics, gradient: gradient.matrix,
+                x.matrix, weight: weight, statistics: statistics, gradient: gradient.matrix,
                 into: xGradient.map { ($0.0.matrix, $0.1) }, weightGradient: weightGradient, biasGradient: biasGradient,
-                value: value.open()?.matrix)
+                value: value.open().map { ($0.matrix, bias, epsilon) })
         }
     }.remade(by: value)
 }
@@ -55,7 +55,7 @@ public func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float, asFactor: Bool 
             backend.rmsNormGradient(
                 x.matrix, weight: weight, statistics: statistics, gradient: gradient.matrix,
                 into: xGradient.map { ($0.0.matrix, $0.1) }, weightGradient: weightGradient,
-                value: value.open()?.matrix)
+                value: value.open().map { ($0.matrix, epsilon) })
         }
     }.remade(by: value)
 }

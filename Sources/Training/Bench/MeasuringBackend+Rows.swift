@@ -13,13 +13,13 @@ extension MeasuringBackend {
 
     /// Forwards.
     public func layerNormGradient(
-        _ x: Matrix, weight: Tensor, bias: Tensor, statistics: Tensor, gradient: Matrix,
+        _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix,
         into xGradient: (Matrix, accumulate: Bool)?, weightGradient: (Tensor, accumulate: Bool)?,
-        biasGradient: (Tensor, accumulate: Bool)?, value: Matrix?
+        biasGradient: (Tensor, accumulate: Bool)?, value: (into: Matrix, bias: Tensor, epsilon: Float)?
     ) {
         timed(.norms) {
             base.layerNormGradient(
-                x, weight: weight, bias: bias, statistics: statistics, gradient: gradient, into: xGradient,
+                x, weight: weight, statistics: statistics, gradient: gradient, into: xGradient,
                 weightGradient: weightGradient, biasGradient: biasGradient, value: value)
         }
     }
@@ -32,7 +32,7 @@ extension MeasuringBackend {
     /// Forwards.
     public func rmsNormGradient(
         _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix, into xGradient: (Matrix, accumulate: Bool)?,
-        weightGradient: (Tensor, accumulate: Bool)?, value: Matrix?
+        weightGradient: (Tensor, accumulate: Bool)?, value: (into: Matrix, epsilon: Float)?
     ) {
         timed(.norms) {
             base.rmsNormGradient(

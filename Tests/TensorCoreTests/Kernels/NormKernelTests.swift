@@ -19,20 +19,20 @@ import Testing
                 let db = numbers.target([columns], accumulate: accumulate, on: backend)
                 let again = numbers.target(rows, columns, on: backend)
                 backend.layerNormGradient(
-                    x, weight: weight, bias: bias, statistics: statistics, gradient: dy, into: (dx, accumulate),
-                    weightGradient: (dw, accumulate), biasGradient: (db, accumulate), value: again)
+                    x, weight: weight, statistics: statistics, gradient: dy, into: (dx, accumulate),
+                    weightGradient: (dw, accumulate), biasGradient: (db, accumulate), value: (again, bias, 1e-5))
                 let alone = numbers.target(rows, columns, accumulate: accumulate, on: backend)
                 backend.layerNormGradient(
-                    x, weight: weight, bias: bias, statistics: statistics, gradient: dy, into: (alone, accumulate),
+                    x, weight: weight, statistics: statistics, gradient: dy, into: (alone, accumulate),
                     weightGradient: nil, biasGradient: nil, value: nil)
                 let onlyWeight = numbers.target([columns], accumulate: accumulate, on: backend)
                 let onlyBias = numbers.target([columns], accumulate: accumulate, on: backend)
                 let onlyValue = numbers.target(rows, columns, on: backend)
                 backend.layerNormGradient(
-                    x, weight: weight, bias: bias, statistics: statistics, gradient: dy, into: nil,
-                    weightGradient: (onlyWeight, accumulate), biasGradient: nil, value: onlyValue)
+                    x, weight: weight, statistics: statistics, gradient: dy, into: nil,
+                    weightGradient: (onlyWeight, accumulate), biasGradient: nil, value: (onlyValue, bias, 1e-5))
                 backend.layerNormGradient(
-                    x, weight: weight, bias: bias, statistics: statistics, gradient: dy, into: nil,
+                    x, weight: weight, statistics: statistics, gradient: dy, into: nil,
                     weightGradient: nil, biasGradient: (onlyBias, accumulate), value: nil)
                 #expect(again.floats == y.floats && onlyValue.floats == y.floats)
                 return [
@@ -75,7 +75,7 @@ import Testing
                 let again = numbers.target(rows, columns, on: backend)
                 backend.rmsNormGradient(
                     x, weight: weight, statistics: statistics, gradient: dy, into: (dx, accumulate),
-                    weightGradient: (dw, accumulate), value: again)
+                    weightGradient: (dw, accumulate), value: (again, 1e-5))
                 let alone = numbers.target(rows, columns, accumulate: accumulate, on: backend)
                 backend.rmsNormGradient(
                     x, weight: weight, statistics: statistics, gradient: dy, into: (alone, accumulate),
@@ -84,7 +84,7 @@ import Testing
                 let onlyValue = numbers.target(rows, columns, on: backend)
                 backend.rmsNormGradient(
                     x, weight: weight, statistics: statistics, gradient: dy, into: nil,
-                    weightGradient: (onlyWeight, accumulate), value: onlyValue)
+                    weightGradient: (onlyWeight, accumulate), value: (onlyValue, 1e-5))
                 #expect(again.floats == y.floats && onlyValue.floats == y.floats)
                 return [
                     ("y", y.surroundings, .forward), ("statistics", statistics.floats, .forward),
