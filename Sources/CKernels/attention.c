@@ -40,14 +40,14 @@ static void plan_units(
     }
 }
 
-/// Runs of query blocks that give every thread three units or more.
+/// Runs of query blocks that give every thread `wanted` units or more.
 static int splits_for(
-    vitrail_pool *pool, const vitrail_attention_layout *layout, ptrdiff_t queries, ptrdiff_t rows) {
+    vitrail_pool *pool, const vitrail_attention_layout *layout, ptrdiff_t queries, ptrdiff_t rows, ptrdiff_t wanted) {
     ptrdiff_t threads = pool ? vitrail_pool_threads(pool) : 1;
     ptrdiff_t pairs = layout->segments * layout->key_value_heads;
     ptrdiff_t blocks = (queries + rows - 1) / rows * (layout->query_heads / layout->key_value_heads);
-    if (threads == 1 || pairs >= 3 * threads) return 1;
-    ptrdiff_t splits = (3 * threads + pairs - 1) / pairs;
+    if (threads == 1 || pairs >= wanted * threads) return 1;
+    ptrdiff_t splits = (wanted * threads + pairs - 1) / pairs;
     return (int)(splits < blocks ? splits : blocks < 1 ? 1 : blocks);
 }
 
@@ -202,7 +202,8 @@ void vitrail_attention(
         args.scratch_stride = (ptrdiff_t)(attention_amx_scratch(layout, keys, false) / sizeof(float));
     }
 #endif
-    args.splits = splits_for(pool, layout, queries, rows);
+    // Splits pack the same keys again, which costs little beside a thread that waits.
+    args.splits = splits_for(pool, layout, queries, rows, 6);
     args.unit_count = layout->segments * layout->key_value_heads * args.splits;
     attention_unit *units = vitrail_scratch(pool, sizeof(attention_unit) * (size_t)args.unit_count);
     plan_units(layout, args.splits, rows, false, units);
@@ -243,7 +244,8 @@ void vitrail_attention_gradient(
         args.scratch_stride = (ptrdiff_t)(attention_amx_scratch(layout, keys, true) / sizeof(float));
     }
 #endif
-    args.splits = splits_for(pool, layout, queries, rows);
+    // Splits have gradients of keys and values of their own, which are joined.
+    args.splits = splits_for(pool, layout, queries, rows, 3);
     args.unit_count = pairs * args.splits;
     attention_unit *units = vitrail_scratch(pool, sizeof(attention_unit) * (size_t)args.unit_count);
     plan_units(layout, args.splits, rows, true, units);

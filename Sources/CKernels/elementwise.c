@@ -5,13 +5,13 @@
 enum { HEAVY_GRAIN = VITRAIL_GRAIN / 4 };
 
 static void run(vitrail_pool *pool, vitrail_task task, elementwise_args *args, ptrdiff_t grain) {
-    if (args->count > 0) vitrail_pool_run(pool, task, args, vitrail_parts(pool, args->count, grain));
+    if (args->count > 0) vitrail_pool_run_dynamic(pool, task, args, vitrail_pieces(pool, args->count, grain));
 }
 
 /// Matrices without gaps, as rows of all their elements.
 static void run_flat(vitrail_pool *pool, vitrail_task task, const rows_args *args) {
     ptrdiff_t count = args->x.rows * args->x.columns;
-    if (count > 0) vitrail_pool_run(pool, task, (void *)args, vitrail_parts(pool, count, HEAVY_GRAIN));
+    if (count > 0) vitrail_pool_run_dynamic(pool, task, (void *)args, vitrail_pieces(pool, count, HEAVY_GRAIN));
 }
 
 void vitrail_fill(vitrail_pool *pool, float *destination, ptrdiff_t count, float value) {
@@ -69,9 +69,9 @@ void vitrail_scale_columns(
     vitrail_pool *pool, vitrail_matrix x, const float *vector, vitrail_matrix destination, bool accumulate) {
     rows_args args = {.x = x, .destination = destination, .vector = vector, .accumulate = accumulate};
     if (x.rows == 0 || x.columns == 0) return;
-    vitrail_pool_run(
+    vitrail_pool_run_dynamic(
         pool, vitrail_kernels()->scale_columns, &args,
-        vitrail_parts(pool, x.rows, VITRAIL_GRAIN / x.columns + 1));
+        vitrail_pieces(pool, x.rows, VITRAIL_GRAIN / x.columns + 1));
 }
 
 void vitrail_sum_rows(
@@ -90,9 +90,9 @@ void vitrail_gated_activation(
     vitrail_pool *pool, vitrail_activation_kind function, vitrail_matrix x, vitrail_matrix destination) {
     rows_args args = {.x = x, .destination = destination, .function = (int)function};
     if (destination.rows == 0 || destination.columns == 0) return;
-    vitrail_pool_run(
+    vitrail_pool_run_dynamic(
         pool, vitrail_kernels()->gated_activation, &args,
-        vitrail_parts(pool, destination.rows, HEAVY_GRAIN / destination.columns + 1));
+        vitrail_pieces(pool, destination.rows, HEAVY_GRAIN / destination.columns + 1));
 }
 
 void vitrail_gated_activation_gradient(
@@ -107,9 +107,9 @@ void vitrail_gated_activation_gradient(
         .accumulate = accumulate,
     };
     if (gradient.rows == 0 || gradient.columns == 0) return;
-    vitrail_pool_run(
+    vitrail_pool_run_dynamic(
         pool, vitrail_kernels()->gated_activation_gradient, &args,
-        vitrail_parts(pool, gradient.rows, HEAVY_GRAIN / gradient.columns + 1));
+        vitrail_pieces(pool, gradient.rows, HEAVY_GRAIN / gradient.columns + 1));
 }
 
 void vitrail_add_partials(

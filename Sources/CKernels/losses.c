@@ -3,7 +3,7 @@
 
 static void run(vitrail_pool *pool, vitrail_task task, loss_args *args) {
     ptrdiff_t grain = VITRAIL_GRAIN / 8 / (args->logits.columns + 1) + 1;
-    if (args->logits.rows > 0) vitrail_pool_run(pool, task, args, vitrail_parts(pool, args->logits.rows, grain));
+    if (args->logits.rows > 0) vitrail_pool_run_dynamic(pool, task, args, vitrail_pieces(pool, args->logits.rows, grain));
 }
 
 void vitrail_softmax_cross_entropy(

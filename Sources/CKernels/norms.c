@@ -1,8 +1,8 @@
-// Norms and their gradients; weight gradients are summed per thread and added in order. The loops are in norms_tasks.h.
+// Norms and their gradients; weight gradients are summed per part and added in order. The loops are in norms_tasks.h.
 #include "kernel_table.h"
 
 static int parts_for(vitrail_pool *pool, vitrail_matrix x) {
-    return vitrail_parts(pool, x.rows, VITRAIL_GRAIN / 2 / (x.columns + 1) + 1);
+    return vitrail_pieces(pool, x.rows, VITRAIL_GRAIN / 2 / (x.columns + 1) + 1);
 }
 
 void vitrail_layer_norm(
@@ -16,7 +16,7 @@ void vitrail_layer_norm(
         .statistics = statistics,
         .epsilon = epsilon,
     };
-    if (x.rows > 0) vitrail_pool_run(pool, vitrail_kernels()->layer_norm, &args, parts_for(pool, x));
+    if (x.rows > 0) vitrail_pool_run_dynamic(pool, vitrail_kernels()->layer_norm, &args, parts_for(pool, x));
 }
 
 void vitrail_rms_norm(
@@ -29,7 +29,7 @@ void vitrail_rms_norm(
         .statistics = statistics,
         .epsilon = epsilon,
     };
-    if (x.rows > 0) vitrail_pool_run(pool, vitrail_kernels()->rms_norm, &args, parts_for(pool, x));
+    if (x.rows > 0) vitrail_pool_run_dynamic(pool, vitrail_kernels()->rms_norm, &args, parts_for(pool, x));
 }
 
 /// Runs a gradient with partial sums where they are wanted.
@@ -44,7 +44,7 @@ static void run_gradient(
         if (weight_gradient) args->weight_partials = partials;
         if (bias_gradient) args->bias_partials = partials + parts * columns;
     }
-    vitrail_pool_run(pool, task, args, parts);
+    vitrail_pool_run_dynamic(pool, task, args, parts);
     if (weight_gradient)
         vitrail_add_partials(args->weight_partials, parts, columns, weight_gradient, accumulate_weight);
     if (bias_gradient) vitrail_add_partials(args->bias_partials, parts, columns, bias_gradient, accumulate_bias);
@@ -89,7 +89,7 @@ void vitrail_rms_norm_gradient(
 void vitrail_normalize_rows(
     vitrail_pool *pool, vitrail_matrix x, float epsilon, vitrail_matrix destination, float *norms) {
     norm_args args = {.x = x, .destination = destination, .statistics = norms, .epsilon = epsilon};
-    if (x.rows > 0) vitrail_pool_run(pool, vitrail_kernels()->normalize_rows, &args, parts_for(pool, x));
+    if (x.rows > 0) vitrail_pool_run_dynamic(pool, vitrail_kernels()->normalize_rows, &args, parts_for(pool, x));
 }
 
 void vitrail_normalize_rows_gradient(
@@ -104,5 +104,5 @@ void vitrail_normalize_rows_gradient(
         .accumulate = accumulate,
     };
     if (normalized.rows == 0) return;
-    vitrail_pool_run(pool, vitrail_kernels()->normalize_rows_gradient, &args, parts_for(pool, normalized));
+    vitrail_pool_run_dynamic(pool, vitrail_kernels()->normalize_rows_gradient, &args, parts_for(pool, normalized));
 }

@@ -8,7 +8,7 @@ double vitrail_sum_of_squares(vitrail_pool *pool, const vitrail_span *spans, ptr
     for (ptrdiff_t s = 0; s < count; s++) args.chunk_count += (spans[s].count + SQUARES_CHUNK - 1) / SQUARES_CHUNK;
     if (args.chunk_count == 0) return 0.0;
     args.sums = vitrail_scratch(pool, sizeof(double) * (size_t)args.chunk_count);
-    vitrail_pool_run(pool, vitrail_kernels()->sum_of_squares, &args, vitrail_parts(pool, args.chunk_count, 2));
+    vitrail_pool_run_dynamic(pool, vitrail_kernels()->sum_of_squares, &args, vitrail_pieces(pool, args.chunk_count, 2));
     double total = 0.0;
     for (ptrdiff_t c = 0; c < args.chunk_count; c++) total += args.sums[c];
     vitrail_pool_return(pool, args.sums);
@@ -32,5 +32,5 @@ void vitrail_adamw(
     };
     for (ptrdiff_t s = 0; s < count; s++) args.total += slices[s].count;
     if (args.total > 0)
-        vitrail_pool_run(pool, vitrail_kernels()->adamw, &args, vitrail_parts(pool, args.total, VITRAIL_GRAIN / 4));
+        vitrail_pool_run_dynamic(pool, vitrail_kernels()->adamw, &args, vitrail_pieces(pool, args.total, VITRAIL_GRAIN / 4));
 }

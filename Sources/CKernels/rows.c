@@ -3,13 +3,13 @@
 
 /// Parts that each take whole rows.
 static int by_rows(vitrail_pool *pool, vitrail_matrix m) {
-    return vitrail_parts(pool, m.rows, VITRAIL_GRAIN / (m.columns + 1) + 1);
+    return vitrail_pieces(pool, m.rows, VITRAIL_GRAIN / (m.columns + 1) + 1);
 }
 
 /// Parts that each take 64 columns or more of `rows` rows.
 static int by_columns(vitrail_pool *pool, ptrdiff_t rows, ptrdiff_t columns) {
     ptrdiff_t grain = VITRAIL_GRAIN / (rows + 1) + 1;
-    return vitrail_parts(pool, columns, grain < 64 ? 64 : grain);
+    return vitrail_pieces(pool, columns, grain < 64 ? 64 : grain);
 }
 
 void vitrail_gather_rows(
@@ -24,7 +24,7 @@ void vitrail_gather_rows(
         .accumulate = accumulate,
     };
     if (destination.rows > 0)
-        vitrail_pool_run(pool, vitrail_kernels()->gather_rows, &args, by_rows(pool, destination));
+        vitrail_pool_run_dynamic(pool, vitrail_kernels()->gather_rows, &args, by_rows(pool, destination));
 }
 
 void vitrail_scatter_rows(
@@ -36,14 +36,14 @@ void vitrail_scatter_rows(
         .accumulate = accumulate,
     };
     if (source.rows > 0 && source.columns > 0)
-        vitrail_pool_run(
+        vitrail_pool_run_dynamic(
             pool, vitrail_kernels()->scatter_rows, &args, by_columns(pool, source.rows, source.columns));
 }
 
 void vitrail_mean_rows(vitrail_pool *pool, vitrail_matrix x, const int32_t *offsets, vitrail_matrix destination) {
     index_args args = {.indices = offsets, .source = x, .destination = destination};
     if (destination.rows > 0 && x.columns > 0)
-        vitrail_pool_run(pool, vitrail_kernels()->mean_rows, &args, by_columns(pool, x.rows, x.columns));
+        vitrail_pool_run_dynamic(pool, vitrail_kernels()->mean_rows, &args, by_columns(pool, x.rows, x.columns));
 }
 
 void vitrail_mean_rows_gradient(
@@ -52,7 +52,7 @@ void vitrail_mean_rows_gradient(
     index_args args = {
         .indices = offsets, .source = gradient, .destination = destination, .accumulate = accumulate};
     if (gradient.rows > 0 && destination.columns > 0)
-        vitrail_pool_run(
+        vitrail_pool_run_dynamic(
             pool, vitrail_kernels()->mean_rows_gradient, &args,
             by_columns(pool, destination.rows, destination.columns));
 }
@@ -71,9 +71,9 @@ void vitrail_patches(
     };
     ptrdiff_t lines = count * (height / patch);
     if (lines > 0)
-        vitrail_pool_run(
+        vitrail_pool_run_dynamic(
             pool, vitrail_kernels()->patches, &args,
-            vitrail_parts(pool, lines, VITRAIL_GRAIN / (channels * patch * width + 1) + 1));
+            vitrail_pieces(pool, lines, VITRAIL_GRAIN / (channels * patch * width + 1) + 1));
 }
 
 void vitrail_patches_gradient(
@@ -93,9 +93,9 @@ void vitrail_patches_gradient(
     if (has_border && !accumulate) vitrail_fill(pool, images, count * channels * height * width, 0.0f);
     ptrdiff_t lines = count * (height / patch);
     if (lines > 0)
-        vitrail_pool_run(
+        vitrail_pool_run_dynamic(
             pool, vitrail_kernels()->patches_gradient, &args,
-            vitrail_parts(pool, lines, VITRAIL_GRAIN / (channels * patch * width + 1) + 1));
+            vitrail_pieces(pool, lines, VITRAIL_GRAIN / (channels * patch * width + 1) + 1));
 }
 
 void vitrail_rotate(
@@ -103,5 +103,5 @@ void vitrail_rotate(
     bool inverse) {
     rotate_args args = {
         .x = x, .head_width = head_width, .positions = positions, .table = table, .inverse = inverse};
-    if (x.rows > 0) vitrail_pool_run(pool, vitrail_kernels()->rotate, &args, by_rows(pool, x));
+    if (x.rows > 0) vitrail_pool_run_dynamic(pool, vitrail_kernels()->rotate, &args, by_rows(pool, x));
 }

@@ -19,6 +19,14 @@ static inline int vitrail_parts(const vitrail_pool *pool, ptrdiff_t units, ptrdi
     return parts < 1 ? 1 : (int)parts;
 }
 
+/// Parts that threads take one after the other (`vitrail_pool_run_dynamic`): some for each of them, so that the others make up for
+/// one that is slow.
+static inline int vitrail_pieces(const vitrail_pool *pool, ptrdiff_t units, ptrdiff_t grain) {
+    const ptrdiff_t threads = pool ? vitrail_pool_threads(pool) : 1, most = threads == 1 ? 1 : 4 * threads;
+    const ptrdiff_t parts = grain > 0 ? units / grain : units;
+    return (int)(parts > most ? most : parts < 1 ? 1 : parts);
+}
+
 /// The half-open range of part `part`: equal shares of `count`, cut at multiples of `align`.
 static inline void vitrail_share(
     ptrdiff_t count, ptrdiff_t align, int part, int parts, ptrdiff_t *begin, ptrdiff_t *end) {
