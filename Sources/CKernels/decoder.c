@@ -2,6 +2,8 @@
 // by every thread for itself, or by whoever comes last, so that threads meet five times a block and memory hardly rests.
 //
 //     norm, queries · keys · values │ turn, store, attention │ output + residual │ norm, activation(gate) · up │ down + residual
+//
+// and the norm, the head and the likeliest token one more.
 
 #include "attention_amx.h"
 #include "matvec_internal.h"
@@ -9,17 +11,26 @@
 
 #include <stdatomic.h>
 
-enum { BLOCK_PHASES = 5 };
+enum { BLOCK_PHASES = 5, LEAST_PART_BYTES = 8192, MOST_PART_BYTES = 131072 };
+
+/// The largest of some logits, the first of equals.
+typedef struct {
+    float logit;
+    ptrdiff_t index;
+} likeliest_logit;
 
 /// A token under way; what threads share.
 typedef struct {
     const vitrail_decoder_token *token;
     const vitrail_kernel_table *kernels;
     float *qkv, *mixed, *middle, *inner;  // queries, keys and values; values by attention; after the output map; inner columns
+    float *stream;                        // what the blocks before gave
+    likeliest_logit *likeliest;           // of each part of the head
     float *partials;
     _Atomic int *chunks_done;             // [key-value heads], chunks of the current block that are done
     char *scratch;                        // a thread's own, scratch_stride bytes each
     size_t scratch_stride, prepared_bytes;
+    int threads;
     int32_t query_offsets[2], key_start, key_count;
 } decoding;
 
@@ -42,6 +53,11 @@ static float *own_floats(const decoding *run) { return (float *)((char *)prepare
 
 static vitrail_matrix row_of(const float *data, ptrdiff_t columns) {
     return (vitrail_matrix){.data = (float *)data, .rows = 1, .columns = columns, .stride = columns};
+}
+
+/// Asks for memory that a later phase reads in short or scattered pieces, of which a processor does not see them coming.
+static void ask_for(const void *memory, size_t bytes) {
+    for (size_t byte = 0; byte < bytes; byte += 64) __builtin_prefetch((const char *)memory + byte, 0, 2);
 }
 
 /// The root-mean-square norm of a row, ready for a map.
@@ -79,9 +95,26 @@ static void map_part(
 static ptrdiff_t query_columns(const vitrail_decoder_token *token) { return token->query_heads * token->width; }
 static ptrdiff_t key_value_columns(const vitrail_decoder_token *token) { return token->key_value_heads * token->width; }
 
+/// Keys and values of the first chunk that this thread will come to.
+static void ask_for_chunk(const decoding_block *b) {
+    const vitrail_decoder_token *token = b->run->token;
+    const vitrail_matrix cache = b->block->cache;
+    const ptrdiff_t heads = token->key_value_heads, parts = b->chunks * heads, thread = vitrail_pool_thread();
+    const ptrdiff_t part = parts * thread / b->run->threads, end = parts * (thread + 1) / b->run->threads;
+    if (part >= end) return;
+    const ptrdiff_t first = (b->first_chunk + part / heads) * ATTENTION_DECODE_KEYS;
+    const ptrdiff_t last = least(first + ATTENTION_DECODE_KEYS, token->keys - 1);
+    const size_t bytes = (size_t)token->width * (cache.is_bfloat16 ? 2 : 4);
+    for (ptrdiff_t key = token->first_key + first; key < token->first_key + last; key++) {
+        ask_for(head_at(cache, key, part % heads, token->width).data, bytes);
+        ask_for(head_at(cache, key, heads + part % heads, token->width).data, bytes);
+    }
+}
+
 static void enter_projection(void *context) {
     const decoding_block *b = context;
     prepare_normed(b->run, b->x, b->block->norm1, b->block->epsilon1, b->block->query_key_value.format);
+    ask_for_chunk(b);
 }
 
 static void projection_part(void *context, int part, int parts) {
@@ -94,6 +127,7 @@ static void projection_part(void *context, int part, int parts) {
 static void enter_output(void *context) {
     const decoding_block *b = context;
     prepare_row(b->block->output.format, b->run->mixed, query_columns(b->run->token), prepared_row(b->run));
+    ask_for(b->block->norm2, sizeof(float) * (size_t)b->run->token->hidden);
 }
 
 static void output_part(void *context, int part, int parts) {
@@ -133,13 +167,15 @@ static void inner_part(void *context, int part, int parts) {
 
 static void enter_down(void *context) {
     const decoding_block *b = context;
-    prepare_row(b->block->down.format, b->run->inner, b->run->token->inner, prepared_row(b->run));
+    const vitrail_decoder_token *token = b->run->token;
+    prepare_row(b->block->down.format, b->run->inner, token->inner, prepared_row(b->run));
+    if (b->block + 1 < token->blocks + token->block_count) ask_for(b->block[1].norm1, sizeof(float) * (size_t)token->hidden);
 }
 
 static void down_part(void *context, int part, int parts) {
     const decoding_block *b = context;
     const vitrail_decoder_token *token = b->run->token;
-    map_part(b->run, &b->block->down, token->hidden, token->inner, b->run->middle, token->y, part, parts);
+    map_part(b->run, &b->block->down, token->hidden, token->inner, b->run->middle, b->run->stream, part, parts);
 }
 
 // MARK: Attention
@@ -211,17 +247,47 @@ static void attend_part(void *context, int part, int parts) {
     run->kernels->attention_combine(&args, (int)head, (int)token->key_value_heads);
 }
 
+// MARK: The head
+
+static void enter_head(void *context) {
+    const decoding *run = context;
+    const vitrail_decoder_token *token = run->token;
+    prepare_normed(run, token->block_count > 0 ? run->stream : token->x, token->norm, token->epsilon, token->head.format);
+}
+
+static void head_part(void *context, int part, int parts) {
+    const decoding *run = context;
+    const vitrail_decoder_token *token = run->token;
+    map_part(run, &token->head, token->vocabulary, token->hidden, NULL, token->logits, part, parts);
+    const ptrdiff_t runs = divide_up(token->vocabulary, RUN_ROWS), first = runs * part / parts * RUN_ROWS;
+    const ptrdiff_t end = least(runs * (part + 1) / parts * RUN_ROWS, token->vocabulary);
+    likeliest_logit best = {-__builtin_inff(), first};
+    // Sixteen at a time: hardly any of them has a larger one.
+    for (ptrdiff_t i = first; i < end; i += RUN_ROWS) {
+        bool is_larger = false;
+        const ptrdiff_t count = least(RUN_ROWS, end - i);
+        for (ptrdiff_t j = 0; j < count; j++) is_larger |= token->logits[i + j] > best.logit;
+        for (ptrdiff_t j = 0; is_larger && j < count; j++) {
+            if (token->logits[i + j] > best.logit) best = (likeliest_logit){token->logits[i + j], i + j};
+        }
+    }
+    run->likeliest[part] = best;
+}
+
 // MARK: The whole
 
 static vitrail_phase map_phase(
-    vitrail_task task, void (*enter)(void *), decoding_block *b, const vitrail_decoder_map *map, ptrdiff_t rows, ptrdiff_t inputs,
+    vitrail_task task, void (*enter)(void *), void *context, const vitrail_decoder_map *map, ptrdiff_t rows, ptrdiff_t inputs,
     int threads) {
     const ptrdiff_t runs = divide_up(rows, RUN_ROWS);
     const size_t bytes = map->format >= VITRAIL_WEIGHTS_INT8
                              ? vitrail_quantized_bytes(map->format, rows, inputs)
                              : (size_t)(rows * map->ldw) * (map->format == VITRAIL_WEIGHTS_BFLOAT16 ? 2 : 4);
+    // Taking a part costs what reading a kilobyte does, and threads wait for one another's last parts.
+    int each = bytes < (size_t)(16 * threads) * LEAST_PART_BYTES ? 8 : 16;
+    while (bytes > (size_t)(each * threads) * MOST_PART_BYTES && each < 128) each *= 2;
     return (vitrail_phase){
-        .task = task, .enter = enter, .context = b, .parts = (int)least(runs, 16 * threads), .memory = map->weights,
+        .task = task, .enter = enter, .context = context, .parts = (int)least(runs, each * threads), .memory = map->weights,
         .bytes = bytes};
 }
 
@@ -239,16 +305,12 @@ static void plan_block(decoding_block *b, int threads, vitrail_phase *phases) {
     phases[4] = map_phase(down_part, enter_down, b, &block->down, token->hidden, token->inner, threads);
 }
 
-void vitrail_decode_token(vitrail_pool *pool, const vitrail_decoder_token *token) {
-    if (token->block_count <= 0) {
-        memcpy(token->y, token->x, (size_t)token->hidden * sizeof(float));
-        return;
-    }
+ptrdiff_t vitrail_decode_token(vitrail_pool *pool, const vitrail_decoder_token *token) {
     const int threads = vitrail_pool_threads(pool);
     const ptrdiff_t q = query_columns(token), kv = key_value_columns(token), hidden = token->hidden;
     const size_t count = (size_t)token->block_count;
     decoding run = {
-        .token = token, .kernels = vitrail_kernels(), .query_offsets = {0, 1}, .key_start = (int32_t)token->first_key,
+        .token = token, .kernels = vitrail_kernels(), .threads = threads, .query_offsets = {0, 1}, .key_start = (int32_t)token->first_key,
         .key_count = (int32_t)token->keys};
     vitrail_attention_layout layout = {
         .query_heads = token->query_heads, .key_value_heads = token->key_value_heads, .width = token->width,
@@ -264,35 +326,47 @@ void vitrail_decode_token(vitrail_pool *pool, const vitrail_decoder_token *token
             if (bytes > run.prepared_bytes) run.prepared_bytes = bytes;
         }
     }
+    const size_t head_bytes = prepared_bytes(token->head.format, hidden);
+    if (head_bytes > run.prepared_bytes) run.prepared_bytes = head_bytes;
+    const vitrail_phase head = map_phase(
+        head_part, enter_head, &run, &token->head, token->vocabulary, hidden, threads);
     const ptrdiff_t own = attention_round(q, 16) + attention_decode_scratch(&layout, group);
     run.scratch_stride = (run.prepared_bytes + sizeof(float) * (size_t)attention_round(own > hidden ? own : hidden, 16) + 127) / 64 * 64;
-    const ptrdiff_t shared[5] = {
-        q + 2 * kv, q, hidden, token->inner, chunks * token->query_heads * attention_partial(&layout)};
-    float **const places[5] = {&run.qkv, &run.mixed, &run.middle, &run.inner, &run.partials};
+    const ptrdiff_t shared[6] = {
+        q + 2 * kv, q, hidden, hidden, token->inner, chunks * token->query_heads * attention_partial(&layout)};
+    float **const places[6] = {&run.qkv, &run.mixed, &run.middle, &run.stream, &run.inner, &run.partials};
     ptrdiff_t floats = 0;
-    for (int i = 0; i < 5; i++) floats += attention_round(shared[i], 16);
-    const size_t contexts = sizeof(decoding_block) * count, phases_bytes = sizeof(vitrail_phase) * count * BLOCK_PHASES;
+    for (int i = 0; i < 6; i++) floats += attention_round(shared[i], 16);
+    const size_t contexts = sizeof(decoding_block) * count, phases_bytes = sizeof(vitrail_phase) * (count * BLOCK_PHASES + 1);
+    const size_t bests = sizeof(likeliest_logit) * (size_t)head.parts;
     const size_t counters = sizeof(_Atomic int) * (size_t)token->key_value_heads;
     char *const memory = vitrail_scratch(
-        pool, run.scratch_stride * (size_t)threads + sizeof(float) * (size_t)floats + contexts + phases_bytes + counters + 256);
+        pool, run.scratch_stride * (size_t)threads + sizeof(float) * (size_t)floats + contexts + phases_bytes + bests + counters + 256);
     run.scratch = memory;
     char *next = memory + run.scratch_stride * (size_t)threads;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 6; i++) {
         *places[i] = (float *)next;
         next += sizeof(float) * (size_t)attention_round(shared[i], 16);
     }
     decoding_block *const blocks = (decoding_block *)next;
     vitrail_phase *const phases = (vitrail_phase *)(next + contexts);
-    run.chunks_done = (_Atomic int *)((char *)phases + phases_bytes);
+    run.likeliest = (likeliest_logit *)((char *)phases + phases_bytes);
+    run.chunks_done = (_Atomic int *)((char *)run.likeliest + bests);
     memset((void *)run.chunks_done, 0, counters);
     for (size_t i = 0; i < count; i++) {
         decoding_block *b = &blocks[i];
-        *b = (decoding_block){.run = &run, .block = &token->blocks[i], .x = i == 0 ? token->x : token->y, .layout = layout};
+        *b = (decoding_block){.run = &run, .block = &token->blocks[i], .x = i == 0 ? token->x : run.stream, .layout = layout};
         b->layout.window = b->block->window;
         b->first_chunk = attention_hidden(&b->layout, 0, 0) / ATTENTION_DECODE_KEYS;
         b->chunks = chunks - b->first_chunk;
         plan_block(b, threads, phases + i * BLOCK_PHASES);
     }
-    vitrail_pool_run_phases(pool, phases, (int)(count * BLOCK_PHASES));
+    phases[count * BLOCK_PHASES] = head;
+    vitrail_pool_run_phases(pool, phases, (int)(count * BLOCK_PHASES + 1));
+    likeliest_logit best = run.likeliest[0];
+    for (int part = 1; part < head.parts; part++) {
+        if (run.likeliest[part].logit > best.logit) best = run.likeliest[part];
+    }
     vitrail_pool_return(pool, memory);
+    return best.index;
 }

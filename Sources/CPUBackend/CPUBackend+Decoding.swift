@@ -2,32 +2,37 @@ import CKernels
 public import TensorCore
 
 extension CPUBackend {
-    /// All blocks in one run of the pool, where weights of the format can be streamed in this precision.
-    public func tokenPass(through blocks: [DecoderBlockWeights]) -> (any TokenPass)? { CPUTokenPass(blocks, on: self) }
+    /// The whole decoder in one run of the pool, where weights of the format can be streamed in this precision.
+    public func tokenPass(through decoder: DecoderWeights) -> (any TokenPass)? { CPUTokenPass(decoder, on: self) }
 }
 
-/// The kernels' form of a decoder's blocks.
+/// The kernels' form of a decoder.
 final class CPUTokenPass: TokenPass {
     private let backend: CPUBackend
     /// Keeps the memory to which `kernelBlocks` points.
-    private let blocks: [DecoderBlockWeights]
+    private let decoder: DecoderWeights
     private var kernelBlocks: [vitrail_decoder_block] = []
     private var token = vitrail_decoder_token()
 
-    init?(_ blocks: [DecoderBlockWeights], on backend: CPUBackend) {
-        guard let first = blocks.first else { return nil }
+    init?(_ decoder: DecoderWeights, on backend: CPUBackend) {
+        guard let first = decoder.blocks.first else { return nil }
         self.backend = backend
-        self.blocks = blocks
+        self.decoder = decoder
         let heads = first.heads
         let inner = first.down.weight.shape.columns
-        token.block_count = blocks.count
+        guard let head = map(decoder.head) else { return nil }
+        token.head = head
+        token.vocabulary = decoder.head.weight.shape.rows
+        token.norm = UnsafePointer(decoder.norm.weight.floatPointer)
+        token.epsilon = decoder.norm.epsilon
+        token.block_count = decoder.blocks.count
         token.hidden = first.output.weight.shape.rows
         token.inner = inner
         token.query_heads = heads.queryHeads
         token.key_value_heads = heads.keyValueHeads
         token.width = heads.width
         token.scale = heads.scale
-        for block in blocks {
+        for block in decoder.blocks {
             guard block.heads == heads, block.down.weight.shape.columns == inner,
                 block.gateUp.weight.dtype.blockLength == 1 || inner % 16 == 0,
                 let queryKeyValue = map(block.queryKeyValue), let output = map(block.output),
@@ -55,9 +60,11 @@ final class CPUTokenPass: TokenPass {
             ldw: Int64(map.weight.shape.columns), format: format)
     }
 
-    func callAsFunction(_ x: Tensor, caches: [Tensor], at place: TokenPlace, into y: Tensor) {
+    func callAsFunction(_ x: Tensor, caches: [Tensor], at place: TokenPlace, into logits: Tensor) -> Int {
         precondition(caches.count == kernelBlocks.count, "\(caches.count) caches of \(kernelBlocks.count) blocks")
-        precondition(x.count == token.hidden && y.count == token.hidden, "a token has \(token.hidden) columns")
+        precondition(
+            x.count == token.hidden && logits.count == token.vocabulary,
+            "\(x.shape) and \(logits.shape) of \(token.hidden) columns and \(token.vocabulary) logits")
         for (index, cache) in caches.enumerated() {
             let rows = place.firstKey + place.keys
             precondition(
@@ -70,11 +77,11 @@ final class CPUTokenPass: TokenPass {
         token.first_key = place.firstKey
         token.keys = place.keys
         token.x = UnsafePointer(x.floatPointer)
-        token.y = y.floatPointer
-        kernelBlocks.withUnsafeBufferPointer {
+        token.logits = logits.floatPointer
+        defer { token.blocks = nil }
+        return kernelBlocks.withUnsafeBufferPointer {
             token.blocks = $0.baseAddress
-            vitrail_decode_token(backend.pool, &token)
+            return vitrail_decode_token(backend.pool, &token)
         }
-        token.blocks = nil
     }
 }

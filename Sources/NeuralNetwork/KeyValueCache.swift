@@ -17,7 +17,7 @@ public final class KeyValueCache {
     private var pass: SingleTokens?
 
     private enum SingleTokens {
-        case together(any TokenPass)
+        case together(any TokenPass, vocabulary: Int)
         case layerByLayer
     }
 
@@ -103,22 +103,27 @@ public final class KeyValueCache {
         return all
     }
 
-    /// Takes the one new token of a sequence through all layers; nil where it goes through them one by one.
+    /// Takes the one new token of a sequence through the whole decoder; nil where it goes through it layer by layer.
     ///
     /// A cache serves one generation, in which weights stay as they are: the way is made once.
+    /// - Returns: the logits behind the token `[1, vocabulary]`, and the index of the largest, the first of equals.
     package func advance(
-        _ x: Tensor, _ segments: AttentionSegments, angles: Tensor?, blocks: () -> [DecoderBlockWeights]?
-    ) -> Tensor? {
+        _ x: Tensor, _ segments: AttentionSegments, angles: Tensor?, decoder: () -> DecoderWeights?
+    ) -> (logits: Tensor, likeliest: Int)? {
         guard segments.count == 1, segments.queryCount == 1, layers.allSatisfy({ $0 != nil }) else { return nil }
+        if case .layerByLayer = pass { return nil }
         if pass == nil {
-            pass = blocks().flatMap { x.backend.tokenPass(through: $0) }.map { .together($0) } ?? .layerByLayer
+            guard let weights = decoder(), let way = x.backend.tokenPass(through: weights) else {
+                pass = .layerByLayer
+                return nil
+            }
+            pass = .together(way, vocabulary: weights.head.weight.shape.rows)
         }
-        guard case .together(let pass) = pass else { return nil }
-        let y = x.backend.empty(x.shape)
+        guard case .together(let way, let vocabulary) = pass else { return nil }
+        let logits = x.backend.empty([1, vocabulary])
         let place = TokenPlace(
             firstKey: Int(segments.keyStarts[0]), keys: Int(segments.keyCounts[0]), angles: angles)
-        pass(x, caches: layers.map { $0! }, at: place, into: y)
-        return y
+        return (logits, way(x, caches: layers.map { $0! }, at: place, into: logits))
     }
 
     /// Stores the new keys and values and attends over all of them with the queries of some rows, by default of all.

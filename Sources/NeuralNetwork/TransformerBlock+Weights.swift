@@ -10,13 +10,21 @@ extension TransformerBlock {
             let gateUp = Linear.weights(of: [gated.gate, gated.up]), let down = Linear.weights(of: [gated.down])
         else { return nil }
         return DecoderBlockWeights(
-            norms: [(norm1.factors, norm1.epsilon), (norm2.factors, norm2.epsilon)], queryKeyValue: queryKeyValue,
+            norms: [norm1.map, norm2.map], queryKeyValue: queryKeyValue,
             output: output, gateUp: gateUp, down: down, activation: gated.activation, heads: attention.heads,
             window: attention.window)
     }
 }
 
+extension RMSNorm {
+    /// The factors of columns, and ε.
+    package var map: (weight: Tensor, epsilon: Float) { (factors, epsilon) }
+}
+
 extension Linear {
+    /// Whether nothing is attached to the map, and its weights are its own.
+    package var isPlain: Bool { takesFactors }
+
     /// Maps of one input as one product; nil where something is attached to one of them, or they are apart in memory.
     static func weights(of maps: [Linear]) -> MapWeights? {
         guard maps.allSatisfy(\.isPlain) else { return nil }

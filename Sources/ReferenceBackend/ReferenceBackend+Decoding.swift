@@ -1,6 +1,6 @@
 public import TensorCore
 
 extension ReferenceBackend {
-    /// None: tokens go through blocks kernel by kernel.
-    public func tokenPass(through blocks: [DecoderBlockWeights]) -> (any TokenPass)? { nil }
+    /// None: tokens go kernel by kernel.
+    public func tokenPass(through decoder: DecoderWeights) -> (any TokenPass)? { nil }
 }

@@ -138,9 +138,9 @@ public protocol Backend: AnyObject {
 
     // MARK: Decoding
 
-    /// A way for single tokens through all blocks, with the same bits as kernel after kernel; nil where there is none. The weights
-    /// stay as they are while it is used.
-    func tokenPass(through blocks: [DecoderBlockWeights]) -> (any TokenPass)?
+    /// A way for single tokens through a whole decoder, with the same bits as kernel after kernel; nil where there is none. The
+    /// weights stay as they are while it is used.
+    func tokenPass(through decoder: DecoderWeights) -> (any TokenPass)?
 
     // MARK: Losses
 

@@ -77,10 +77,28 @@ public struct TokenPlace {
     }
 }
 
-/// A decoder's blocks as a back end takes single tokens through all of them at once.
+/// The weights of a decoder: its blocks, the norm behind them and the head.
+public struct DecoderWeights {
+    /// Blocks, in their order.
+    public let blocks: [DecoderBlockWeights]
+    /// Weight and ε of the root-mean-square norm behind them.
+    public let norm: (weight: Tensor, epsilon: Float)
+    /// From a hidden state to logits.
+    public let head: MapWeights
+
+    /// A decoder's weights.
+    public init(blocks: [DecoderBlockWeights], norm: (weight: Tensor, epsilon: Float), head: MapWeights) {
+        self.blocks = blocks
+        self.norm = (norm.weight.detached, norm.epsilon)
+        self.head = head
+    }
+}
+
+/// A decoder as a back end takes single tokens through all of it at once.
 public protocol TokenPass: AnyObject {
-    /// y = all blocks of x, both `[1, hidden]`; they may be the same memory.
+    /// logits `[1, vocabulary]` behind the token x `[1, hidden]`.
     ///
     /// - Parameter caches: keys and values of each block, `[rows, 2 · keyValueColumns]`, float32 or of `factorType`.
-    func callAsFunction(_ x: Tensor, caches: [Tensor], at place: TokenPlace, into y: Tensor)
+    /// - Returns: the index of the largest logit, the first of equals.
+    func callAsFunction(_ x: Tensor, caches: [Tensor], at place: TokenPlace, into logits: Tensor) -> Int
 }

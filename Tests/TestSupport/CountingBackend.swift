@@ -247,5 +247,5 @@ package final class CountingBackend: Backend {
         base.widen(weights, into: destination)
     }
     /// None, so that kernels are counted one by one.
-    package func tokenPass(through blocks: [DecoderBlockWeights]) -> (any TokenPass)? { nil }
+    package func tokenPass(through decoder: DecoderWeights) -> (any TokenPass)? { nil }
 }

@@ -36,12 +36,17 @@ typedef struct vitrail_decoder_token {
     float scale;                   ///< of the scores
     const float *angles;           ///< [width], the position's cosines and sines, or NULL
     ptrdiff_t first_key, keys;     ///< rows of the caches: where the sequence begins, and its length with this token, written last
+    const float *norm;             ///< [hidden], of what the blocks give
+    float epsilon;
+    vitrail_decoder_map head;      ///< [vocabulary, hidden]
+    ptrdiff_t vocabulary;
     const float *x;                ///< [hidden]
-    float *y;                      ///< [hidden]
+    float *logits;                 ///< [vocabulary]
 } vitrail_decoder_token;
 
-/// Takes one token through all blocks in one run of the pool. Equal bits to the kernels one after the other, whatever the threads.
-void vitrail_decode_token(vitrail_pool *pool, const vitrail_decoder_token *token);
+/// Takes one token through all blocks and the head in one run of the pool; the index of the largest logit, the first of equals. Logits
+/// have equal bits to those of the kernels one after the other, whatever the threads.
+ptrdiff_t vitrail_decode_token(vitrail_pool *pool, const vitrail_decoder_token *token);
 
 #ifdef __cplusplus
 }

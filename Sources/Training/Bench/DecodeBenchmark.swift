@@ -53,7 +53,9 @@ public struct DecodeBenchmark {
         let step = steps.median
         let language = model.configuration.language
         let cached = Double(promptTokens + prompts.count * tokens / 2)
-        let cache = cached * Double(2 * language.heads.keyValueColumns * language.layers * 4)
+        // Keys and values are kept as products read them.
+        let width = model.backend.factorType.byteCount(of: 1)
+        let cache = cached * Double(2 * language.heads.keyValueColumns * language.layers * width)
         return Result(
             promptSeconds: first.median, promptTokens: promptTokens, stepSeconds: step,
             tokensPerSecond: Double(prompts.count) / step, bytesPerStep: Double(model.bytesPerToken) + cache)

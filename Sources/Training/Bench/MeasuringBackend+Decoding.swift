@@ -1,10 +1,10 @@
 public import TensorCore
 
-// Whole blocks: forwarded and timed.
+// Whole decoders: forwarded and timed.
 extension MeasuringBackend {
     /// Forwards, and times what goes the way.
-    public func tokenPass(through blocks: [DecoderBlockWeights]) -> (any TokenPass)? {
-        base.tokenPass(through: blocks).map { MeasuredTokenPass($0, self) }
+    public func tokenPass(through decoder: DecoderWeights) -> (any TokenPass)? {
+        base.tokenPass(through: decoder).map { MeasuredTokenPass($0, self) }
     }
 }
 
@@ -18,7 +18,7 @@ private final class MeasuredTokenPass: TokenPass {
         self.backend = backend
     }
 
-    func callAsFunction(_ x: Tensor, caches: [Tensor], at place: TokenPlace, into y: Tensor) {
-        backend.timed(.blocks) { base(x, caches: caches, at: place, into: y) }
+    func callAsFunction(_ x: Tensor, caches: [Tensor], at place: TokenPlace, into logits: Tensor) -> Int {
+        backend.timed(.decoder) { base(x, caches: caches, at: place, into: logits) }
     }
 }

@@ -3,8 +3,8 @@ public import TensorCore
 /// What a kernel is for, as a profile adds them up.
 public enum KernelKind: String, Sendable, CaseIterable {
     case products
-    /// All of a decoder's blocks at once.
-    case blocks
+    /// A token's way through all blocks and the head at once.
+    case decoder
     case attention
     case norms
     case activations

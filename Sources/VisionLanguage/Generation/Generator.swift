@@ -171,27 +171,29 @@ final class GenerationSession {
     private func run(_ x: Tensor, positions: [Int32], segments: AttentionSegments) -> LogitRows {
         var context = AttentionContext(
             segments: segments, positions: RotaryPositions(positions, on: model.backend), cache: cache)
+        if let token = model.language.singleToken(x, context) {
+            return LogitRows(tensor: token.logits, likeliest: Int32(token.likeliest))
+        }
         context.endsWithLastRows = segments.count < segments.queryCount
-        return LogitRows(
-            values: model.language.logits(model.language(x, context)).floats,
-            vocabulary: model.configuration.language.vocabularySize)
+        return LogitRows(tensor: model.language.logits(model.language(x, context)))
     }
 }
 
 /// Logits of the next token of several sequences.
 struct LogitRows {
-    fileprivate let values: [Float]
-    fileprivate let vocabulary: Int
+    fileprivate let tensor: Tensor
+    /// The likeliest token of a single sequence, where it is known.
+    fileprivate var likeliest: Int32?
 
     /// Those of one sequence.
-    subscript(row: Int) -> [Float] {
-        values.count == vocabulary ? values : Array(values[row * vocabulary..<(row + 1) * vocabulary])
-    }
+    subscript(row: Int) -> [Float] { tensor.rows(row..<row + 1).floats }
 
     /// The likeliest token of one sequence, found without copying its logits.
     func likeliest(_ row: Int) -> Int32 {
-        values.withUnsafeBufferPointer {
-            Sampler.likeliest(UnsafeBufferPointer(rebasing: $0[row * vocabulary..<(row + 1) * vocabulary]))
+        if let likeliest { return likeliest }
+        let logits = tensor.rows(row..<row + 1)
+        return withExtendedLifetime(logits) {
+            Sampler.likeliest(UnsafeBufferPointer(start: logits.floatPointer, count: logits.count))
         }
     }
 }

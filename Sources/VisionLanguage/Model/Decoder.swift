@@ -189,7 +189,6 @@ public final class Decoder: Module, VirtualTokenSite {
                 ? Tensor(given.tensor.integers.map { min($0, last) }, on: x.backend) : given.tensor
             h = h + gatherRows(positions.tensor, indices: indices)
         }
-        if captured == nil, let y = singleToken(h, context) { return norm(y) }
         for (index, block) in blocks.enumerated() {
             captured?(index, h)
             var context = context
@@ -207,16 +206,19 @@ public final class Decoder: Module, VirtualTokenSite {
         return h
     }
 
-    /// One token of one sequence through all blocks at once, where the back end has a way for that.
-    private func singleToken(_ x: Tensor, _ context: AttentionContext) -> Tensor? {
-        guard x.shape.rows == 1, x.node == nil, !GradientRecording.isEnabled, let cache = context.cache else {
-            return nil
-        }
-        let angles = rotary.flatMap { rotary in context.positions.map { rotary.angles(ofLast: $0.count) } }
-        guard (rotary == nil) == (angles == nil) else { return nil }
-        return cache.advance(x, context.segments, angles: angles) {
+    /// The one new token of a sequence through everything at once, where the back end has a way for that; nil elsewhere.
+    ///
+    /// - Returns: the logits behind the token, `[1, vocabulary]`, and the index of the largest, the first of equals.
+    package func singleToken(_ x: Tensor, _ context: AttentionContext) -> (logits: Tensor, likeliest: Int)? {
+        guard x.shape.rows == 1, x.node == nil, !GradientRecording.isEnabled, let cache = context.cache,
+            positions == nil, let rotary, let given = context.positions
+        else { return nil }
+        let count = given.count + (virtualTokens?.count ?? 0)
+        return cache.advance(x, context.segments, angles: rotary.angles(ofLast: count)) {
             let weights = blocks.compactMap(\.weights)
-            return weights.count == blocks.count ? weights : nil
+            guard weights.count == blocks.count, let norm = norm as? RMSNorm else { return nil }
+            if let head, !head.isPlain { return nil }
+            return MapWeights([(headWeight, nil)]).map { DecoderWeights(blocks: weights, norm: norm.map, head: $0) }
         }
     }
 
