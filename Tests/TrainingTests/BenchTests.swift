@@ -1,5 +1,6 @@
 import Basics
 import CPUBackend
+import TensorCore
 import Testing
 import Training
 import VisionLanguage
@@ -46,7 +47,7 @@ import VisionLanguage
         let embedding = Double(1_024 * 192)
         let norms = Double(13 * 192 * 4)
         let cachedTokens = 2 * (64 + 5) + 2 * 4 / 2
-        let cache = Double(cachedTokens * 2 * 64 * 6 * 4)
+        let cache = Double(cachedTokens * 2 * 64 * 6 * backend.factorType.byteCount(of: 1))
         let weights: Double
         switch storage {
         case nil: weights = 4 * (blocks + embedding)
