@@ -51,7 +51,7 @@ public final class Linear: Layer, TuningSite {
     var takesFactors: Bool { adapter == nil || (adapter as? any LowRankLinearAdapter)?.takesFactors == true }
 
     /// Whether the map is its weights and bias and nothing else.
-    var isPlain: Bool { adapter == nil && weight.source == nil }
+    package var isPlain: Bool { adapter == nil && weight.source == nil }
 
     /// Whether nothing but low-rank products is attached to the map.
     private var isAdditive: Bool { adapter == nil || adapter is any LowRankLinearAdapter }

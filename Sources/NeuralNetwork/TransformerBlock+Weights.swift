@@ -22,9 +22,6 @@ extension RMSNorm {
 }
 
 extension Linear {
-    /// Whether nothing is attached to the map, and its weights are its own.
-    package var isPlain: Bool { takesFactors }
-
     /// Maps of one input as one product; nil where something is attached to one of them, or they are apart in memory.
     static func weights(of maps: [Linear]) -> MapWeights? {
         guard maps.allSatisfy(\.isPlain) else { return nil }
