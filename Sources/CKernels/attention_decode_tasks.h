@@ -17,6 +17,69 @@ INLINE v16f dot_keys(const float *query, const float *key, ptrdiff_t stride, ptr
     return sums16(sums);
 }
 
+/// Rows of queries up to which narrow keys and values are widened in registers, for each row anew: the memory that they would be widened
+/// into costs more, for between two layers a token's weights push it out of the caches.
+enum { FEW_ROWS = 4 };
+
+/// As `dot_keys`, of bfloat16.
+INLINE v16f dot_narrow_keys(const float *query, const uint16_t *key, ptrdiff_t stride, ptrdiff_t keys, ptrdiff_t used) {
+    v16f sums[16] = {0};
+    if (keys >= 16) {
+        EACH16(c, n, 0, used) {
+            v16f q = load16(query + c);
+#pragma clang loop unroll(full)
+            for (int i = 0; i < 16; i++) sums[i] += q * load_brain_n(key + i * stride + c, n);
+        }
+    } else {
+        for (ptrdiff_t i = 0; i < keys; i++) {
+            EACH16(c, n, 0, used) sums[i] += load16(query + c) * load_brain_n(key + i * stride + c, n);
+        }
+    }
+    return sums16(sums);
+}
+
+/// values[R, 16 C] += scores · narrow, as `tile`.
+INLINE void narrow_tile(
+    const int R, const int C, ptrdiff_t depth, const float *scores, const uint16_t *narrow, ptrdiff_t stride, float *values,
+    ptrdiff_t width) {
+    v16f sums[FEW_ROWS][4];
+#pragma clang loop unroll(full)
+    for (int r = 0; r < R; r++)
+#pragma clang loop unroll(full)
+        for (int j = 0; j < C; j++) sums[r][j] = load16(values + r * width + 16 * j);
+    for (ptrdiff_t k = 0; k < depth; k++) {
+        v16f columns[4];
+#pragma clang loop unroll(full)
+        for (int j = 0; j < C; j++) columns[j] = load_brain_n(narrow + k * stride + 16 * j, 16);
+#pragma clang loop unroll(full)
+        for (int r = 0; r < R; r++) {
+            v16f factor = scores[r * ATTENTION_STRIDE + k];
+#pragma clang loop unroll(full)
+            for (int j = 0; j < C; j++) sums[r][j] += factor * columns[j];
+        }
+    }
+#pragma clang loop unroll(full)
+    for (int r = 0; r < R; r++)
+#pragma clang loop unroll(full)
+        for (int j = 0; j < C; j++) store16(values + r * width + 16 * j, sums[r][j]);
+}
+
+/// As `multiply_few_scores`, for up to FEW_ROWS rows of whole vectors of bfloat16.
+INLINE void multiply_narrow_values(
+    ptrdiff_t rows, ptrdiff_t depth, ptrdiff_t width, const float *scores, const uint16_t *narrow, ptrdiff_t stride,
+    float *values) {
+#define NARROW_CASE(R)                                                                                                 \
+    case R: {                                                                                                          \
+        ptrdiff_t column = 0;                                                                                          \
+        for (; column + 64 <= width; column += 64)                                                                     \
+            narrow_tile(R, 4, depth, scores, narrow + column, stride, values + column, width);                         \
+        for (; column < width; column += 16)                                                                           \
+            narrow_tile(R, 1, depth, scores, narrow + column, stride, values + column, width);                         \
+        break;                                                                                                         \
+    }
+    switch (rows) { NARROW_CASE(1) NARROW_CASE(2) NARROW_CASE(3) NARROW_CASE(4) }
+}
+
 /// Keys or values of bfloat16 as floats, whole vectors of each.
 INLINE void widen_keys(
     const uint16_t *source, ptrdiff_t stride, ptrdiff_t keys, ptrdiff_t used, float *out, ptrdiff_t width) {
@@ -69,8 +132,9 @@ INLINE void decode_chunk(
         ptrdiff_t count = rows - top < TILE_ROWS ? rows - top : TILE_ROWS;
         float *scores = queries + attention_round(rows, TILE_ROWS) * width;
         float *values = scores + TILE_ROWS * ATTENTION_STRIDE, *wide = values + TILE_ROWS * width;
-        memset(values, 0, sizeof(float) * (size_t)(TILE_ROWS * width));
-        softmax_start(&state);
+        const bool is_direct = is_narrow && count <= FEW_ROWS && used == width;
+        memset(values, 0, sizeof(float) * (size_t)(count * width));
+        softmax_start(&state, count);
         for (ptrdiff_t k = begin; k < end; k += ATTENTION_KEYS) {
             attention_block block = {.rows = count, .keys = end - k < ATTENTION_KEYS ? end - k : ATTENTION_KEYS};
             for (ptrdiff_t r = 0; r < count; r++) {
@@ -83,6 +147,14 @@ INLINE void decode_chunk(
                 const void *key = head_at(a->key, view->key_row + k + j, view->head, a->layout->width).data;
                 const ptrdiff_t keys = block.keys - j < 16 ? block.keys - j : 16;
                 if (next->segment >= 0) ahead_of_keys(a, next, k - begin + j);
+                if (is_direct) {
+                    for (ptrdiff_t r = 0; r < count; r++) {
+                        store16(
+                            scores + r * ATTENTION_STRIDE + j,
+                            dot_narrow_keys(queries + (top + r) * width, key, a->key.stride, keys, used));
+                    }
+                    continue;
+                }
                 if (is_narrow) widen_keys(key, a->key.stride, keys, used, wide, width);
                 for (ptrdiff_t r = 0; r < count; r++) {
                     v16f dots = dot_keys(
@@ -94,7 +166,9 @@ INLINE void decode_chunk(
             soften_block(&block, scores, &state, values, width, k == begin);
             const ptrdiff_t depth = seen_by_tile(&block, 0, TILE_ROWS);
             const void *value = head_at(a->value, view->key_row + k, view->head, a->layout->width).data;
-            if (is_narrow) {
+            if (is_direct) {
+                multiply_narrow_values(count, depth, width, scores, value, a->value.stride, values);
+            } else if (is_narrow) {
                 for (ptrdiff_t j = 0; j < depth; j += ATTENTION_WIDENED) {
                     const ptrdiff_t keys = depth - j < ATTENTION_WIDENED ? depth - j : ATTENTION_WIDENED;
                     const uint16_t *narrow = (const uint16_t *)value + j * a->value.stride;

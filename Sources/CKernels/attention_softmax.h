@@ -34,9 +34,10 @@ typedef struct softmax_state {
     float sums[ATTENTION_ROWS][16];
 } softmax_state;
 
-INLINE void softmax_start(softmax_state *state) {
-    for (int r = 0; r < ATTENTION_ROWS; r++) state->maximum[r] = -__builtin_inff();
-    memset(state->sums, 0, sizeof state->sums);
+/// Makes it ready for `rows` rows.
+INLINE void softmax_start(softmax_state *state, ptrdiff_t rows) {
+    for (ptrdiff_t r = 0; r < attention_round(rows, 16); r++) state->maximum[r] = -__builtin_inff();
+    memset(state->sums, 0, sizeof state->sums[0] * (size_t)rows);
 }
 
 /// Scores become 2^(score − maximum) with zeros where a row does not see; a row that sees nothing of a block is left with zeros. Sums and `values` [rows, width], taken with older maxima,

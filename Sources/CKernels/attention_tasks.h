@@ -102,7 +102,7 @@ static void attention_unit_forward(const attention_args *a, const attention_unit
         if (next) ahead_of_unit(&ahead, a, next, b - unit->first, unit->last - unit->first);
         memset(sums, 0, sizeof(float) * (size_t)(ATTENTION_ROWS * width));
         softmax_state state;
-        softmax_start(&state);
+        softmax_start(&state, ATTENTION_ROWS);
         const ptrdiff_t start = first_block(a, &view, first);
         for (ptrdiff_t k = start; k < limit; k += ATTENTION_KEYS) {
             const attention_block block = block_at(a, &view, first, count, k, limit);
