@@ -98,12 +98,12 @@ import VisionLanguage
         let backend = CPUBackend(threads: 2, products: storage == nil ? .float32 : .bfloat16)
         let model = VisionLanguageModel(Self.configuration { _ in }, Initializer(backend: backend, seed: 3))
         if let storage { model.store(storage) }
-        let plain = logits(model.language, prompt: 5, tokens: 3, layerByLayer: false)
+        let plain = logits(model.language, prompt: 5, tokens: 3, layerByLayer: false).results
         let rule = TuningRule(selector: "language", method: LoRA(rank: 4))
         let tuning = try Tuning([rule], tree: model.parameters, seed: 0, digest: "")
         for entry in tuning.added.entries { backend.fill(entry.parameter.value, 0.02) }
-        let together = logits(model.language, prompt: 5, tokens: 3, layerByLayer: false)
-        let apart = logits(model.language, prompt: 5, tokens: 3, layerByLayer: true)
+        let together = logits(model.language, prompt: 5, tokens: 3, layerByLayer: false).results
+        let apart = logits(model.language, prompt: 5, tokens: 3, layerByLayer: true).results
         #expect(together == apart)
         #expect(together[2] != plain[2], "the adapter's part is there for single tokens too")
     }
