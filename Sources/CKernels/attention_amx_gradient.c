@@ -130,6 +130,19 @@ static void prepare(const attention_args *a, const view_of_unit *view, ptrdiff_t
     }
 }
 
+/// A row of sums, filled up to a multiple of 32, times `factor`.
+INLINE void store_row(const float *sums, float factor, vitrail_matrix to, ptrdiff_t width) {
+    if (!to.is_bfloat16) {
+        EACH16(c, n, 0, width) store_n(to.data + c, load16(sums + c) * factor, n);
+        return;
+    }
+    for (ptrdiff_t c = 0; c < width; c += 32) {
+        const __mmask32 mask = width - c >= 32 ? 0xffffffffu : (1u << (width - c)) - 1;
+        const __m512 low = (__m512)(load16(sums + c) * factor), high = (__m512)(load16(sums + c + 16) * factor);
+        _mm512_mask_storeu_epi16((uint16_t *)to.data + c, mask, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+    }
+}
+
 // With P = softmax(S), S = scale · Q Kᵀ, O = P V:  dV = Pᵀ dO,  dS = P ⊙ (dO Vᵀ − Σ dO ⊙ O),  dQ = scale · dS K,
 // dK = scale · dSᵀ Q.
 static void unit_gradient(const attention_args *a, const attention_unit *unit) {
@@ -147,7 +160,7 @@ static void unit_gradient(const attention_args *a, const attention_unit *unit) {
     uint16_t *probabilities = gradient_rows + PANELS * depth * PANEL, *slopes = probabilities + 2 * PANELS * GROUP;
     uint16_t *pairs = slopes + 2 * PANELS * GROUP;  // [panels][key blocks][16][32][2]
     const float scale = a->layout->scale * 1.44269504f;
-    memset(into_key, 0, sizeof(float) * (size_t)(2 * key_blocks * 32 * columns));
+    if (unit->first == unit->last) memset(into_key, 0, sizeof(float) * (size_t)(2 * key_blocks * 32 * columns));
     const vitrail_matrix keys = head_at(a->key, view.key_row, view.head, width);
     pack_left(key, keys, view.keys, width);
     pack_left_turned(key_turned, keys, view.keys, width);
@@ -166,6 +179,13 @@ static void unit_gradient(const attention_args *a, const attention_unit *unit) {
             pack_right_turned(gradient + p * depth * PANEL, matrix_at(g, p * QUERIES, 0), rows, width);
             prepare(a, &view, first + p * QUERIES, head, &states[p]);
             limit = states[p].limit > limit ? states[p].limit : limit;
+        }
+        // The first run's products write what the others' add to; what it does not see is zero.
+        const bool adds = b > unit->first;
+        const ptrdiff_t written = blocks_of(limit) * 32, unseen = key_blocks * 32 - written;
+        if (!adds && unseen > 0) {
+            memset(into_key + written * columns, 0, sizeof(float) * (size_t)(unseen * columns));
+            memset(into_value + written * columns, 0, sizeof(float) * (size_t)(unseen * columns));
         }
         for (ptrdiff_t c = 0; c < depth; c++) {
             const int wide = (int)lesser(32, width - 32 * c);
@@ -194,10 +214,10 @@ static void unit_gradient(const attention_args *a, const attention_unit *unit) {
                 const ptrdiff_t at = block * 32 * columns + 32 * c, packed_at = (c * panels + skipped) * PANEL;
                 multiply(
                     probabilities + skipped * GROUP, PANELS * GROUP, gradient_rows + packed_at, panels - skipped, into_value + at,
-                    columns, true);
+                    columns, adds);
                 multiply(
                     slopes + skipped * GROUP, PANELS * GROUP, query_rows + packed_at, panels - skipped, into_key + at, columns,
-                    true);
+                    adds);
             }
         }
         float factors[QUERIES];
@@ -229,11 +249,8 @@ static void unit_gradient(const attention_args *a, const attention_unit *unit) {
     for (ptrdiff_t k = 0; k < view.keys; k++) {
         const vitrail_matrix to_key = head_at(a->into_key, view.key_row + k, view.head, width);
         const vitrail_matrix to_value = head_at(a->into_value, view.key_row + k, view.head, width);
-        EACH16(c, n, 0, width) {
-            const v16f dk = load16(into_key + k * columns + c) * a->layout->scale, dv = load16(into_value + k * columns + c);
-            store_either(to_key.data, to_key.is_bfloat16, c, dk, n);
-            store_either(to_value.data, to_value.is_bfloat16, c, dv, n);
-        }
+        store_row(into_key + k * columns, a->layout->scale, to_key, width);
+        store_row(into_value + k * columns, 1.0f, to_value, width);
     }
 }
 
