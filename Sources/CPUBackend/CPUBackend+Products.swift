@@ -5,6 +5,16 @@ public import TensorCore
 extension CPUBackend {
     /// Rows up to which reading the weights is nearly all the cost, so that they are streamed instead of packed.
     private static let fewRows = 16
+    /// The same of bfloat16 weights that tiles read where they lie.
+    private static let fewRowsOnTiles = 64
+
+    /// What tiles read where they lie can serve more rows than what is widened or repacked.
+    public var streamedRows: Int { RowStreaming.isWide && attentionTakesFactors ? Self.fewRowsOnTiles : Self.fewRows }
+
+    /// Whether weights are streamed past so many rows.
+    private func areFew(_ rows: Int, for weights: Matrix) -> Bool {
+        rows <= (weights.dtype == .bfloat16 ? streamedRows : Self.fewRows)
+    }
 
     /// Few rows by stored weights stream the weights once; everything else packs both factors for the kernels' tiles.
     ///
@@ -14,7 +24,7 @@ extension CPUBackend {
         _ a: Matrix, transposeA: Bool, _ b: Matrix, transposeB: Bool, alpha: Float, bias: Tensor?, into c: Matrix,
         accumulate: Bool
     ) {
-        let areFew = c.rows <= Self.fewRows && c.rows > 0 && !transposeA && transposeB && alpha == 1
+        let areFew = areFew(c.rows, for: b) && c.rows > 0 && !transposeA && transposeB && alpha == 1
         if areFew, a.dtype == .float32, c.dtype == .float32,
             streamed(a, b, bias: bias, into: c, accumulate: accumulate)
         {
@@ -44,7 +54,7 @@ extension CPUBackend {
     public func linearMap(
         _ x: Matrix, weight: Matrix, bias: Tensor?, addend: Matrix?, activation: Activation?, into y: Matrix
     ) {
-        if y.rows > Self.fewRows || y.dtype != .float32 {
+        if !areFew(y.rows, for: weight) || x.dtype != .float32 || y.dtype != .float32 {
             let (left, right) = (readable(x), readable(weight))
             var arguments = productArguments(left, false, right, true, 1, bias, y)
             if let addend {

@@ -7,14 +7,16 @@ public struct AttentionContext {
     /// Positions for rotary embeddings; nil in the vision tower.
     public let positions: RotaryPositions?
     /// Where keys and values of earlier tokens are, in generation.
-    public let cache: KeyValueCache?
+    public let cache: (any AttentionCache)?
     /// Learned keys and values in front of every sequence, in training; in generation they are in the cache.
     public var prefix: (any VirtualTokens)?
     /// Whether only each segment's last row goes on after this block, whose keys and values are stored for all rows.
     public var endsWithLastRows = false
 
     /// A context for training, or for generation with a cache.
-    public init(segments: AttentionSegments, positions: RotaryPositions? = nil, cache: KeyValueCache? = nil) {
+    public init(
+        segments: AttentionSegments, positions: RotaryPositions? = nil, cache: (any AttentionCache)? = nil
+    ) {
         self.segments = segments
         self.positions = positions
         self.cache = cache

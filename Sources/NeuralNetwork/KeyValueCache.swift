@@ -4,7 +4,7 @@ public import TensorCore
 ///
 /// Sequence s owns rows `s · capacity ..< (s + 1) · capacity` of every layer's tensor, so that sequences of unequal length share one
 /// kernel call and none is padded. They are stored as the back end's products read them: half as wide where those round anyway.
-public final class KeyValueCache {
+public final class KeyValueCache: AttentionCache {
     /// Sequences.
     public let sequences: Int
     /// Tokens that each sequence can hold.
@@ -126,20 +126,14 @@ public final class KeyValueCache {
         return (logits, way(x, caches: layers.map { $0! }, at: place, into: logits))
     }
 
-    /// Stores the new keys and values and attends over all of them with the queries of some rows, by default of all.
-    ///
-    /// - Parameter asFactor: whether only products read the result.
-    func attend(
-        _ qkv: Tensor, queries: Tensor? = nil, heads: HeadLayout, segments: AttentionSegments, layer: Int,
-        asFactor: Bool
-    ) -> Tensor {
-        let backend = qkv.backend
+    /// Stores the new keys and values and attends over all of them with the queries of some rows, or of all.
+    public func attend(
+        _ qkv: Matrix, queries: Tensor?, heads: HeadLayout, segments: AttentionSegments, layer: Int,
+        on backend: any Backend, into y: Matrix
+    ) {
         let (q, kv) = (heads.queryColumns, heads.keyValueColumns)
-        let store = stored(qkv.matrix.columns(q..<q + 2 * kv), layer: layer, on: backend)
-        let shape: Shape = [segments.queryCount, q]
-        let isFactor = asFactor && backend.attentionTakesFactors && segments.window == nil
-        let y = backend.empty(shape, backend.resultType(of: shape, asFactor: isFactor))
-        var query = qkv.matrix.columns(0..<q)
+        let store = stored(qkv.columns(q..<q + 2 * kv), layer: layer, on: backend)
+        var query = qkv.columns(0..<q)
         if let queries {
             let own = backend.empty([segments.queryCount, q]).matrix
             backend.gatherRows(query, indices: queries, into: own, accumulate: false)
@@ -147,8 +141,6 @@ public final class KeyValueCache {
         }
         backend.attention(
             query: query, key: store.columns(0..<kv), value: store.columns(kv..<2 * kv),
-            heads: heads,
-            segments: segments, into: y.matrix, logSumExp: nil)
-        return y
+            heads: heads, segments: segments, into: y, logSumExp: nil)
     }
 }

@@ -14,6 +14,9 @@ public protocol Backend: AnyObject {
     /// How many threads divide sums between them; results have equal bits where this is equal.
     var threads: Int { get }
 
+    /// Rows up to which products stream weights past them as they lie, so that they had better be float32.
+    var streamedRows: Int { get }
+
     // MARK: Memory
 
     /// Uninitialised memory from the pool, aligned to 64 bytes.

@@ -109,6 +109,7 @@ package final class CountingBackend: Backend {
     }
     package var factorType: DType { base.factorType }
     package var attentionTakesFactors: Bool { base.attentionTakesFactors }
+    package var streamedRows: Int { base.streamedRows }
     package func linearMap(
         _ x: Matrix, weight: Matrix, bias: Tensor?, addend: Matrix?, activation: Activation?, into y: Matrix
     ) {

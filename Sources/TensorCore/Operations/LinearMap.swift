@@ -73,6 +73,21 @@ public func activatedLinear(
 extension Backend {
     /// What a result is stored in: a few rows stay float32, since products stream weights past them.
     package func resultType(of shape: Shape, asFactor: Bool) -> DType {
-        asFactor && shape.rows > 16 ? factorType : .float32
+        asFactor && shape.rows > streamedRows ? factorType : .float32
+    }
+
+    /// 16.
+    public var streamedRows: Int { 16 }
+}
+
+/// Up to how many rows weights are streamed past them.
+package enum RowStreaming {
+    /// Whether it is as many as a back end can serve so, for sequences of several batches that go on together: their sums then add up
+    /// as those of one batch do.
+    @TaskLocal package private(set) static var isWide = false
+
+    /// Runs `body` with as many rows as a back end can serve.
+    package static func widened<Result>(_ body: () throws -> Result) rethrows -> Result {
+        try $isWide.withValue(true, operation: body)
     }
 }

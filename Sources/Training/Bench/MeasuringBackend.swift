@@ -83,6 +83,8 @@ public final class MeasuringBackend: Backend {
     public var factorType: DType { base.factorType }
     /// The measured back end's.
     public var attentionTakesFactors: Bool { base.attentionTakesFactors }
+    /// The measured back end's.
+    public var streamedRows: Int { base.streamedRows }
 
     /// Forwards, and notes the product's form.
     public func linearMap(

@@ -56,22 +56,25 @@ public final class Answerer {
     /// - Parameter onText: told of every piece of text as it is certain, for streaming one answer.
     public func answer(_ questions: [Question], onText: ((Int, String) -> Void)? = nil) throws -> [Answer] {
         let prompts = try questions.map { try prompt($0) }
-        var texts = questions.map { _ in AnswerText(StreamingDecoder(bundle.tokenizer), stops: stopStrings) }
-        let raw = generator.generate(prompts, settings, streams: questions.map(\.stream)) { index, id in
-            let piece = texts[index].push(id)
-            if !piece.isEmpty { onText?(index, piece) }
-            return !texts[index].isStopped
-        }
-        return raw.enumerated().map { index, answer in
-            if settings.beams > 1 {
-                for id in answer.ids where !texts[index].isStopped { _ = texts[index].push(id) }
+        let texts = AnswerTexts(questions.count, bundle.tokenizer, stops: stopStrings, onText: onText)
+        let raw = generator.generate(prompts, settings, streams: questions.map(\.stream), onToken: texts.push)
+        if settings.beams > 1 {
+            for (index, answer) in raw.enumerated() {
+                for id in answer.ids where texts.push(index, id) == false { break }
             }
-            let rest = texts[index].finish()
-            if !rest.isEmpty { onText?(index, rest) }
-            return Answer(
-                text: texts[index].trimmed, tokenCount: answer.ids.count,
-                reason: texts[index].isStopped ? .stop : answer.reason)
         }
+        return texts.finish(raw)
+    }
+
+    /// Whether answers can begin now and go on later.
+    package var goesOnLater: Bool { settings.beams == 1 }
+
+    /// Runs the questions' prompts up to the first token of their answers; `BegunAnswers.finish` goes on.
+    package func begin(_ questions: [Question]) throws -> BegunAnswers {
+        let texts = AnswerTexts(questions.count, bundle.tokenizer, stops: stopStrings, onText: nil)
+        let run = generator.begin(
+            try questions.map { try prompt($0) }, settings, streams: questions.map(\.stream), onToken: texts.push)
+        return BegunAnswers(run: run, texts: texts)
     }
 
     /// The prompt of a question as token ids.
@@ -98,67 +101,5 @@ public final class Answerer {
             try collector.add(picture.values, size: picture.imageSize, span: span, in: &ids)
         }
         return Prompt(ids: ids, pictures: collector.groups)
-    }
-}
-
-/// Text of one answer as it grows; holds back what might become a stop string.
-struct AnswerText {
-    private(set) var isStopped = false
-    private var decoder: StreamingDecoder
-    private let stops: [String]
-    private var text = ""
-    private var pending = ""
-
-    init(_ decoder: StreamingDecoder, stops: [String]) {
-        self.decoder = decoder
-        self.stops = stops
-    }
-
-    /// All text that is certain, without white space at the ends.
-    var trimmed: String {
-        var view = Substring(text)
-        while let first = view.first, first.isWhitespace { view.removeFirst() }
-        while let last = view.last, last.isWhitespace { view.removeLast() }
-        return String(view)
-    }
-
-    /// Takes a token; returns text that no stop string can take back any more.
-    mutating func push(_ id: Int32) -> String {
-        guard !isStopped else { return "" }
-        pending += decoder.push(id)
-        return release(all: false)
-    }
-
-    /// Returns what was held back.
-    mutating func finish() -> String {
-        guard !isStopped else { return "" }
-        pending += decoder.finish()
-        return release(all: true)
-    }
-
-    private mutating func release(all: Bool) -> String {
-        for stop in stops {
-            if let place = pending.firstRange(of: stop) {
-                let certain = String(pending[..<place.lowerBound])
-                isStopped = true
-                pending = ""
-                text += certain
-                return certain
-            }
-        }
-        var keep = 0
-        if !all {
-            for stop in stops {
-                for length in stride(from: min(stop.count - 1, pending.count), to: 0, by: -1)
-                where pending.hasSuffix(stop.prefix(length)) {
-                    keep = max(keep, length)
-                    break
-                }
-            }
-        }
-        let certain = String(pending.dropLast(keep))
-        pending = String(pending.suffix(keep))
-        text += certain
-        return certain
     }
 }

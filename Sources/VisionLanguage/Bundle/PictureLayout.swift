@@ -171,7 +171,7 @@ public struct PictureCollector {
             let first = Int32(count * layout.tokensPerTile)
             sources = (sources ?? []) + order.map { $0 < 0 ? -1 : $0 + first }
         }
-        pixels += values
+        if pixels.isEmpty, let all = values as? [Float] { pixels = all } else { pixels += values }
         count += values.count / (3 * layout.height * layout.width)
     }
 

@@ -33,42 +33,24 @@ public final class Generator {
     private func sample(
         _ prompts: [Prompt], _ settings: GenerationSettings, streams: [UInt64]?, onToken: ((Int, Int32) -> Bool)?
     ) -> [GeneratedAnswer] {
-        var answers = prompts.map { _ in GeneratedAnswer() }
-        guard settings.maximumNewTokens > 0, !prompts.isEmpty else { return answers }
-        var samplers = prompts.indices.map { Sampler(settings, stream: streams?[$0] ?? UInt64($0)) }
-        let capacity = prompts.map(\.ids.count).max()! + settings.maximumNewTokens
-        let session = GenerationSession(model, sequences: prompts.count, capacity: capacity)
-        if let opening = self.opening(of: prompts) { session.begin(with: opening) }
-        var active = Array(prompts.indices)
-        var logits = session.prefill(prompts)
-        while true {
-            var next: [Int32] = []
-            var staying: [Int] = []
-            for (row, index) in active.enumerated() {
-                let id =
-                    settings.isGreedy
-                    ? logits.likeliest(row)
-                    : {
-                        var scores = logits[row]
-                        return samplers[index].next(&scores, history: prompts[index].ids + answers[index].ids)
-                    }()
-                if settings.stopIDs.contains(id) {
-                    answers[index].reason = .stop
-                    continue
-                }
-                answers[index].ids.append(id)
-                if onToken?(index, id) == false {
-                    answers[index].reason = .stop
-                    continue
-                }
-                if answers[index].ids.count < settings.maximumNewTokens {
-                    staying.append(index)
-                    next.append(id)
-                }
-            }
-            active = staying
-            if active.isEmpty { return answers }
-            logits = session.advance(active, next)
+        let run = begin(prompts, settings, streams: streams, onToken: onToken)
+        GenerationRun.finish([run])
+        return run.answers
+    }
+
+    /// Runs prompts up to their answers' first token. `GenerationRun.finish` goes on from there.
+    package func begin(
+        _ prompts: [Prompt], _ settings: GenerationSettings, streams: [UInt64]? = nil,
+        onToken: ((_ prompt: Int, _ id: Int32) -> Bool)? = nil
+    ) -> GenerationRun {
+        GradientRecording.disabled {
+            let capacity = (prompts.map(\.ids.count).max() ?? 0) + settings.maximumNewTokens
+            let session = GenerationSession(model, sequences: prompts.count, capacity: capacity)
+            let run = GenerationRun(prompts, settings, streams: streams, session, onToken: onToken)
+            guard settings.maximumNewTokens > 0, !prompts.isEmpty else { return run }
+            if let opening = self.opening(of: prompts) { session.begin(with: opening) }
+            run.take(session.prefill(prompts), from: 0, rows: Array(prompts.indices))
+            return run
         }
     }
 }
@@ -160,17 +142,38 @@ final class GenerationSession {
 
     /// One token more of each of the sequences `ids`; the logits after it.
     func advance(_ sequences: [Int], _ tokens: [Int32]) -> LogitRows {
-        // The decoder counts its virtual tokens itself.
-        let virtual = model.language.virtualTokens?.count ?? 0
-        let positions = sequences.map { Int32(cache.lengths[$0] - virtual) }
+        let positions = nextPositions(sequences)
         let segments = cache.extend(sequences, by: sequences.map { _ in 1 }, on: model.backend)
         return run(model.embedded(tokens, []), positions: positions, segments: segments)
     }
 
+    /// The same for sequences of several sessions of one model at once.
+    static func advance(_ steps: [(session: GenerationSession, sequences: [Int], tokens: [Int32])]) -> LogitRows {
+        let first = steps[0]
+        guard steps.count > 1 else { return first.session.advance(first.sequences, first.tokens) }
+        let model = first.session.model
+        let positions = steps.flatMap { $0.session.nextPositions($0.sequences) }
+        let joined = JoinedCache(
+            steps.map { step in
+                let cache = step.session.cache
+                return (cache, cache.extend(step.sequences, by: step.sequences.map { _ in 1 }, on: model.backend))
+            })
+        return first.session.run(
+            model.embedded(steps.flatMap(\.tokens), []), positions: positions, segments: joined.segments, joined)
+    }
+
+    /// The decoder counts its virtual tokens itself.
+    private func nextPositions(_ sequences: [Int]) -> [Int32] {
+        let virtual = model.language.virtualTokens?.count ?? 0
+        return sequences.map { Int32(cache.lengths[$0] - virtual) }
+    }
+
     /// The logits after the last token of each segment.
-    private func run(_ x: Tensor, positions: [Int32], segments: AttentionSegments) -> LogitRows {
+    private func run(
+        _ x: Tensor, positions: [Int32], segments: AttentionSegments, _ joined: JoinedCache? = nil
+    ) -> LogitRows {
         var context = AttentionContext(
-            segments: segments, positions: RotaryPositions(positions, on: model.backend), cache: cache)
+            segments: segments, positions: RotaryPositions(positions, on: model.backend), cache: joined ?? cache)
         if let token = model.language.singleToken(x, context) {
             return LogitRows(tensor: token.logits, likeliest: Int32(token.likeliest))
         }

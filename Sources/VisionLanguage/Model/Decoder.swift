@@ -210,8 +210,8 @@ public final class Decoder: Module, VirtualTokenSite {
     ///
     /// - Returns: the logits behind the token, `[1, vocabulary]`, and the index of the largest, the first of equals.
     package func singleToken(_ x: Tensor, _ context: AttentionContext) -> (logits: Tensor, likeliest: Int)? {
-        guard x.shape.rows == 1, x.node == nil, !GradientRecording.isEnabled, let cache = context.cache,
-            positions == nil, let rotary, let given = context.positions
+        guard x.shape.rows == 1, x.node == nil, !GradientRecording.isEnabled,
+            let cache = context.cache as? KeyValueCache, positions == nil, let rotary, let given = context.positions
         else { return nil }
         let count = given.count + (virtualTokens?.count ?? 0)
         return cache.advance(x, context.segments, angles: rotary.angles(ofLast: count)) {

@@ -19,7 +19,8 @@ extension AnswerJob {
         else { return 0 }
         let rounds = batches.count / backend.threads
         let pictures = batches.flatMap { $0 }.map(\.element.images.count).max() ?? 0
-        let bytes = backend.threads * bytesOfBatch(pictures: pictures, backend)
+        // Those of a group wait for each other.
+        let bytes = (backend.threads + countJoined) * bytesOfBatch(pictures: pictures, backend)
         return bytes <= Self.mostBytes ? rounds * backend.threads : 0
     }
 
@@ -41,18 +42,121 @@ extension AnswerJob {
         // Nothing of the job changes while it runs; what the model keeps for its threads is guarded.
         nonisolated(unsafe) let job = self
         let idle = IdleAnswerers()
-        try Parallel.inOrder(batches.count, workers: bundle.model.backend.threads) { index in
-            if job.isAskedToStop { return nil }
-            return try CPUBackend.onThisThread {
-                let items = try PictureLoader(processor: job.bundle.processor, workers: 1).load(batches[index])
-                var answerers = idle.take()
-                defer { idle.giveBack(answerers) }
-                let answers = try job.answers(to: items.filter { $0.failure == nil }, with: &answerers, onText: nil)
-                return AnsweredBatch(items: items, answers: answers)
+        let threads = bundle.model.backend.threads
+        let groups = BatchGroups(count: batches.count, size: countJoined, last: threads)
+        try Parallel.inOrder(batches.count, workers: threads) { index -> [AnsweredBatch]? in
+            groups.enter()
+            defer { groups.leave() }
+            let batch = batches[batches.startIndex + index]
+            let begun = job.isAskedToStop ? nil : try groups.work { try job.begin(batch, idle) }
+            let ready = groups.add(begun, of: index)
+            if ready.isEmpty { return begun == nil ? nil : [] }
+            let answers = BegunAnswers.finish(ready.compactMap(\.answers)) { step in groups.work(step) }
+            var next = 0
+            return ready.map { batch in
+                defer { next += batch.answers == nil ? 0 : 1 }
+                return AnsweredBatch(items: batch.items, answers: batch.answers == nil ? batch.known : answers[next])
             }
-        } deliver: {
-            try write($0)
+        } deliver: { answered in
+            for batch in answered { try write(batch) }
         }
+    }
+
+    /// Batches whose tokens are generated together, by whichever thread has run the last one's prompts: their weights are then read
+    /// once for all of them. More than the rows that weights are streamed past would be packed for.
+    private var countJoined: Int {
+        let model = bundle.model
+        // Of more rows, a batch by itself would not add up its sums as several do.
+        guard model.backend.factorType == .bfloat16, model.language.headWeight.dtype == .bfloat16,
+            batch <= model.backend.streamedRows
+        else { return 1 }
+        return max(1, min(2, RowStreaming.widened { model.backend.streamedRows } / batch))
+    }
+
+    /// A batch's pictures, its prompts, and the first token of each answer.
+    private func begin(_ batch: [WaitingItem], _ idle: IdleAnswerers) throws -> BegunBatch {
+        var items = try PictureLoader(processor: bundle.processor, workers: 1).load(batch)
+        let good = items.filter { $0.failure == nil }
+        var answerers = idle.take()
+        defer { idle.giveBack(answerers) }
+        // Pixels are of no use behind the prompt.
+        for index in items.indices { items[index].pictures = [] }
+        guard let first = good.first, good.allSatisfy({ $0.item.adapter == first.item.adapter }) else {
+            return BegunBatch(items: items, known: try answers(to: good, with: &answerers, onText: nil))
+        }
+        let answerer = try answerer(for: first.item.adapter, among: &answerers)
+        guard answerer.goesOnLater else {
+            return BegunBatch(items: items, known: try answers(to: good, with: &answerers, onText: nil))
+        }
+        return BegunBatch(items: items, answers: try answerer.begin(good.map(question)))
+    }
+}
+
+/// A batch whose prompts are through the model, or whose answers are known.
+private struct BegunBatch {
+    var items: [LoadedItem]
+    var answers: BegunAnswers?
+    var known: [Answer] = []
+
+    init(items: [LoadedItem], answers: BegunAnswers) {
+        self.items = items
+        self.answers = answers
+    }
+
+    init(items: [LoadedItem], known: [Answer]) {
+        self.items = items
+        self.known = known
+    }
+}
+
+/// Batches that wait for the others of their group.
+private final class BatchGroups: Sendable {
+    private struct State: @unchecked Sendable {  // batches in here are held by nobody else
+        var waiting: [Int: [BegunBatch]] = [:]
+        var arrived: [Int: Int] = [:]
+        var entered = 0
+        var inside = 0
+    }
+    private let state = Mutex(State())
+    private let count: Int
+    private let size: Int
+    /// Batches, from this one on, are groups of their own: a group's single thread would keep all waiting at the end.
+    private let lastGroup: Int
+
+    init(count: Int, size: Int, last: Int) {
+        self.count = count
+        self.size = size
+        lastGroup = max(0, count - last) / size * size
+    }
+
+    /// Adds a batch, nil for one that is not answered; the whole group when no other of it is missing, in the batches' order.
+    func add(_ batch: BegunBatch?, of index: Int) -> [BegunBatch] {
+        nonisolated(unsafe) let batch = batch
+        guard index < lastGroup else { return batch.map { [$0] } ?? [] }
+        let group = index / size
+        nonisolated(unsafe) var ready: [BegunBatch] = []
+        state.withLock { state in
+            if let batch { state.waiting[group, default: []].append(batch) }
+            state.arrived[group, default: 0] += 1
+            guard state.arrived[group] == size else { return }
+            ready = state.waiting.removeValue(forKey: group) ?? []
+        }
+        return ready.sorted { ($0.items.first?.index ?? 0) < ($1.items.first?.index ?? 0) }
+    }
+
+    func enter() {
+        state.withLock {
+            $0.entered += 1
+            $0.inside += 1
+        }
+    }
+
+    func leave() { state.withLock { $0.inside -= 1 } }
+
+    /// Works on the calling thread alone; on all of them once the others have nothing left to do.
+    func work<Result>(_ body: () throws -> Result) rethrows -> Result {
+        let isLast = state.withLock { $0.entered == count && $0.inside == 1 }
+        return isLast ? try body() : try CPUBackend.onThisThread(body)
     }
 }
 

@@ -142,19 +142,25 @@ struct AnswerJob {
         var answers = [Answer?](repeating: nil, count: items.count)
         for name in names {
             try adapters?.use(name)
-            let answerer =
-                try answerers[name ?? ""]
-                ?? Answerer(bundle, options.settings, template: options.template, stopStrings: options.stopStrings)
-            answerers[name ?? ""] = answerer
+            let answerer = try answerer(for: name, among: &answerers)
             let places = items.indices.filter { items[$0].item.adapter == name }
-            let own = try answerer.answer(
-                places.map { place in
-                    let item = items[place]
-                    return Question(item.item.question, pictures: item.pictures, stream: UInt64(item.index))
-                }, onText: onText)
+            let own = try answerer.answer(places.map { question(items[$0]) }, onText: onText)
             for (place, answer) in zip(places, own) { answers[place] = answer }
         }
         return answers.compactMap { $0 }
+    }
+
+    /// The answerer of an adapter, made when it is first asked for.
+    func answerer(for adapter: String?, among answerers: inout [String: Answerer]) throws -> Answerer {
+        let answerer =
+            try answerers[adapter ?? ""]
+            ?? Answerer(bundle, options.settings, template: options.template, stopStrings: options.stopStrings)
+        answerers[adapter ?? ""] = answerer
+        return answerer
+    }
+
+    func question(_ item: LoadedItem) -> Question {
+        Question(item.item.question, pictures: item.pictures, stream: UInt64(item.index))
     }
 
     private func check(_ name: String) throws {
