@@ -84,7 +84,7 @@ extension Backend {
 package enum RowStreaming {
     /// Whether it is as many as a back end can serve so, for sequences of several batches that go on together: their sums then add up
     /// as those of one batch do.
-    @TaskLocal package private(set) static var isWide = false
+    @TaskLocal package static var isWide = false
 
     /// Runs `body` with as many rows as a back end can serve.
     package static func widened<Result>(_ body: () throws -> Result) rethrows -> Result {
