@@ -121,7 +121,7 @@ let package = Package(
                 "Basics", "TensorCore", "CPUBackend", "ReferenceBackend", "NeuralNetwork", "Checkpointing",
             ],
             path: "Tests/TestSupport", swiftSettings: swiftSettings),
-        tests("Basics", ["Basics"]),
+        tests("Basics", ["Basics", "TestSupport"]),
         tests(
             "TensorCore",
             [
@@ -133,13 +133,15 @@ let package = Package(
         tests("Tokenization", ["Basics", "Tokenization"], hasFixtures: true),
         tests("NeuralNetwork", ["Basics", "TensorCore", "NeuralNetwork", "TestSupport"], hasFixtures: true),
         tests("Checkpointing", ["Basics", "TensorCore", "NeuralNetwork", "Checkpointing", "TestSupport"]),
-        tests("InstructionData", ["Basics", "Jinja", "Imaging", "Tokenization", "InstructionData"], hasFixtures: true),
-        tests("DataGeneration", ["Basics", "InstructionData", "Tokenization", "DataGeneration"]),
+        tests(
+            "InstructionData",
+            ["Basics", "Jinja", "Imaging", "Tokenization", "InstructionData", "TestSupport"], hasFixtures: true),
+        tests("DataGeneration", ["Basics", "InstructionData", "Tokenization", "DataGeneration", "TestSupport"]),
         tests(
             "VisionLanguage",
             [
-                "Basics", "TensorCore", "Imaging", "Tokenization", "NeuralNetwork", "Checkpointing",
-                "VisionLanguage", "TestSupport",
+                "Basics", "TensorCore", "CPUBackend", "Imaging", "Tokenization", "NeuralNetwork", "Checkpointing",
+                "Tuning", "VisionLanguage", "TestSupport",
             ], hasFixtures: true),
         tests(
             "Training",

@@ -129,7 +129,7 @@ struct DamagedFileTests {
     }
 
     @Test(arguments: Damage.all) func isRefusedWithTheReason(damage: Damage) throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let path = Paths.join(folder, "model.safetensors")
             try Files.write(damage.bytes, to: path)
             let error = try #require(throws: CheckpointError.self) { try TensorFile(path) }
@@ -142,7 +142,7 @@ struct DamagedFileTests {
 
     /// Any flipped bytes either leave a file whose tensors can all be read, or give an error: never a crash.
     @Test func mutationsNeverCrash() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let path = Paths.join(folder, "model.safetensors")
             var random = RandomGenerator(seed: 8)
             var opened = 0

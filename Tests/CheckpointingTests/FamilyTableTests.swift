@@ -109,7 +109,7 @@ struct FamilyTableTests {
             ("language.embedding", [9, 6]), ("language.layers.0.attention.query.weight", [6, 6]),
             ("language.head.weight", [9, 6]),
         ]
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let model = tree(parameters)
             try model.save(to: folder, table: table)
             let published = try TensorFolder(folder).entries.map { entry in

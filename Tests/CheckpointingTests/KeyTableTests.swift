@@ -47,7 +47,7 @@ struct KeyTableTests {
     private func load(
         _ keys: [(name: String, shape: [Int])], _ model: ParameterTree, _ table: KeyTable = table
     ) throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             try writeTensors(keys, to: Paths.join(folder, "model.safetensors"))
             try model.load(from: try TensorFolder(folder), table: table)
         }
@@ -80,7 +80,7 @@ struct KeyTableTests {
     @Test(arguments: [TensorElement.float32, .bfloat16, .float16]) func savingIsTheInverse(element: TensorElement)
         throws
     {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let model = tree(Self.paths)
             try load(Self.keys, model)
             try model.save(to: folder, table: Self.table, element: element)
@@ -160,7 +160,7 @@ struct KeyTableTests {
     }
 
     @Test func integersAreNotWeights() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let path = Paths.join(folder, "model.safetensors")
             var writer = try SafetensorsWriter(
                 path, [TensorDescription(name: "emb.weight", element: .int32, shape: [2])])
@@ -174,7 +174,7 @@ struct KeyTableTests {
     }
 
     @Test func nonFiniteWeightsAreRefused() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let path = Paths.join(folder, "model.safetensors")
             var writer = try SafetensorsWriter(
                 path, [TensorDescription(name: "emb.weight", element: .float32, shape: [3])])

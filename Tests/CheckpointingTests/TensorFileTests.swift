@@ -6,7 +6,7 @@ import Testing
 @Suite("Safetensors files")
 struct TensorFileTests {
     @Test func readsWhatIsThere() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let path = Paths.join(folder, "x.safetensors")
             try SafetensorsBytes.valid.write(to: path)
             let file = try TensorFile(path)
@@ -21,7 +21,7 @@ struct TensorFileTests {
     }
 
     @Test func wrongUsesAreNamed() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let path = Paths.join(folder, "x.safetensors")
             try SafetensorsBytes.replacing("\"a\"", "\"layers.0.weight\"").write(to: path)
             let file = try TensorFile(path)
@@ -39,7 +39,7 @@ struct TensorFileTests {
 
     /// A header whose length is odd puts the data on odd addresses, which is legal.
     @Test func unalignedDataIsRead() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             for padding in 0..<8 {
                 let path = Paths.join(folder, "x.safetensors")
                 var file = SafetensorsBytes.valid
@@ -52,7 +52,7 @@ struct TensorFileTests {
     }
 
     @Test func emptyTensorsAndScalars() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let path = Paths.join(folder, "x.safetensors")
             let header = """
                 {"s":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"e":{"dtype":"BF16","shape":[0,7],"data_offsets":[4,4]},\
@@ -70,7 +70,7 @@ struct TensorFileTests {
 
     /// Keys that Swift's string equality would merge.
     @Test func namesDifferByBytes() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let path = Paths.join(folder, "x.safetensors")
             let header = """
                 {"\u{E9}":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},"e\u{301}":{"dtype":"U8","shape":[1],"data_offsets":[1,2]}}
@@ -84,7 +84,7 @@ struct TensorFileTests {
 
     @Test(arguments: [TensorElement.float32, .float16, .bfloat16, .float64])
     func floatingPointTypesConvert(element: TensorElement) throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let path = Paths.join(folder, "x.safetensors")
             // Exact in all of the types.
             let values: [Float] = [0, 1, -2.5, 0.0078125, 96, -0.0, 1.5e-2 * 0 + 0.25]
@@ -108,7 +108,7 @@ struct TensorFileTests {
     }
 
     @Test func nonFiniteWeightsAreFoundWhenAsked() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let path = Paths.join(folder, "x.safetensors")
             var values = [Float](repeating: 1, count: 10_000)
             values[7_777] = .nan
@@ -131,7 +131,7 @@ struct TensorFileTests {
     }
 
     @Test func pickleEndingsAreRefused() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             for ending in ["bin", "pt", "pth"] {
                 let path = Paths.join(folder, "it's a model." + ending)
                 try Files.write("anything", to: path)

@@ -37,7 +37,7 @@ struct TensorFolderTests {
     }
 
     @Test(arguments: [10_000, 250, 150, 1]) func roundTrip(shardLimit: Int) throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let names = try write(to: folder, shardLimit: shardLimit)
             #expect(try Files.list(folder) == names.sorted())
             #expect(names.count == [10_000: 1, 250: 4, 150: 7, 1: 11][shardLimit])
@@ -53,7 +53,7 @@ struct TensorFolderTests {
 
     /// The last checkpoint wins, whatever stood there before.
     @Test func formerFilesAreRemoved() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             try Files.write("{}", to: Paths.join(folder, "config.json"))
             try write(to: folder, shardLimit: 1)
             try write(to: folder, shardLimit: 250)
@@ -69,7 +69,7 @@ struct TensorFolderTests {
     }
 
     @Test func theIndexIsWhatTransformersWrites() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             try write(to: folder, shardLimit: 250)
             let text = try Files.readText(Paths.join(folder, "model.safetensors.index.json"))
             #expect(
@@ -81,7 +81,7 @@ struct TensorFolderTests {
     }
 
     @Test func missingShardsAreListed() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             try write(to: folder, shardLimit: 250)
             try Files.remove(Paths.join(folder, "model-00002-of-00003.safetensors"))
             let error = try #require(throws: CheckpointError.self) { try TensorFolder(folder) }
@@ -103,7 +103,7 @@ struct TensorFolderTests {
         ("{\"weight_map\": {\"a\": \"pytorch_model.bin\"}}", "not to a .safetensors file beside the index"),
     ])
     func damagedIndexes(text: String, message: String) throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             try Files.write(text, to: Paths.join(folder, "model.safetensors.index.json"))
             let error = try #require(throws: CheckpointError.self) { try TensorFolder(folder) }
             #expect(error.fault == .index)
@@ -112,7 +112,7 @@ struct TensorFolderTests {
     }
 
     @Test func disagreementsAreListed() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             try write(to: folder, shardLimit: 250)
             let path = Paths.join(folder, "model.safetensors.index.json")
             let text = try Files.readText(path)
@@ -139,7 +139,7 @@ struct TensorFolderTests {
     }
 
     @Test func foldersWithoutWeights() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let empty = try #require(throws: CheckpointError.self) { try TensorFolder(folder) }
             #expect(empty.problem == "\(folder): holds no model.safetensors and no index of shards")
             try Files.write("x", to: Paths.join(folder, "consolidated.safetensors"))

@@ -2,6 +2,7 @@ import Basics
 import DataGeneration
 import InstructionData
 import Synchronization
+import TestSupport
 import Testing
 
 /// Asking a server that answers as badly as servers do.

@@ -2,6 +2,7 @@ import Basics
 import DataGeneration
 import InstructionData
 import Synchronization
+import TestSupport
 import Testing
 
 /// Every strategy against a server that answers as a model would, with kills and faults in between.

@@ -1,6 +1,7 @@
 import Basics
 import Imaging
 import InstructionData
+import TestSupport
 import Testing
 
 /// Filters and deduplication on small sets whose faults are known.

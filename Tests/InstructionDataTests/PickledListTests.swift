@@ -1,5 +1,6 @@
 import Basics
 import InstructionData
+import TestSupport
 import Testing
 
 /// The reader of pickles against what CPython reads from the same files (`Scripts/reference/make_pickle_fixtures.py`), and against

@@ -2,6 +2,7 @@ import Basics
 import Foundation
 import Imaging
 import InstructionData
+import TestSupport
 import Testing
 import Tokenization
 

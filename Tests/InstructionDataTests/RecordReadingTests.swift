@@ -1,5 +1,6 @@
 import Basics
 import InstructionData
+import TestSupport
 import Testing
 import Tokenization
 

@@ -1,5 +1,6 @@
 import Basics
 import InstructionData
+import TestSupport
 import Testing
 
 /// Runs that end in the middle and go on.

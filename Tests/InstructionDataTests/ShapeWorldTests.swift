@@ -1,6 +1,7 @@
 import Basics
 import Imaging
 import InstructionData
+import TestSupport
 import Testing
 
 /// The synthetic set: the same bytes for any number of threads, and nothing in its texts that its pictures don't show.

@@ -1,6 +1,7 @@
 import Basics
 import Foundation
 import InstructionData
+import TestSupport
 import Testing
 
 /// Tar archives, against ones that the system's `tar` and `gzip` wrote.

@@ -1,5 +1,6 @@
 import Basics
 import InstructionData
+import TestSupport
 import Testing
 
 /// Template files, what is refused in them, and records recast through them.

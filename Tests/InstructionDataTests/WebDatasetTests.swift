@@ -1,6 +1,7 @@
 import Basics
 import Foundation
 import InstructionData
+import TestSupport
 import Testing
 import Tokenization
 

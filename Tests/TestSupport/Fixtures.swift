@@ -45,14 +45,6 @@ public enum Fixtures {
         Paths.join(repository, "Tests", target + "Tests", "Fixtures", name)
     }
 
-    /// Calls `body` with a new empty folder that is removed afterwards.
-    @discardableResult
-    public static func withTemporaryFolder<R>(_ body: (String) throws -> R) throws -> R {
-        let folder = try Files.makeTemporaryDirectory("vitrail-test")
-        defer { try? Files.remove(folder) }
-        return try body(folder)
-    }
-
     /// Writes a file without waiting for the disk, for tests that write thousands.
     public static func writeQuickly(_ bytes: [UInt8], to path: String) throws {
         guard let file = fopen(path, "w") else { throw FileError("write", path) }

@@ -18,7 +18,7 @@ struct ComparisonReportTests {
     }
 
     @Test func figuresSayWhoGotThereFirst() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let fast = try write(
                 Paths.join(folder, "fast"), losses: (1...20).map { 2 / Double($0) }, exact: [0.7, 0.96])
             let slow = try write(
@@ -37,14 +37,14 @@ struct ComparisonReportTests {
     }
 
     @Test func aRunThatDivergedIsDrawnToo() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let run = try write(Paths.join(folder, "run"), losses: [1, 1e30, 1e30], exact: [0])
             #expect(try ComparisonReport([run]).html.contains("1.0e30"))
         }
     }
 
     @Test func aFolderWithoutARunIsNamed() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             #expect { try ComparisonReport([RunFolder(folder)]) } throws: {
                 ($0 as? any Problem)?.problem.contains(folder) == true
             }

@@ -9,7 +9,7 @@ import VisionLanguage
 @Suite("Method estimates")
 struct EstimateTests {
     private func estimate(_ name: String, part: String = "language") throws -> MethodEstimate {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let recipe = try SmallRun(folder).recipe()
             let backend = CPUBackend(threads: 2)
             let meter = MemoryMeter(

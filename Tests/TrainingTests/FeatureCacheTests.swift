@@ -9,7 +9,7 @@ import Training
     private let aligning = ["model.vision.image_size=48", "stages.align.steps=9"]
 
     @Test func cachedFeaturesGiveTheSameBits() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let run = try SmallRun(folder)
             let plain = try run.train(run.recipe(aligning, stages: ["align"]), in: "plain")
             let recipe = try run.recipe(aligning + ["stages.align.cache_features=true"], stages: ["align"])
@@ -23,7 +23,7 @@ import Training
     }
 
     @Test func aStoppedRunFindsItsFeaturesAgain() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let run = try SmallRun(folder)
             let plain = try run.train(run.recipe(aligning, stages: ["align"]), in: "plain")
             let recipe = try run.recipe(aligning + ["stages.align.cache_features=true"], stages: ["align"])
@@ -55,7 +55,7 @@ import Training
     }
 
     @Test func aTrainedTowerIsRefused() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let run = try SmallRun(folder)
             let recipe = try run.recipe([
                 "stages.align.cache_features=true", "stages.align.train=[vision, projector]",
@@ -67,7 +67,7 @@ import Training
     }
 
     @Test func augmentedPicturesAreRefused() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let run = try SmallRun(folder)
             let error = #expect(throws: (any Error).self) {
                 try run.recipe(["stages.instruct.cache_features=true"])

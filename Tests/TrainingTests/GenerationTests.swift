@@ -21,7 +21,7 @@ import VisionLanguage
 
     @Test(arguments: [ProductPrecision.float32, .bfloat16])
     func promptsThatBeginAlike(_ precision: ProductPrecision) throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let model = try SmallRun(folder).recipe()
                 .makeModel(on: CPUBackend(threads: 2, products: precision)).model
             let opening = (0..<20).map { Int32(5 + $0 % 7) }

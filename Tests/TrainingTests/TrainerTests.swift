@@ -18,7 +18,7 @@ struct TrainerTests {
     }
 
     @Test func bothStagesLearnAndTheFrozenPartsStay() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let run = try SmallRun(folder)
             let recipe = try run.recipe(["stages.align.steps=30", "stages.instruct.steps=30"])
             let start = try recipe.makeModel(on: CPUBackend(threads: 2))
@@ -42,7 +42,7 @@ struct TrainerTests {
 
     @Test(arguments: [2, 6, 9])
     func aStoppedRunEndsWithTheSameBits(limit: Int) throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let run = try SmallRun(folder)
             let recipe = try run.recipe()
             let whole = try run.train(recipe, in: "whole")
@@ -55,7 +55,7 @@ struct TrainerTests {
     }
 
     @Test func dividingABatchChangesOnlyTheOrderOfSums() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let run = try SmallRun(folder)
             let whole = try run.train(run.recipe(), in: "whole")
             let parts = try run.train(
@@ -70,7 +70,7 @@ struct TrainerTests {
     }
 
     @Test func recomputingActivationsChangesNoBit() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let run = try SmallRun(folder)
             try run.train(run.recipe(), in: "kept")
             try run.train(run.recipe(["stages.instruct.recompute_activations=true"]), in: "recomputed")
@@ -79,7 +79,7 @@ struct TrainerTests {
     }
 
     @Test func aContrastiveStageLearnsStatements() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let run = try SmallRun(folder)
             let statements = Paths.join(folder, "shapes/train/statements.jsonl")
             let recipe = try run.recipe(
@@ -94,7 +94,7 @@ struct TrainerTests {
     }
 
     @Test func theBestAndTheLastCheckpointsStay() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let run = try SmallRun(folder)
             let shapes = Paths.join(folder, "shapes/train/records.jsonl")
             // A rate of nearly nothing at first, then one that spoils the model: the best is an early step.
@@ -113,7 +113,7 @@ struct TrainerTests {
     }
 
     @Test func missingFilesOfALaterStageAreToldAtOnce() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let run = try SmallRun(folder)
             let recipe = try run.recipe([
                 "stages.instruct.data=[\(folder)/none.jsonl]",
@@ -132,7 +132,7 @@ struct TrainerTests {
         "stage", "step", "position", "optimizer_steps", "metrics_bytes", "evaluation_bytes",
     ])
     func damagedStatesAreRefused(key: String) throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let run = try SmallRun(folder)
             try run.train(run.recipe(), in: "run", stoppingAfter: 2)
             let file = Paths.join(folder, "run/checkpoints/align/step-2/state.json")
@@ -151,13 +151,33 @@ struct TrainerTests {
     }
 
     @Test func anotherRecipeDoesNotContinueARun() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let run = try SmallRun(folder)
             try run.train(run.recipe(), in: "run", stoppingAfter: 2)
             let other = try run.recipe(["stages.align.learning_rate.peak=1.0e-3"])
             #expect { try run.train(other, in: "run", resuming: true) } throws: {
                 ($0 as? any Problem)?.problem.contains("another recipe") == true
             }
+        }
+    }
+
+    @Test func dataThatCannotBeUsedLeaveNoFolder() throws {
+        try withTemporaryFolder { folder in
+            let run = try SmallRun(folder)
+            let captions = Paths.join(folder, "shapes/train/captions.jsonl")
+            let good = try Files.readText(captions)
+            let recipe = try run.recipe(stages: ["align"])
+            try Files.write("{\"id\": 1\n", to: captions)
+            #expect { try run.train(recipe, in: "run") } throws: {
+                ($0 as? any Problem)?.problem.contains("captions.jsonl:1") == true
+            }
+            #expect(!Files.exists(Paths.join(folder, "run")), "the next call is not told of a run")
+            // What was trained stays, whatever happens afterwards.
+            try Files.write(good, to: captions)
+            try run.train(recipe, in: "run", stoppingAfter: 2)
+            try Files.write("{\"id\": 1\n", to: captions)
+            #expect(throws: (any Error).self) { try run.train(recipe, in: "run", resuming: true) }
+            #expect(Files.exists(Paths.join(folder, "run/checkpoints/align/step-2/state.json")))
         }
     }
 }

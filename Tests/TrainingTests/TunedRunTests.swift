@@ -34,7 +34,7 @@ struct TunedRunTests {
 
     @Test(arguments: choices)
     func learnsAndResumesToTheSameBits(tune: String) throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let run = try SmallRun(folder)
             let recipe = try run.recipe(changes(tune) + ["stages.instruct.steps=10"])
             let whole = try run.train(recipe, in: "whole")
@@ -69,7 +69,7 @@ struct TunedRunTests {
         "adamw8bit", "adafactor", "lion", "muon", "{name: galore, rank: 4, interval: 3}", "lomo", "adalomo",
     ])
     func everyOptimizerLearnsAndResumesToTheSameBits(optimizer: String) throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let run = try SmallRun(folder)
             let peak =
                 optimizer == "lomo" ? "1.0" : optimizer == "lion" ? "2.0e-3" : optimizer == "adalomo" ? "0.1" : "1.0e-2"
@@ -87,7 +87,7 @@ struct TunedRunTests {
     }
 
     @Test func sampledLayersResumeToTheSameBits() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let run = try SmallRun(folder)
             let recipe = try run.recipe(changes("{language: {method: layers, sample: 1, interval: 2}}"))
             let whole = try run.train(recipe, in: "whole")
@@ -99,7 +99,7 @@ struct TunedRunTests {
     }
 
     @Test func faultsOfMethodsAreReportedTogether() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let run = try SmallRun(folder)
             let error = try #require(throws: RecipeError.self) {
                 _ = try run.recipe(
@@ -113,7 +113,7 @@ struct TunedRunTests {
     }
 
     @Test func whatCannotBeMergedMustBeLast() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let run = try SmallRun(folder)
             let recipe = try run.recipe(["stages.align.train=[]", "stages.align.tune={language: prompt}"])
             let error = try #require(throws: UserError.self) { try run.train(recipe, in: "run") }

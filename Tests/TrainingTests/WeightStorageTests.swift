@@ -16,7 +16,7 @@ import VisionLanguage
 
     @Test(arguments: [WeightStorage.q8, .q4])
     func aQuantisedFolderComesBackAsItWas(_ form: WeightStorage) throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let run = try SmallRun(folder)
             let backend = CPUBackend(threads: 2, products: .bfloat16)
             let bundle = try run.recipe().makeModel(on: backend)
@@ -49,7 +49,7 @@ import VisionLanguage
     /// Weights that are loaded in the form in which they are kept are those that are loaded and then brought into it.
     @Test(arguments: [WeightStorage.bfloat16, .q8, .q4])
     func weightsAreLoadedInTheirForm(_ form: WeightStorage) throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let backend = CPUBackend(threads: 2, products: .bfloat16)
             let path = Paths.join(folder, "plain")
             try SmallRun(folder).recipe().makeModel(on: backend).write(to: path)
@@ -69,7 +69,7 @@ import VisionLanguage
     }
 
     @Test func blocksStayNearTheWeights() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let run = try SmallRun(folder)
             for (form, bound) in [(WeightStorage.bfloat16, 0.005), (.q8, 0.01), (.q4, 0.12)] {
                 let backend = CPUBackend(threads: 1)
@@ -87,7 +87,7 @@ import VisionLanguage
     }
 
     @Test func foreignQuantisationIsNamed() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             try Files.write(
                 #"{"quantization_config": {"quant_method": "gptq", "bits": 4}}"#, to: Paths.join(folder, "config.json"))
             let error = #expect(throws: UserError.self) { try WeightStorage.ofFolder(folder) }
@@ -96,7 +96,7 @@ import VisionLanguage
     }
 
     @Test func blocksAreNotTrained() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let run = try SmallRun(folder)
             let recipe = try run.recipe()
             let bundle = try recipe.makeModel(on: CPUBackend(threads: 1))

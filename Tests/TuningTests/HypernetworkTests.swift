@@ -55,7 +55,7 @@ struct HypernetworkTests {
             #expect(loss / Double(batch.supervisedCount) > losses.last![source] + 0.5)
         }
 
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let tree = decoder.model.parameters
             tuning.select(source: 1)
             let expected = logits(decoder.model)

@@ -28,7 +28,7 @@ struct IntrinsicPromptTests {
     }
 
     @Test func movesWithinTheSpanOfTheTasks() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let (folders, values) = try prompts(4, in: folder)
             let decoder = TinyDecoder.random(on: TestBackend.cpu.make())
             let tree = decoder.model.parameters
@@ -71,7 +71,7 @@ struct IntrinsicPromptTests {
     }
 
     @Test func saysWhatIsNoSubspace() throws {
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             let (folders, _) = try prompts(2, in: folder)
             let options = JSONOptions(["subspace": .array([.string(folders[0])])])
             _ = IntrinsicPrompt(options)

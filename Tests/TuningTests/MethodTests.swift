@@ -55,7 +55,7 @@ struct MethodTests {
 
         // A fresh base with the file computes the same; so does a merged one, where that is possible.
         let logits = logits(decoder.model)
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             try AdapterFolder.write(tuning, tree: tree, table: decoder.table, base: "tiny", to: folder)
             let fresh = TinyDecoder.random(on: TestBackend.cpu.make())
             let again = try AdapterFile(folder).attach(
@@ -141,7 +141,7 @@ struct MethodTests {
         let losses = train(decoder.model, tuning, steps: 30)
         #expect(losses.last! < losses[0])
         let expected = logits(decoder.model)
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             try AdapterFolder.write(tuning, tree: tree, table: decoder.table, base: "tiny", to: folder)
             let fresh = TinyDecoder.random(on: TestBackend.cpu.make())
             _ = try AdapterFile(folder).attach(to: fresh.model.parameters, table: fresh.table)

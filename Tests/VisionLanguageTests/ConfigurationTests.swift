@@ -26,7 +26,7 @@ struct ConfigurationTests {
     private func read(_ changes: JSONObject, of base: JSONObject = decoder) throws -> ModelConfiguration {
         var object = base
         for (key, value) in changes { object[key] = value }
-        return try Fixtures.withTemporaryFolder { folder in
+        return try withTemporaryFolder { folder in
             try Files.write(JSON.object(object).serialized(), to: Paths.join(folder, "config.json"))
             return try ModelFamily.read(folder).configuration
         }
@@ -100,7 +100,7 @@ struct ConfigurationTests {
     /// A processor and a network that do not fit are refused, with both named.
     @Test func mismatchedProcessor() throws {
         let source = Paths.join(families, "llava_next")
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             for name in try Files.list(source) where name != "preprocessor_config.json" {
                 try Files.write(Files.read(Paths.join(source, name)), to: Paths.join(folder, name))
             }

@@ -22,7 +22,7 @@ struct DamagedFolder: CustomTestStringConvertible, CustomStringConvertible, Send
     /// Calls `body` with a damaged copy of the family's folder.
     func withFolder(_ body: (String) throws -> Void) throws {
         let source = Paths.join(Paths.parent(#filePath), "Fixtures/families", family)
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             for file in try Files.list(source) where file != "expected.json" {
                 try Fixtures.writeQuickly(Files.read(Paths.join(source, file)), to: Paths.join(folder, file))
             }

@@ -61,7 +61,7 @@ struct FamilyFolderTests {
     func roundTrip(name: String) throws {
         let folder = Paths.join(families, name)
         let bundle = try ModelBundle.open(folder, on: backend)
-        try Fixtures.withTemporaryFolder { copy in
+        try withTemporaryFolder { copy in
             try bundle.write(to: copy)
             #expect(try ModelFamily.read(copy).configuration == ModelFamily.read(folder).configuration)
             let again = try ModelBundle.open(copy, on: backend)

@@ -16,7 +16,7 @@ struct GoldenCheckpointTests {
         #expect(
             tree.count == original.entries.filter { table.reasonToIgnore($0.name) == nil }.reduce(0) { $0 + $1.count })
         try tree.load(from: original, table: table)
-        try Fixtures.withTemporaryFolder { target in
+        try withTemporaryFolder { target in
             try tree.save(to: target, table: table)
             let saved = try TensorFolder(target)
             #expect(saved.entries.count == original.entries.count)

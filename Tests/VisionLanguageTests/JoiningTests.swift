@@ -21,7 +21,7 @@ struct JoiningTests {
             vision: .folder(tower), language: .folder(language), projector: .linear,
             tokenizer: Fixtures.local("VisionLanguage", "families/idefics3"), template: .vicuna, imageMode: .square,
             featureLayer: nil, seed: 1, on: backend)
-        try Fixtures.withTemporaryFolder { folder in
+        try withTemporaryFolder { folder in
             try joined.write(to: folder)
             let again = try ModelBundle.open(folder, on: backend)
             #expect(again.model.configuration.language.family == joined.model.configuration.language.family)

@@ -37,7 +37,7 @@ struct VocabularyTests {
     /// The written folder holds the token and the rows, and opens as any other.
     @Test func grownModelsAreWritten() throws {
         let grown = try ModelBundle.open(folder, vocabulary: VocabularyGrowth(tokens: ["<box>"]), on: backend)
-        try Fixtures.withTemporaryFolder { copy in
+        try withTemporaryFolder { copy in
             try grown.write(to: copy)
             let again = try ModelBundle.open(copy, on: backend)
             #expect(again.tokenizer.id("<box>") == grown.tokenizer.id("<box>"))

@@ -55,6 +55,12 @@ public struct RunFolder: Sendable {
         return ((try? Files.list(path)) ?? []).isEmpty
     }
 
+    /// Removes the folder where no step was made in it.
+    func removeUntrained() {
+        let isTrained = Files.exists(Paths.join(path, "checkpoints")) || ((try? Files.size(metrics)) ?? 0) > 0
+        if !isTrained, Files.isDirectory(path) { try? Files.remove(path) }
+    }
+
     /// Complete checkpoints of a stage by step, oldest first. A checkpoint is complete when its `state.json`, written last, is there.
     public func completeCheckpoints(of stage: String) throws -> [Int] {
         let folder = checkpoints(of: stage)

@@ -45,8 +45,21 @@ public final class Trainer {
     }
 
     /// Runs all stages from where the last checkpoint stands, or from the start.
+    ///
+    /// - Throws: whatever ends the run. Where nothing was trained, as with data that cannot be used, no folder is left, so that the same
+    ///   call works when the reason is gone.
     public func run(resuming checkpoint: ResumePoint? = nil) throws -> Outcome {
         try requireFiles(from: checkpoint?.state.stage ?? 0)
+        let isNew = folder.isEmpty
+        do {
+            return try runStages(resuming: checkpoint)
+        } catch {
+            if isNew { folder.removeUntrained() }
+            throw error
+        }
+    }
+
+    private func runStages(resuming checkpoint: ResumePoint?) throws -> Outcome {
         try Files.createDirectory(folder.path)
         if let checkpoint, checkpoint.state.recipeDigest != digest {
             throw UserError(
