@@ -1,8 +1,7 @@
-// One entrance for every matrix product: the choice of the engine, operands packed ahead, and how fast it all is.
+// One entrance for every matrix product: the choice of the engine, and how fast it is.
 
 #include "product_bfloat16.h"
 
-#include <stdlib.h>
 #include <time.h>
 
 // Set when a back end is created; read by products.
@@ -42,74 +41,12 @@ bool vitrail_product(vitrail_pool *pool, const vitrail_product_args *args) {
     }
     if (args->k > 0 && args->precision == VITRAIL_BFLOAT16) {
         const bfloat16_kernels *kernels = bfloat16_kernels_in_use();
-        if (kernels) return product_native_bfloat16(pool, args, kernels, NULL);
+        if (kernels) return product_native_bfloat16(pool, args, kernels);
     } else if (args->k > 0) {
         const bfloat16_kernels *kernels = slices_kernels_for(args);
-        if (kernels) return product_native_bfloat16(pool, args, kernels, NULL);
+        if (kernels) return product_native_bfloat16(pool, args, kernels);
     }
-    return product_native_float32(pool, args, float32_kernels_in_use(), NULL);
-}
-
-// MARK: Packed operands
-
-struct vitrail_packed {
-    int64_t n, k;
-    vitrail_element precision;
-    const float32_kernels *float32;    // one of the two is set
-    const bfloat16_kernels *bfloat16;
-    size_t bytes;
-    void *memory;
-};
-
-/// Which kernels read the packed operand; they stay the same whatever is chosen later.
-static vitrail_packed packing_of(const vitrail_product_args *args) {
-    vitrail_packed packed = {.n = args->n, .k = args->k, .precision = args->precision};
-    if (args->n <= 0 || args->k <= 0) return packed;
-    if (args->precision == VITRAIL_BFLOAT16) packed.bfloat16 = bfloat16_kernels_in_use();
-    if (packed.bfloat16) {
-        packed.bytes = product_bfloat16_packed_bytes(args, packed.bfloat16);
-    } else {
-        packed.float32 = float32_kernels_in_use();
-        packed.bytes = product_native_packed_bytes(args, packed.float32);
-    }
-    return packed;
-}
-
-size_t vitrail_packed_bytes(const vitrail_product_args *args) { return packing_of(args).bytes; }
-
-vitrail_packed *vitrail_pack(vitrail_pool *pool, const vitrail_product_args *args) {
-    vitrail_packed *packed = malloc(sizeof *packed);
-    if (!packed) return NULL;
-    *packed = packing_of(args);
-    if (packed->bytes == 0) return packed;
-    packed->memory = vitrail_pool_borrow(NULL, packed->bytes);
-    if (!packed->memory) {
-        free(packed);
-        return NULL;
-    }
-    if (packed->bfloat16) {
-        product_bfloat16_pack(pool, args, packed->bfloat16, packed->memory);
-    } else {
-        product_native_pack(pool, args, packed->float32, packed->memory);
-    }
-    return packed;
-}
-
-void vitrail_packed_free(vitrail_packed *packed) {
-    if (!packed) return;
-    vitrail_pool_return(NULL, packed->memory);
-    free(packed);
-}
-
-bool vitrail_product_packed(vitrail_pool *pool, const vitrail_product_args *args, const vitrail_packed *packed) {
-    vitrail_product_args with = *args;
-    with.n = packed->n;
-    with.k = packed->k;
-    with.precision = packed->precision;
-    if (with.m <= 0 || with.n <= 0) return true;
-    if (packed->bfloat16) return product_native_bfloat16(pool, &with, packed->bfloat16, packed->memory);
-    return product_native_float32(pool, &with, packed->float32 ? packed->float32 : float32_kernels_in_use(),
-                                  packed->memory);
+    return product_native_float32(pool, args, float32_kernels_in_use());
 }
 
 // MARK: Measurement

@@ -178,29 +178,17 @@ int64_t product_bfloat16_visits(const vitrail_product_args *args, const bfloat16
     return divide_up(divide_up(args->k, kernels->terms), kernels->depth / kernels->terms);
 }
 
-size_t product_bfloat16_packed_bytes(const vitrail_product_args *args, const bfloat16_kernels *kernels) {
-    const bfloat16_product product = describe(args, kernels);
-    return (size_t)(product.panels * panel_size(&product, product.blocks, product.visits)) * sizeof(uint16_t);
-}
-
-void product_bfloat16_pack(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels,
-                           uint16_t *out) {
-    bfloat16_product product = describe(args, kernels);
-    product.packing_b = out;
-    vitrail_pool_run_dynamic(pool, bfloat16_pack_part, &product, 8 * vitrail_pool_threads(pool));
-}
-
-bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels,
-                             const uint16_t *packed) {
+bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels) {
     const int threads = vitrail_pool_threads(pool);
     bfloat16_product product = describe(args, kernels);
     const size_t a_bytes =
         (size_t)(product.groups * group_size(&product, product.blocks, product.visits)) * sizeof(uint16_t);
-    const size_t b_bytes = product_bfloat16_packed_bytes(args, kernels);
+    const size_t b_bytes =
+        (size_t)(product.panels * panel_size(&product, product.blocks, product.visits)) * sizeof(uint16_t);
     product.direct_a = kernels->reads_rows && args->a_type == VITRAIL_BFLOAT16 && !args->transpose_a
                        && args->k % BLOCK_TERMS == 0 && args->lda % BLOCK_TERMS == 0 && (uintptr_t)args->a % 64 == 0;
     bool share_a = true, share_b = true;
-    if (!packed && (args->m <= LOCAL_EXTENT || (b_bytes > SHARED_BYTES && a_bytes <= b_bytes))) {
+    if (args->m <= LOCAL_EXTENT || (b_bytes > SHARED_BYTES && a_bytes <= b_bytes)) {
         share_b = false;
     } else if (!product.direct_a) {
         // Rows are packed by their units where one unit takes all columns; terms that lie apart are better read at once.
@@ -208,9 +196,9 @@ bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *arg
     }
     cut(&product, threads, share_a, share_b);
 
-    const bool packs_a = share_a && !product.direct_a, packs_b = share_b && !packed;
+    const bool packs_a = share_a && !product.direct_a;
     const size_t shared_a_bytes = packs_a ? (a_bytes + 63) & ~(size_t)63 : 0;
-    const size_t shared_b_bytes = packs_b ? (b_bytes + 63) & ~(size_t)63 : 0;
+    const size_t shared_b_bytes = share_b ? (b_bytes + 63) & ~(size_t)63 : 0;
     const int64_t unit_groups = product.direct_a ? 1 : divide_up(product.groups, product.row_units);
     const int64_t unit_panels = divide_up(product.panels, product.column_units);
     const int64_t depth = least(product.blocks, kernels->depth / kernels->terms);
@@ -222,8 +210,7 @@ bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *arg
     char *memory = vitrail_pool_borrow(pool, shared_a_bytes + shared_b_bytes + product.scratch_bytes * (size_t)threads);
     if (!memory) return false;
     product.shared_a = product.packing_a = packs_a ? (uint16_t *)memory : NULL;
-    product.shared_b = product.packing_b = packs_b ? (uint16_t *)(memory + shared_a_bytes) : NULL;
-    if (packed) product.shared_b = packed;
+    product.shared_b = product.packing_b = share_b ? (uint16_t *)(memory + shared_a_bytes) : NULL;
     product.scratch = memory + shared_a_bytes + shared_b_bytes;
     if (product.packing_a || product.packing_b) {
         vitrail_pool_run_dynamic(pool, bfloat16_pack_part, &product, 8 * threads);

@@ -131,13 +131,8 @@ const bfloat16_kernels *bfloat16_kernels_in_use(void);
 /// The kernels that take a float32 product of this shape in slices, or NULL where float32 kernels are the faster.
 const bfloat16_kernels *slices_kernels_for(const vitrail_product_args *args);
 
-/// `packed` is B from `product_bfloat16_pack`, or NULL.
-bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels,
-                             const uint16_t *packed);
+bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels);
 /// How often a product comes by its C.
 int64_t product_bfloat16_visits(const vitrail_product_args *args, const bfloat16_kernels *kernels);
-size_t product_bfloat16_packed_bytes(const vitrail_product_args *args, const bfloat16_kernels *kernels);
-void product_bfloat16_pack(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels,
-                           uint16_t *out);
 
 #endif

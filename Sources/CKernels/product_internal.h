@@ -91,12 +91,7 @@ extern const float32_kernels float32_kernels_avx512;
 
 const float32_kernels *float32_kernels_in_use(void);
 
-/// `packed` is B from `product_native_pack`, or NULL.
-bool product_native_float32(vitrail_pool *pool, const vitrail_product_args *args, const float32_kernels *kernels,
-                            const float *packed);
-size_t product_native_packed_bytes(const vitrail_product_args *args, const float32_kernels *kernels);
-void product_native_pack(vitrail_pool *pool, const vitrail_product_args *args, const float32_kernels *kernels,
-                         float *out);
+bool product_native_float32(vitrail_pool *pool, const vitrail_product_args *args, const float32_kernels *kernels);
 bool product_openblas(vitrail_pool *pool, const vitrail_product_args *args);
 
 #endif

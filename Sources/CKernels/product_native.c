@@ -177,45 +177,31 @@ static native_product describe(const vitrail_product_args *args, const float32_k
     return product;
 }
 
-size_t product_native_packed_bytes(const vitrail_product_args *args, const float32_kernels *kernels) {
-    return (size_t)(divide_up(args->n, kernels->columns) * kernels->columns * args->k) * sizeof(float);
-}
-
-void product_native_pack(vitrail_pool *pool, const vitrail_product_args *args, const float32_kernels *kernels,
-                         float *out) {
-    native_product product = describe(args, kernels);
-    product.packing = out;
-    product.chunk_tiles = product.column_tiles;
-    vitrail_pool_run_dynamic(pool, pack_part, &product,
-                             (int)least(product.chunk_tiles, 4 * vitrail_pool_threads(pool)));
-}
-
-bool product_native_float32(vitrail_pool *pool, const vitrail_product_args *args, const float32_kernels *kernels,
-                            const float *packed) {
+bool product_native_float32(vitrail_pool *pool, const vitrail_product_args *args, const float32_kernels *kernels) {
     const int threads = vitrail_pool_threads(pool);
     native_product product = describe(args, kernels);
-    const bool share = args->m > LOCAL_ROWS, pack_chunks = share && !packed;
+    const bool share = args->m > LOCAL_ROWS;
     const int64_t tile_bytes = args->k * kernels->columns * 4;
     int64_t chunk = product.column_tiles;
-    if (pack_chunks && tile_bytes > 0) {
+    if (share && tile_bytes > 0) {
         const int64_t most = SHARED_BYTES / tile_bytes;
         chunk = divide_up(product.column_tiles, divide_up(product.column_tiles, most < 1 ? 1 : most));
     }
-    const size_t shared_bytes = pack_chunks ? ((size_t)(chunk * tile_bytes) + 4095) & ~(size_t)4095 : 0;
+    const size_t shared_bytes = share ? ((size_t)(chunk * tile_bytes) + 4095) & ~(size_t)4095 : 0;
     const int64_t unit_rows = (share ? UNIT_ROWS : LOCAL_ROWS) + 2 * kernels->rows;
     product.scratch_a_bytes = product.pack_a ? ((size_t)(unit_rows * product.depth * 4) + 127) & ~(size_t)63 : 0;
     product.scratch_bytes = product.scratch_a_bytes;
-    if (!share && !packed) product.scratch_bytes += (size_t)(product.depth * kernels->columns * 4) + 64;
+    if (!share) product.scratch_bytes += (size_t)(product.depth * kernels->columns * 4) + 64;
     product.scratch_bytes = (product.scratch_bytes + 4095) & ~(size_t)4095;
 
     char *memory = vitrail_pool_borrow(pool, shared_bytes + product.scratch_bytes * (size_t)threads);
     if (!memory) return false;
     product.packing = (float *)memory;
-    product.shared = packed ? packed : pack_chunks ? (float *)memory : NULL;
+    product.shared = share ? (float *)memory : NULL;
     product.scratch = memory + shared_bytes;
     for (product.first_tile = 0; product.first_tile < product.column_tiles; product.first_tile += chunk) {
         product.chunk_tiles = least(chunk, product.column_tiles - product.first_tile);
-        if (pack_chunks) {
+        if (share) {
             vitrail_pool_run_dynamic(pool, pack_part, &product, (int)least(product.chunk_tiles, 4 * threads));
         }
         cut(&product, threads, share);

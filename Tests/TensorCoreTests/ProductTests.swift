@@ -59,9 +59,6 @@ import Testing
                     #expect(moved, "\(test.name): rows of A off their alignment give other bits")
                     let same = test.run(nil) == result
                     #expect(same, "\(test.name): one thread differs from three")
-                    let packed = test.run(pool, packed: true)
-                    let worstPacked = test.worstExcess(packed, test.reference())
-                    #expect(worstPacked <= 1, "\(test.name) packed: \(worstPacked) times the bound")
                 }
             }
         }
@@ -223,9 +220,8 @@ struct ProductCase {
 
     static func rounded(_ value: Float) -> Float { Float(bitPattern: UInt32(bfloat16(value)) << 16) }
 
-    /// The product on a pool's threads; with `packed`, B is packed in a call of its own.
-    /// `offset` elements move A off its alignment.
-    func run(_ pool: OpaquePointer?, packed: Bool = false, offset: Int = 0) -> [Float] {
+    /// The product on a pool's threads. `offset` elements move A off its alignment.
+    func run(_ pool: OpaquePointer?, offset: Int = 0) -> [Float] {
         var c = initial
         let halfB = b.map(Self.bfloat16)
         let storage = UnsafeMutableRawPointer.allocate(byteCount: 2 * (a.count + offset), alignment: 64)
@@ -258,14 +254,7 @@ struct ProductCase {
                             arguments.b_type = bType
                             arguments.precision = precision
                             arguments.engine = engine
-                            if packed {
-                                let operand = vitrail_pack(pool, &arguments)
-                                defer { vitrail_packed_free(operand) }
-                                arguments.b = nil
-                                #expect(vitrail_product_packed(pool, &arguments, operand))
-                            } else {
-                                #expect(vitrail_product(pool, &arguments))
-                            }
+                            #expect(vitrail_product(pool, &arguments))
                         }
                     }
                 }

@@ -62,21 +62,6 @@ void vitrail_products_set_engine(vitrail_products_engine engine);
 /// The engine in use: never VITRAIL_PRODUCTS_AUTOMATIC.
 vitrail_products_engine vitrail_products_engine_in_use(void);
 
-/// A right operand packed once for many products: weights that are not trained.
-typedef struct vitrail_packed vitrail_packed;
-
-/// Bytes that `vitrail_pack` takes for the B of these arguments (n, k, precision).
-size_t vitrail_packed_bytes(const vitrail_product_args *args);
-
-/// Packs B of these arguments: n, k, b, ldb, transpose_b, b_type and precision count. B may be freed afterwards.
-/// Returns NULL when memory is short. Packed operands are multiplied by this library's kernels, whatever the engine.
-vitrail_packed *vitrail_pack(vitrail_pool *pool, const vitrail_product_args *args);
-
-void vitrail_packed_free(vitrail_packed *packed);
-
-/// As `vitrail_product` with a packed B, which replaces n, k, b, ldb, transpose_b, b_type and precision.
-bool vitrail_product_packed(vitrail_pool *pool, const vitrail_product_args *args, const vitrail_packed *packed);
-
 /// Billions of operations a second (2 m n k each) of the best of many products within `duration` seconds. Of the
 /// arguments m, n, k, the transpositions, types, precision and engine count; operands are made up.
 /// 0 when memory is short.
