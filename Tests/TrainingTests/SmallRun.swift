@@ -52,7 +52,8 @@ struct SmallRun {
     /// Runs, or continues, and gives the losses it saw.
     @discardableResult
     func train(
-        _ recipe: Recipe, in name: String, resuming: Bool = false, stoppingAfter limit: Int = .max
+        _ recipe: Recipe, in name: String, resuming: Bool = false, stoppingAfter limit: Int = .max,
+        noting note: @escaping (String) -> Void = { _ in }
     ) throws -> [Double] {
         let run = RunFolder(Paths.join(folder, name))
         let backend = CPUBackend(threads: 2)
@@ -61,6 +62,7 @@ struct SmallRun {
         var losses: [Double] = []
         let trainer = Trainer(recipe, bundle: bundle, folder: run, workers: 1) { event in
             if case .step(let report) = event { losses.append(report.loss) }
+            if case .note(let text) = event { note(text) }
             return losses.count >= limit ? .stop : .proceed
         }
         _ = try trainer.run(resuming: point)

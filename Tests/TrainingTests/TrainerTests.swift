@@ -54,6 +54,22 @@ struct TrainerTests {
         }
     }
 
+    @Test func dataThatChangedIsToldWhenARunGoesOn() throws {
+        try withTemporaryFolder { folder in
+            let run = try SmallRun(folder)
+            let recipe = try run.recipe()
+            try run.train(recipe, in: "run", stoppingAfter: 3)
+            var notes: [String] = []
+            try run.train(recipe, in: "run", resuming: true, stoppingAfter: 1) { notes.append($0) }
+            #expect(notes.isEmpty)
+            let path = Paths.join(folder, "shapes/train/captions.jsonl")
+            let text = try Files.readText(path)
+            try Files.write(text + (text.split(separator: "\n").first ?? "") + "\n", to: path)
+            try run.train(recipe, in: "run", resuming: true, stoppingAfter: 1) { notes.append($0) }
+            #expect(notes.count == 1 && notes[0].contains("align"))
+        }
+    }
+
     @Test func dividingABatchChangesOnlyTheOrderOfSums() throws {
         try withTemporaryFolder { folder in
             let run = try SmallRun(folder)

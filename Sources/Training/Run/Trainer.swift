@@ -103,6 +103,14 @@ public final class Trainer {
             ?? TrainingState(
                 stage: index, stageName: stage.name, recipeDigest: digest, metricsBytes: logSize(folder.metrics),
                 evaluationBytes: logSize(folder.evaluations))
+        let dataMark = try dataMark(stage)
+        if let before = state.dataMark, before != dataMark {
+            _ = observe(
+                .note(
+                    "The data of \(stage.name) is not what it was when the run stopped: it goes on at the same place "
+                        + "of what is there now, and its weights will not be those of an uninterrupted run."))
+        }
+        state.dataMark = dataMark
         bundle.model.recomputesActivations = stage.recomputesActivations
         let task = try makeTask(stage, context, from: state.position)
         var tree = bundle.model.parameters

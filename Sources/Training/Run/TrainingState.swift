@@ -16,6 +16,8 @@ struct TrainingState: Equatable {
     var recipeDigest: String
     /// Digest of the weights under the stage's adapters, before it began.
     var baseDigest: String?
+    /// What the stage's data looked like; nil in checkpoints of before this was kept.
+    var dataMark: String?
     /// Threads that the steps so far were computed with; nil in checkpoints of before this was kept.
     var threads: Int?
     /// Bytes of `metrics.jsonl` that belong to finished steps.
@@ -35,6 +37,7 @@ struct TrainingState: Equatable {
             "metrics_bytes": .int(metricsBytes), "evaluation_bytes": .int(evaluationBytes), "totals": totals.json,
         ]
         if let baseDigest { object["base_sha256"] = .string(baseDigest) }
+        if let dataMark { object["data_mark"] = .string(dataMark) }
         if let threads { object["threads"] = .int(threads) }
         if let best { object["best"] = .number(best) }
         if let bestStep { object["best_step"] = .int(bestStep) }
@@ -75,6 +78,7 @@ struct TrainingState: Equatable {
         totals = StageTotals(json: json["totals"])
         best = json["best"]?.double
         baseDigest = json["base_sha256"]?.string
+        dataMark = json["data_mark"]?.string
         threads = json["threads"]?.int.flatMap { (1...1_024).contains($0) ? $0 : nil }
         bestStep = json["best_step"]?.count
     }
