@@ -27,7 +27,7 @@ INLINE __m512i greater(__m512i magnitudes, __m512 values) {
 }
 
 /// From the greatest magnitudes: a power of two that makes integers of up to 127 * 2^16 + 127 * 2^8 + 127 of rows, and
-/// in `scale` what turns them back, 2^44 times greater and never out of range. A row that is not finite has scale NaN.
+/// in `scale` what turns them back, 2^21 times greater so that it is never out of range. A row that is not finite has scale NaN.
 INLINE __m512 integers_scale(__m512i magnitudes, __m512 *scale) {
     const __mmask16 finite = _mm512_cmplt_epu32_mask(magnitudes, _mm512_set1_epi32(0x7f800000));
     // The greatest 2^-7 and less below a power of two would round beyond the first slice.
