@@ -1,17 +1,18 @@
 // Attention of few queries to many keys: every key and value is read once for all heads of the group.
 
-/// scores[i] = query · key i for up to 16 keys `stride` apart, with lanes beyond `keys` zero.
-INLINE v16f dot_keys(const float *query, const float *key, ptrdiff_t stride, ptrdiff_t keys, ptrdiff_t used) {
+/// scores[i] = query · key i for up to 16 keys `stride` apart, floats or bfloat16, with lanes beyond `keys` zero.
+INLINE v16f dot_keys(
+    const float *query, const void *key, const bool is_narrow, ptrdiff_t stride, ptrdiff_t keys, ptrdiff_t used) {
     v16f sums[16] = {0};
     if (keys >= 16) {
         EACH16(c, n, 0, used) {
             v16f q = load16(query + c);
 #pragma clang loop unroll(full)
-            for (int i = 0; i < 16; i++) sums[i] += q * load_n(key + i * stride + c, n);
+            for (int i = 0; i < 16; i++) sums[i] += q * load_either(key, is_narrow, i * stride + c, n);
         }
     } else {
         for (ptrdiff_t i = 0; i < keys; i++) {
-            EACH16(c, n, 0, used) sums[i] += load16(query + c) * load_n(key + i * stride + c, n);
+            EACH16(c, n, 0, used) sums[i] += load16(query + c) * load_either(key, is_narrow, i * stride + c, n);
         }
     }
     return sums16(sums);
@@ -21,63 +22,24 @@ INLINE v16f dot_keys(const float *query, const float *key, ptrdiff_t stride, ptr
 /// into costs more, for between two layers a token's weights push it out of the caches.
 enum { FEW_ROWS = 4 };
 
-/// As `dot_keys`, of bfloat16.
-INLINE v16f dot_narrow_keys(const float *query, const uint16_t *key, ptrdiff_t stride, ptrdiff_t keys, ptrdiff_t used) {
-    v16f sums[16] = {0};
-    if (keys >= 16) {
-        EACH16(c, n, 0, used) {
-            v16f q = load16(query + c);
-#pragma clang loop unroll(full)
-            for (int i = 0; i < 16; i++) sums[i] += q * load_brain_n(key + i * stride + c, n);
-        }
-    } else {
-        for (ptrdiff_t i = 0; i < keys; i++) {
-            EACH16(c, n, 0, used) sums[i] += load16(query + c) * load_brain_n(key + i * stride + c, n);
-        }
-    }
-    return sums16(sums);
-}
-
-/// values[R, 16 C] += scores · narrow, as `tile`.
-INLINE void narrow_tile(
-    const int R, const int C, ptrdiff_t depth, const float *scores, const uint16_t *narrow, ptrdiff_t stride, float *values,
-    ptrdiff_t width) {
-    v16f sums[FEW_ROWS][4];
-#pragma clang loop unroll(full)
-    for (int r = 0; r < R; r++)
-#pragma clang loop unroll(full)
-        for (int j = 0; j < C; j++) sums[r][j] = load16(values + r * width + 16 * j);
-    for (ptrdiff_t k = 0; k < depth; k++) {
-        v16f columns[4];
-#pragma clang loop unroll(full)
-        for (int j = 0; j < C; j++) columns[j] = load_brain_n(narrow + k * stride + 16 * j, 16);
-#pragma clang loop unroll(full)
-        for (int r = 0; r < R; r++) {
-            v16f factor = scores[r * ATTENTION_STRIDE + k];
-#pragma clang loop unroll(full)
-            for (int j = 0; j < C; j++) sums[r][j] += factor * columns[j];
-        }
-    }
-#pragma clang loop unroll(full)
-    for (int r = 0; r < R; r++)
-#pragma clang loop unroll(full)
-        for (int j = 0; j < C; j++) store16(values + r * width + 16 * j, sums[r][j]);
-}
-
 /// As `multiply_few_scores`, for up to FEW_ROWS rows of whole vectors of bfloat16.
 INLINE void multiply_narrow_values(
-    ptrdiff_t rows, ptrdiff_t depth, ptrdiff_t width, const float *scores, const uint16_t *narrow, ptrdiff_t stride,
+    ptrdiff_t rows, ptrdiff_t depth, ptrdiff_t width, const float *scores, const void *narrow, ptrdiff_t stride,
     float *values) {
+#define NARROW_TILE(R, C)                                                                                              \
+    tile_of(                                                                                                           \
+        R, C, true, depth, scores, ATTENTION_STRIDE, 1, (const float *)((const uint16_t *)narrow + column), true, stride, \
+        values + column, width)
 #define NARROW_CASE(R)                                                                                                 \
     case R: {                                                                                                          \
         ptrdiff_t column = 0;                                                                                          \
-        for (; column + 64 <= width; column += 64)                                                                     \
-            narrow_tile(R, 4, depth, scores, narrow + column, stride, values + column, width);                         \
-        for (; column < width; column += 16)                                                                           \
-            narrow_tile(R, 1, depth, scores, narrow + column, stride, values + column, width);                         \
+        for (; column + 64 <= width; column += 64) NARROW_TILE(R, 4);                                                  \
+        for (; column < width; column += 16) NARROW_TILE(R, 1);                                                        \
         break;                                                                                                         \
     }
     switch (rows) { NARROW_CASE(1) NARROW_CASE(2) NARROW_CASE(3) NARROW_CASE(4) }
+#undef NARROW_CASE
+#undef NARROW_TILE
 }
 
 /// Keys or values of bfloat16 as floats, whole vectors of each.
@@ -151,14 +113,14 @@ INLINE void decode_chunk(
                     for (ptrdiff_t r = 0; r < count; r++) {
                         store16(
                             scores + r * ATTENTION_STRIDE + j,
-                            dot_narrow_keys(queries + (top + r) * width, key, a->key.stride, keys, used));
+                            dot_keys(queries + (top + r) * width, key, true, a->key.stride, keys, used));
                     }
                     continue;
                 }
                 if (is_narrow) widen_keys(key, a->key.stride, keys, used, wide, width);
                 for (ptrdiff_t r = 0; r < count; r++) {
                     v16f dots = dot_keys(
-                        queries + (top + r) * width, is_narrow ? wide : key, is_narrow ? width : a->key.stride, keys,
+                        queries + (top + r) * width, is_narrow ? wide : key, false, is_narrow ? width : a->key.stride, keys,
                         is_narrow ? width : used);
                     store16(scores + r * ATTENTION_STRIDE + j, dots);
                 }

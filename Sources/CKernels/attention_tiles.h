@@ -6,10 +6,10 @@ enum { TILE_ROWS = 12 };  // with two vectors a row 24 sums in 32 registers
 enum { TILE_ROWS = 6 };
 #endif
 
-/// c[R, 16 C] = (add ? c : 0) + Σ_k a[r · row + k · step] b[k, :], with R, C and add known where this is inlined.
-INLINE void tile(
+/// c[R, 16 C] = (add ? c : 0) + Σ_k a[r · row + k · step] b[k, :], with R, C, add and b's type known where this is inlined.
+INLINE void tile_of(
     const int R, const int C, const bool add, ptrdiff_t depth, const float *a, ptrdiff_t row, ptrdiff_t step,
-    const float *b, ptrdiff_t ldb, float *c, ptrdiff_t ldc) {
+    const float *b, const bool b_is_narrow, ptrdiff_t ldb, float *c, ptrdiff_t ldc) {
     v16f sums[12][4];
 #pragma clang loop unroll(full)
     for (int r = 0; r < R; r++)
@@ -18,7 +18,7 @@ INLINE void tile(
     for (ptrdiff_t k = 0; k < depth; k++) {
         v16f columns[4];
 #pragma clang loop unroll(full)
-        for (int j = 0; j < C; j++) columns[j] = load16(b + k * ldb + 16 * j);
+        for (int j = 0; j < C; j++) columns[j] = load_either(b, b_is_narrow, k * ldb + 16 * j, 16);
 #pragma clang loop unroll(full)
         for (int r = 0; r < R; r++) {
             v16f factor = a[r * row + k * step];
@@ -30,6 +30,12 @@ INLINE void tile(
     for (int r = 0; r < R; r++)
 #pragma clang loop unroll(full)
         for (int j = 0; j < C; j++) store16(c + r * ldc + 16 * j, sums[r][j]);
+}
+
+INLINE void tile(
+    const int R, const int C, const bool add, ptrdiff_t depth, const float *a, ptrdiff_t row, ptrdiff_t step,
+    const float *b, ptrdiff_t ldb, float *c, ptrdiff_t ldc) {
+    tile_of(R, C, add, depth, a, row, step, b, false, ldb, c, ldc);
 }
 
 /// Rows that will be read or written soon, asked for a few at a time between tiles. A head is a few lines of every row, far

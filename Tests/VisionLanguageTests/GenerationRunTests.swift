@@ -7,17 +7,8 @@ import VisionLanguage
 /// Batches whose tokens are generated together, beside each by itself.
 @Suite struct GenerationRunTests {
     private static func model() -> VisionLanguageModel {
-        var configuration = ModelPreset.tiny.configuration
-        configuration.vision = nil
-        configuration.language.layers = 3
-        configuration.language.hiddenSize = 96
-        configuration.language.attentionHeads = 6
-        configuration.language.keyValueHeads = 2
-        configuration.language.headWidth = 16
-        configuration.language.intermediateSize = 160
-        configuration.language.vocabularySize = 300
         let backend = CPUBackend(threads: 2, products: .bfloat16)
-        let model = VisionLanguageModel(configuration, Initializer(backend: backend, seed: 3))
+        let model = VisionLanguageModel(smallDecoder(), Initializer(backend: backend, seed: 3))
         model.store(.bfloat16)
         return model
     }

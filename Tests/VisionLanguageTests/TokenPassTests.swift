@@ -10,20 +10,6 @@ import VisionLanguage
 @Suite struct TokenPassTests {
     static let storages: [WeightStorage?] = [nil, .bfloat16, .q8, .q4]
 
-    private static func configuration(_ change: (inout DecoderConfiguration) -> Void) -> ModelConfiguration {
-        var configuration = ModelPreset.tiny.configuration
-        configuration.vision = nil
-        configuration.language.layers = 3
-        configuration.language.hiddenSize = 96
-        configuration.language.attentionHeads = 6
-        configuration.language.keyValueHeads = 2
-        configuration.language.headWidth = 16
-        configuration.language.intermediateSize = 160
-        configuration.language.vocabularySize = 300
-        change(&configuration.language)
-        return configuration
-    }
-
     /// Logits after each of `tokens` tokens one by one, behind a prompt.
     private func logits(
         _ language: Decoder, prompt: Int, tokens: Int, layerByLayer: Bool
@@ -61,7 +47,7 @@ import VisionLanguage
         hasPass: Bool = true, _ change: (inout DecoderConfiguration) -> Void = { _ in }
     ) {
         let backend = CPUBackend(threads: threads, products: storage == nil ? .float32 : .bfloat16)
-        let model = VisionLanguageModel(Self.configuration(change), Initializer(backend: backend, seed: 3))
+        let model = VisionLanguageModel(smallDecoder(change), Initializer(backend: backend, seed: 3))
         if let storage { model.store(storage) }
         let (together, passed) = logits(model.language, prompt: prompt, tokens: tokens, layerByLayer: false)
         let (apart, _) = logits(model.language, prompt: prompt, tokens: tokens, layerByLayer: true)
@@ -96,7 +82,7 @@ import VisionLanguage
     @Test("low-rank products beside the maps count in both ways", arguments: [nil, WeightStorage.bfloat16])
     func adapters(storage: WeightStorage?) throws {
         let backend = CPUBackend(threads: 2, products: storage == nil ? .float32 : .bfloat16)
-        let model = VisionLanguageModel(Self.configuration { _ in }, Initializer(backend: backend, seed: 3))
+        let model = VisionLanguageModel(smallDecoder(), Initializer(backend: backend, seed: 3))
         if let storage { model.store(storage) }
         let plain = logits(model.language, prompt: 5, tokens: 3, layerByLayer: false).results
         let rule = TuningRule(selector: "language", method: LoRA(rank: 4))
