@@ -70,6 +70,36 @@ struct TrainerTests {
         }
     }
 
+    /// Data that was cut below what the run has seen of it would end the run for good.
+    @Test func aRunWhoseDataWasCutIsNotFinishedWithoutAStep() throws {
+        try withTemporaryFolder { folder in
+            let run = try SmallRun(folder)
+            let recipe = try run.recipe(["stages.align.steps=null", "stages.align.epochs=3"])
+            let path = Paths.join(folder, "shapes/train/captions.jsonl")
+            let whole = try Files.readText(path)
+            // 24 captions: three epochs of three steps. Of five captions they are two steps.
+            let first = try run.train(recipe, in: "run", stoppingAfter: 4)
+            let cut = whole.split(separator: "\n").prefix(5).joined(separator: "\n") + "\n"
+            try Files.write(cut, to: path)
+            #expect { try run.train(recipe, in: "run", resuming: true) } throws: {
+                let problem = $0 as? any Problem
+                return problem?.problem.contains("stage \"align\"") == true
+                    && problem?.fix?.contains("run/checkpoints/align/step-4") == true
+            }
+            #expect(!RunFolder(Paths.join(folder, "run")).isFinished)
+            try Files.write(whole, to: path)
+            let rest = try run.train(recipe, in: "run", resuming: true, stoppingAfter: 5)
+            // The stage is done now, and stays so.
+            try Files.write(cut, to: path)
+            var notes: [String] = []
+            let next = try run.train(recipe, in: "run", resuming: true) { notes.append($0) }
+            #expect(notes.isEmpty)
+            try Files.write(whole, to: path)
+            #expect(try run.train(recipe, in: "whole") == first + rest + next)
+            #expect(try run.weights("run") == run.weights("whole"))
+        }
+    }
+
     @Test func dividingABatchChangesOnlyTheOrderOfSums() throws {
         try withTemporaryFolder { folder in
             let run = try SmallRun(folder)

@@ -34,6 +34,17 @@ extension Trainer {
         }
     }
 
+    /// A run that was to go on, and whose stage asks for fewer steps of the data that is there now than were done: ending it would
+    /// be final, and the data may have been cut by mistake.
+    func nothingLeft(of task: any StageTask, _ state: TrainingState, _ checkpoint: ResumePoint?) -> UserError {
+        UserError(
+            "stage \"\(state.stageName)\": its data changed, and nothing of it is left to train on: \(state.step) steps are done, and "
+                + "of what is there now the recipe asks for \(min(task.totalSteps, state.step))",
+            fix:
+                "put the data back as it was and resume; or train on what is there now in another folder, with --output, where "
+                + "model: \(checkpoint?.path ?? folder.path) starts with what was learned so far")
+    }
+
     /// Opens all data, fits every pattern to the model, and tells of each stage, without training: what `--dry-run` does.
     public func check() throws {
         try requireFiles(from: 0)

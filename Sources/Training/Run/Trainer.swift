@@ -104,7 +104,8 @@ public final class Trainer {
                 stage: index, stageName: stage.name, recipeDigest: digest, metricsBytes: logSize(folder.metrics),
                 evaluationBytes: logSize(folder.evaluations))
         let dataMark = try dataMark(stage)
-        if let before = state.dataMark, before != dataMark {
+        let hasOtherData = !state.isComplete && state.dataMark.map { $0 != dataMark } ?? false
+        if hasOtherData {
             _ = observe(
                 .note(
                     "The data of \(stage.name) is not what it was when the run stopped: it goes on at the same place "
@@ -113,6 +114,7 @@ public final class Trainer {
         state.dataMark = dataMark
         bundle.model.recomputesActivations = stage.recomputesActivations
         let task = try makeTask(stage, context, from: state.position)
+        if hasOtherData, state.step >= task.totalSteps { throw nothingLeft(of: task, state, checkpoint) }
         var tree = bundle.model.parameters
         tree.append(task.extraParameters, under: "contrastive")
         let tuning = try StageTuning(stage, index, recipe, bundle, seed: context.seed, digest: state.baseDigest)
@@ -154,6 +156,7 @@ public final class Trainer {
             try metrics.flush()
             state.optimizerSteps = optimizer.stepCount
             state.threads = bundle.model.backend.threads
+            state.isComplete = state.step >= task.totalSteps
             state.metricsBytes = try logSize(folder.metrics)
             state.evaluationBytes = try logSize(folder.evaluations)
             try StageCheckpoint.write(
@@ -165,14 +168,17 @@ public final class Trainer {
             return path
         }
 
-        while state.step < task.totalSteps {
+        while !state.isComplete, state.step < task.totalSteps {
             let start = ContinuousClock.now
             let waited = task.waitSeconds
             gradients.clear()
             tuning?.begin(step: state.step)
             let rates = rates(stage, parts, step: state.step, of: task.totalSteps)
             if let fused { fusable?.willBackward = { fused.begin(rates.groups, gradientScale: 1 / $0) } }
-            guard let loss = try task.step() else { break }
+            guard let loss = try task.step() else {
+                if hasOtherData, state.step == checkpoint?.state.step { throw nothingLeft(of: task, state, checkpoint) }
+                break
+            }
             tuning?.end()
             let norm = (fused?.gradientNorm ?? gradients.norm) / loss.weight
             guard loss.sum.isFinite, norm.isFinite else {

@@ -18,6 +18,8 @@ struct TrainingState: Equatable {
     var baseDigest: String?
     /// What the stage's data looked like; nil in checkpoints of before this was kept.
     var dataMark: String?
+    /// Whether the stage has done all its steps: it stays done, whatever becomes of its data.
+    var isComplete = false
     /// Threads that the steps so far were computed with; nil in checkpoints of before this was kept.
     var threads: Int?
     /// Bytes of `metrics.jsonl` that belong to finished steps.
@@ -38,6 +40,7 @@ struct TrainingState: Equatable {
         ]
         if let baseDigest { object["base_sha256"] = .string(baseDigest) }
         if let dataMark { object["data_mark"] = .string(dataMark) }
+        if isComplete { object["complete"] = true }
         if let threads { object["threads"] = .int(threads) }
         if let best { object["best"] = .number(best) }
         if let bestStep { object["best_step"] = .int(bestStep) }
@@ -79,6 +82,7 @@ struct TrainingState: Equatable {
         best = json["best"]?.double
         baseDigest = json["base_sha256"]?.string
         dataMark = json["data_mark"]?.string
+        isComplete = json["complete"]?.bool ?? false
         threads = json["threads"]?.int.flatMap { (1...1_024).contains($0) ? $0 : nil }
         bestStep = json["best_step"]?.count
     }
