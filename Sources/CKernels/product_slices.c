@@ -16,18 +16,14 @@ void slices_pack_b(uint16_t *, const void *, int64_t, bool, vitrail_element, int
 
 enum {
     ROWS = 16,
-    A_SLICE = ROWS * SLICE_TERMS / 2,           // elements of a block's slice
-    B_SLICE = PANEL_COLUMNS * SLICE_TERMS / 2,
-    B_STRIDE = 4 * PANEL_COLUMNS,
-    LEVEL = ROWS * PANEL_COLUMNS,               // sums of a level of slices
+    COLUMNS = 16,                               // of half a panel
+    SLICE = ROWS * SLICE_TERMS / 2,             // elements of a slice of a group's block, or of half a panel's
+    LEVEL = ROWS * COLUMNS,                     // sums of a level of slices
     DEPTH_BLOCKS = 5,                           // of terms between visits to C: a panel, a group and their sums stay
                                                 // in the first-level cache
 };
 
-#define LOAD_A(i) _tile_loadd(6, a + (i) * A_SLICE, SLICE_TERMS)
-#define MULTIPLY(tile, i, half)                                                 \
-    _tile_loadd(7, b + (i) * B_SLICE + (half) * PANEL_COLUMNS, B_STRIDE);       \
-    _tile_dpbssd(tile, 6, 7)
+#define LOAD(register, slices, i) _tile_loadd(register, (slices) + (i) * SLICE, SLICE_TERMS)
 
 /// Sixteen sums of three levels as float32, without their scales.
 INLINE __m512 joined(const int32_t *sums) {
@@ -38,42 +34,33 @@ INLINE __m512 joined(const int32_t *sums) {
     return _mm512_fmadd_ps(upper, _mm512_set1_ps(0x1p-10f), rest);
 }
 
-/// A group's sums on their way to C.
+/// A group's sums by half a panel, on their way to C.
 typedef struct {
     const bfloat16_tile *tile;
-    int32_t *sums;            // [3][16][32]
-    const float *a_scales;
-    __m512 left, right;       // the panel's scales
-    int first, rows;          // in the tile
-    bool full;                // nothing but sums, or sums and what was there
-} finished_group;
+    const int32_t *sums;      // [3][16][16]
+    float *values;            // [16][32], of both halves, where there is more to do than to store sums
+    const float *row_scales;
+    __m512 column_scales;
+    int first, rows, column;  // in the tile
+    bool plain;               // nothing but sums, or sums and what was there
+} finished_sums;
 
-INLINE void finish_rows(const finished_group *group, int begin, int end) {
-    const bfloat16_tile *const tile = group->tile;
-    float *const values = (float *)group->sums;
+INLINE void finish_rows(const finished_sums *done, int begin, int end) {
+    const bfloat16_tile *const tile = done->tile;
     for (int i = begin; i < end; i++) {
-        const __m512 scale = _mm512_set1_ps(group->a_scales[i]);
-        __m512 x = joined(group->sums + i * PANEL_COLUMNS), y = joined(group->sums + i * PANEL_COLUMNS + 16);
-        const __m512 x_scale = _mm512_mul_ps(scale, group->left), y_scale = _mm512_mul_ps(scale, group->right);
-        if (!group->full) {
-            _mm512_store_ps(values + i * PANEL_COLUMNS, _mm512_mul_ps(x, x_scale));
-            _mm512_store_ps(values + i * PANEL_COLUMNS + 16, _mm512_mul_ps(y, y_scale));
+        const __m512 scale = _mm512_mul_ps(_mm512_set1_ps(done->row_scales[i]), done->column_scales);
+        const __m512 sum = joined(done->sums + i * COLUMNS);
+        if (!done->plain) {
+            _mm512_store_ps(done->values + i * PANEL_COLUMNS + done->column, _mm512_mul_ps(sum, scale));
             continue;
         }
-        if (tile->from) {
-            const float *const from = tile->from + (group->first + i) * tile->from_stride;
-            x = _mm512_fmadd_ps(x, x_scale, _mm512_loadu_ps(from));
-            y = _mm512_fmadd_ps(y, y_scale, _mm512_loadu_ps(from + 16));
-        } else {
-            x = _mm512_mul_ps(x, x_scale);
-            y = _mm512_mul_ps(y, y_scale);
-        }
-        float *const c = tile->c + (group->first + i) * tile->ldc;
-        _mm512_storeu_ps(c, x);
-        _mm512_storeu_ps(c + 16, y);
+        const ptrdiff_t row = done->first + i;
+        const float *const from = tile->from + row * tile->from_stride + done->column;
+        const __m512 value = tile->from ? _mm512_fmadd_ps(sum, scale, _mm512_loadu_ps(from)) : _mm512_mul_ps(sum, scale);
+        _mm512_storeu_ps(tile->c + row * tile->ldc + done->column, value);
     }
-    if (!group->full && begin < end) {
-        bfloat16_store_sums(tile, values + begin * PANEL_COLUMNS, group->first + begin, end - begin);
+    if (!done->plain && done->column > 0 && begin < end) {
+        bfloat16_store_sums(tile, done->values + begin * PANEL_COLUMNS, done->first + begin, end - begin);
     }
 }
 
@@ -83,63 +70,54 @@ typedef struct {
     const uint16_t *rows;              // the next group, or NULL
 } asked_lines;
 
-/// The sums of one group by one panel, exact: products of slices whose ranks add up to 0, 1 and 2. What the other three
-/// products hold is below a float32's last bit. The group before is finished while tiles multiply.
-INLINE void multiply_group(int32_t *sums, const uint16_t *a, const uint16_t *b, const bfloat16_tile *tile,
-                           const asked_lines *lines, const finished_group *before) {
+/// The sums of one group by half a panel, exact: products of slices whose ranks add up to 0, 1 and 2. What the other three
+/// products hold is below a float32's last bit. The sums before are finished while tiles multiply.
+///
+/// A slice of either side is loaded once for the two or three products that it is part of: where another thread has a
+/// share of the core, a tile's load takes two thirds as long as a product, and not beside it.
+INLINE void multiply_slices(int32_t *sums, const uint16_t *a, const uint16_t *b, const bfloat16_tile *tile,
+                            const asked_lines *lines, const finished_sums *before) {
     const int64_t blocks = tile->blocks;
     _tile_zero(0);
     _tile_zero(1);
     _tile_zero(2);
-    _tile_zero(3);
-    _tile_zero(4);
-    _tile_zero(5);
     const int rows = before->rows;
-    for (int64_t block = 0; block < blocks; block++, a += SLICES * A_SLICE, b += SLICES * B_SLICE) {
-        for (ptrdiff_t at = 0; at < tile->ahead_step; at += 64) {
+    for (int64_t block = 0; block < blocks; block++, a += SLICES * SLICE, b += 2 * SLICES * SLICE) {
+        for (ptrdiff_t at = 0; lines && at < tile->ahead_step; at += 64) {
             __builtin_prefetch(lines->panel + block * tile->ahead_step + at, 0, 2);
             __builtin_prefetch(lines->panel_second + block * tile->ahead_step + at, 0, 2);
         }
-        if (lines->rows) {
-            for (ptrdiff_t at = 0; at < SLICES * A_SLICE; at += 32) {
-                __builtin_prefetch(lines->rows + block * SLICES * A_SLICE + at, 0, 2);
-            }
+        for (ptrdiff_t at = 0; lines && lines->rows && at < SLICES * SLICE; at += 32) {
+            __builtin_prefetch(lines->rows + block * SLICES * SLICE + at, 0, 2);
         }
-        LOAD_A(2);
-        MULTIPLY(4, 0, 0);
-        MULTIPLY(5, 0, 1);
-        LOAD_A(0);
-        _tile_dpbssd(1, 6, 7);
-        MULTIPLY(0, 0, 0);
-        MULTIPLY(4, 2, 0);
-        MULTIPLY(5, 2, 1);
-        MULTIPLY(3, 1, 1);
-        MULTIPLY(2, 1, 0);
-        LOAD_A(1);
-        _tile_dpbssd(4, 6, 7);
-        MULTIPLY(5, 1, 1);
-        MULTIPLY(3, 0, 1);
-        MULTIPLY(2, 0, 0);
+        LOAD(3, a, 0);
+        LOAD(4, a, 1);
+        LOAD(5, a, 2);
+        LOAD(6, b, 0);
+        LOAD(7, b, 1);
+        _tile_dpbssd(0, 3, 6);
+        _tile_dpbssd(2, 4, 7);
+        _tile_dpbssd(1, 3, 7);
+        _tile_dpbssd(2, 5, 6);
         finish_rows(before, (int)(rows * block / blocks), (int)(rows * (block + 1) / blocks));
+        LOAD(5, b, 2);
+        _tile_dpbssd(1, 4, 6);
+        _tile_dpbssd(2, 3, 5);
     }
-    _tile_stored(0, sums, B_STRIDE);
-    _tile_stored(1, sums + 16, B_STRIDE);
-    _tile_stored(2, sums + LEVEL, B_STRIDE);
-    _tile_stored(3, sums + LEVEL + 16, B_STRIDE);
-    _tile_stored(4, sums + 2 * LEVEL, B_STRIDE);
-    _tile_stored(5, sums + 2 * LEVEL + 16, B_STRIDE);
+    _tile_stored(0, sums, SLICE_TERMS);
+    _tile_stored(1, sums + LEVEL, SLICE_TERMS);
+    _tile_stored(2, sums + 2 * LEVEL, SLICE_TERMS);
 }
 
 TARGET_AMX_BYTES static void slices_multiply(const bfloat16_tile *tile) {
-    const uint16_t *const b = tile->b;
-    const float *const b_scales = (const float *)(b + tile->blocks * SLICES * B_SLICE);
+    const float *const column_scales = (const float *)(tile->b + tile->blocks * 2 * SLICES * SLICE);
     int32_t sums[SLICES * LEVEL] __attribute__((aligned(64)));
-    finished_group group = {
+    float values[ROWS * PANEL_COLUMNS] __attribute__((aligned(64)));
+    finished_sums done = {
         .tile = tile,
         .sums = sums,
-        .left = _mm512_loadu_ps(b_scales),
-        .right = _mm512_loadu_ps(b_scales + 16),
-        .full = tile->columns == PANEL_COLUMNS && tile->alpha == 1 && !tile->bias && !tile->activates && !tile->narrow,
+        .values = values,
+        .plain = tile->columns == PANEL_COLUMNS && tile->alpha == 1 && !tile->bias && !tile->activates && !tile->narrow,
     };
     for (int first = 0; first < tile->rows; first += ROWS) {
         const uint16_t *const a = tile->a + first / ROWS * tile->a_group;
@@ -157,12 +135,16 @@ TARGET_AMX_BYTES static void slices_multiply(const bfloat16_tile *tile) {
             .panel_second = tile->ahead_second + asked,
             .rows = tile->asks_for_rows && first + ROWS < tile->rows ? a + tile->a_group : NULL,
         };
-        multiply_group(sums, a, b, tile, &lines, &group);
-        group.a_scales = (const float *)(a + tile->blocks * SLICES * A_SLICE);
-        group.first = first;
-        group.rows = rows;
+        for (int column = 0; column < PANEL_COLUMNS; column += COLUMNS) {
+            multiply_slices(sums, a, tile->b + column / COLUMNS * SLICES * SLICE, tile, column ? NULL : &lines, &done);
+            done.row_scales = (const float *)(a + tile->blocks * SLICES * SLICE);
+            done.column_scales = _mm512_loadu_ps(column_scales + column);
+            done.first = first;
+            done.rows = rows;
+            done.column = column;
+        }
     }
-    finish_rows(&group, 0, group.rows);
+    finish_rows(&done, 0, done.rows);
 }
 
 const bfloat16_kernels slices_kernels_amx = {

@@ -10,7 +10,7 @@
 
 #define INLINE TARGET_AVX512_BF16 __attribute__((always_inline)) static inline
 
-enum { QUARTER = SLICE_TERMS / 4, ROW_WORDS = SLICE_TERMS / 2 };
+enum { QUARTER = SLICE_TERMS / 4, ROW_WORDS = SLICE_TERMS / 2, SLICE = 16 * ROW_WORDS };
 
 INLINE __mmask16 mask_16(int64_t count) { return (__mmask16)(count >= 16 ? 0xffff : count <= 0 ? 0 : (1 << count) - 1); }
 
@@ -116,19 +116,18 @@ INLINE __m512 scales_across(const void *data, int64_t stride, int64_t terms, ptr
 }
 
 /// Stores 16 lines of 16 lanes the other way round.
-INLINE void store_transposed(uint16_t *out, ptrdiff_t slice_size, ptrdiff_t step, __m512i lines[SLICES][16]) {
+INLINE void store_transposed(uint16_t *out, __m512i lines[SLICES][16]) {
 #pragma clang loop unroll(full)
     for (int i = 0; i < SLICES; i++) {
         transpose_rows_16(lines[i]);
 #pragma clang loop unroll(full)
-        for (int j = 0; j < 16; j++) _mm512_store_si512(out + i * slice_size + j * step, lines[i][j]);
+        for (int j = 0; j < 16; j++) _mm512_store_si512(out + i * SLICE + j * ROW_WORDS, lines[i][j]);
     }
 }
 
 /// 16 rows or columns whose terms are neighbours: to rows of a tile, or across them.
-INLINE void pack_lines(uint16_t *out, ptrdiff_t slice_size, ptrdiff_t step, float *scales, const void *data,
-                       int64_t stride, const vitrail_element type, int count, int64_t terms, int64_t blocks,
-                       const bool across) {
+INLINE void pack_lines(uint16_t *out, ptrdiff_t block_step, float *scales, const void *data, int64_t stride,
+                       const vitrail_element type, int count, int64_t terms, int64_t blocks, const bool across) {
     const int64_t element = type == VITRAIL_BFLOAT16 ? 2 : 4;
     if (!across) {
         for (int i = 0; i < 16; i++) {
@@ -139,7 +138,7 @@ INLINE void pack_lines(uint16_t *out, ptrdiff_t slice_size, ptrdiff_t step, floa
                 __m512i slices[SLICES];
                 slice_row(slices, row, block * SLICE_TERMS, existing, type, scale);
                 for (int j = 0; j < SLICES; j++) {
-                    _mm512_store_si512(out + (block * SLICES + j) * slice_size + i * step, slices[j]);
+                    _mm512_store_si512(out + block * block_step + j * SLICE + i * ROW_WORDS, slices[j]);
                 }
             }
         }
@@ -150,7 +149,7 @@ INLINE void pack_lines(uint16_t *out, ptrdiff_t slice_size, ptrdiff_t step, floa
         const void *row = (const char *)data + (i < count ? i * stride * element : 0);
         to_integers[i] = row_scale(row, i < count ? terms : 0, type, scales + i);
     }
-    for (int64_t block = 0; block < blocks; block++, out += SLICES * slice_size) {
+    for (int64_t block = 0; block < blocks; block++, out += block_step) {
         __m512i lines[SLICES][16];
         for (int i = 0; i < 16; i++) {
             __m512i slices[SLICES];
@@ -158,56 +157,56 @@ INLINE void pack_lines(uint16_t *out, ptrdiff_t slice_size, ptrdiff_t step, floa
             slice_row(slices, row, block * SLICE_TERMS, i < count ? terms : 0, type, to_integers[i]);
             for (int j = 0; j < SLICES; j++) lines[j][i] = slices[j];
         }
-        store_transposed(out, slice_size, step, lines);
+        store_transposed(out, lines);
     }
 }
 
 /// 16 rows or columns whose terms lie apart.
-INLINE void pack_across(uint16_t *out, ptrdiff_t slice_size, ptrdiff_t step, float *scales, const void *data,
-                        int64_t stride, ptrdiff_t first, const vitrail_element type, int count, int64_t terms,
-                        int64_t blocks, const bool to_rows) {
+INLINE void pack_across(uint16_t *out, ptrdiff_t block_step, float *scales, const void *data, int64_t stride,
+                        ptrdiff_t first, const vitrail_element type, int count, int64_t terms, int64_t blocks,
+                        const bool to_rows) {
     const __mmask16 mask = mask_16(count);
     const __m512 scale = scales_across(data, stride, terms, first, type, mask, scales);
-    for (int64_t block = 0; block < blocks; block++, out += SLICES * slice_size) {
+    for (int64_t block = 0; block < blocks; block++, out += block_step) {
         __m512i lines[SLICES][16];
         for (int i = 0; i < 16; i++) {
             __m512i slices[SLICES];
             slice_across(slices, data, stride, block * SLICE_TERMS + i, terms, first, type, mask, scale);
             for (int j = 0; j < SLICES; j++) {
                 if (to_rows) lines[j][i] = slices[j];
-                else _mm512_store_si512(out + j * slice_size + i * step, slices[j]);
+                else _mm512_store_si512(out + j * SLICE + i * ROW_WORDS, slices[j]);
             }
         }
-        if (to_rows) store_transposed(out, slice_size, step, lines);
+        if (to_rows) store_transposed(out, lines);
     }
 }
 
 INLINE void pack_a(uint16_t *out, const void *a, int64_t lda, const bool transposed, const vitrail_element type,
                    int rows, int64_t terms, int64_t blocks) {
-    enum { SLICE_SIZE = 16 * ROW_WORDS };
-    float *scales = (float *)(out + blocks * SLICES * SLICE_SIZE);
+    enum { BLOCK = SLICES * SLICE };
+    float *scales = (float *)(out + blocks * BLOCK);
     terms = least(terms, blocks * SLICE_TERMS);
     if (transposed) {
-        pack_across(out, SLICE_SIZE, ROW_WORDS, scales, a, lda, 0, type, rows, terms, blocks, true);
+        pack_across(out, BLOCK, scales, a, lda, 0, type, rows, terms, blocks, true);
     } else {
-        pack_lines(out, SLICE_SIZE, ROW_WORDS, scales, a, lda, type, rows, terms, blocks, false);
+        pack_lines(out, BLOCK, scales, a, lda, type, rows, terms, blocks, false);
     }
 }
 
 INLINE void pack_b(uint16_t *out, const void *b, int64_t ldb, const bool transposed, const vitrail_element type,
                    int columns, int64_t terms, int64_t blocks) {
-    enum { SLICE_SIZE = PANEL_COLUMNS * ROW_WORDS, STEP = 2 * PANEL_COLUMNS };
-    float *scales = (float *)(out + blocks * SLICES * SLICE_SIZE);
+    enum { HALF = SLICES * SLICE, BLOCK = 2 * HALF };
+    float *scales = (float *)(out + blocks * BLOCK);
     const int64_t element = type == VITRAIL_BFLOAT16 ? 2 : 4;
     terms = least(terms, blocks * SLICE_TERMS);
     for (int first = 0; first < PANEL_COLUMNS; first += 16) {
-        uint16_t *const to = out + 2 * first;
+        uint16_t *const to = out + first / 16 * HALF;
         const int count = columns > first ? columns - first : 0;
         if (transposed) {
             const void *const from = (const char *)b + (count ? first * ldb * element : 0);
-            pack_lines(to, SLICE_SIZE, STEP, scales + first, from, ldb, type, count, terms, blocks, true);
+            pack_lines(to, BLOCK, scales + first, from, ldb, type, count, terms, blocks, true);
         } else {
-            pack_across(to, SLICE_SIZE, STEP, scales + first, b, ldb, first, type, count, terms, blocks, false);
+            pack_across(to, BLOCK, scales + first, b, ldb, first, type, count, terms, blocks, false);
         }
     }
 }
