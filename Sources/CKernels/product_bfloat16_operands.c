@@ -47,17 +47,15 @@ static void pack_blocks(const bfloat16_product *product, const operand *from, ui
                (int)least(from->width, from->lines - line), product->args->k - term, count);
 }
 
-/// Asks for a visit's terms of some neighbouring lines: the cores' own prefetching neither sees short runs nor strides coming.
+/// Asks for a visit's terms of some neighbouring lines that lie apart: the cores' own prefetching does not see strides coming.
 static void ask_for_lines(const bfloat16_product *product, const operand *from, int64_t first, int64_t last,
                           int64_t visit) {
-    const int64_t terms = product->kernels->terms, start = visit_start(product, visit) * terms;
+    const int64_t terms = product->kernels->terms;
     const int64_t end = least(visit_start(product, visit + 1) * terms, product->args->k);
     last = least(last, from->lines);
-    const int64_t begin = from->apart ? start : first, stop = from->apart ? end : last;
-    for (int64_t i = begin; i < stop; i++) {
-        const char *at = from->apart ? element_at(from, first, i) : element_at(from, i, start);
-        const char *const after = from->apart ? element_at(from, last, i) : element_at(from, i, end);
-        for (; at < after; at += 64) __builtin_prefetch(at, 0, 2);
+    for (int64_t i = visit_start(product, visit) * terms; i < end; i++) {
+        const char *const after = element_at(from, last, i);
+        for (const char *at = element_at(from, first, i); at < after; at += 64) __builtin_prefetch(at, 0, 2);
     }
 }
 
@@ -67,8 +65,6 @@ static void pack_visit(const bfloat16_product *product, const operand *from, uin
     const int64_t strip = STRIP / from->width, start = visit_start(product, visit), width = from->width;
     if (product->kernels->scales && from->apart && (is_first || group % strip == 0)) {
         ask_for_lines(product, from, group * width, least((group / strip + 1) * strip, last) * width, visit);
-    } else if (product->kernels->scales && !from->apart && group + 1 < last) {
-        ask_for_lines(product, from, (group + 1) * width, (group + 2) * width, visit);
     }
     pack_blocks(product, from, out, group, start, visit_start(product, visit + 1) - start);
 }
