@@ -3,7 +3,7 @@
 // A that a kernel can read where they lie are not packed at all.
 //
 // A unit of work is a block of C whose columns' operand stays in the second-level cache; rows stream past it, two groups
-// at a time.
+// at a time. The last units are taken in pieces of their rows, so that threads end together though cores run unevenly.
 
 #include "product_bfloat16.h"
 
@@ -20,6 +20,8 @@ enum {
     SLICED_LEAST_TERMS = 48,
     LOCAL_EXTENT = 128,             // up to so many rows (columns), the other operand is packed by its unit
     SHARED_BYTES = 32 << 20,
+    LAST_PIECES = 4,                // of each of the last units
+    LEAST_PIECE_GROUPS = 2,
 };
 
 const bfloat16_kernels *bfloat16_kernels_in_use(void) {
@@ -103,9 +105,11 @@ static void multiply_part(void *context, int part, int parts) {
     (void)parts;
     const bfloat16_product *product = context;
     const vitrail_product_args *args = product->args;
-    const int64_t row_unit = part % product->row_units, column_unit = part / product->row_units;
-    const int64_t first_group = product->groups * row_unit / product->row_units;
-    const int64_t last_group = product->groups * (row_unit + 1) / product->row_units;
+    const int64_t into_last = part - product->whole_units, pieces = into_last < 0 ? 1 : product->pieces;
+    const int64_t unit = into_last < 0 ? part : product->whole_units + into_last / pieces;
+    const int64_t row_unit = unit % product->row_units, column_unit = unit / product->row_units;
+    const int64_t piece = row_unit * pieces + (into_last < 0 ? 0 : into_last % pieces), of = product->row_units * pieces;
+    const int64_t first_group = product->groups * piece / of, last_group = product->groups * (piece + 1) / of;
     const int64_t first_panel = product->panels * column_unit / product->column_units;
     const int64_t last_panel = product->panels * (column_unit + 1) / product->column_units;
 
@@ -131,7 +135,7 @@ static void multiply_part(void *context, int part, int parts) {
 }
 
 /// Cuts C into units: as many columns as stay in a core's cache, and rows so that each thread has some units.
-static void cut(bfloat16_product *product, int threads, bool share_a, bool share_b) {
+static void cut_units(bfloat16_product *product, int threads, bool share_a, bool share_b) {
     const int rows = product->kernels->rows;
     const int64_t depth = least(product->blocks, product->kernels->depth / product->kernels->terms);
     const int64_t panel_bytes = depth * panel_block(product) * (int64_t)sizeof(uint16_t);
@@ -161,6 +165,15 @@ static void cut(bfloat16_product *product, int threads, bool share_a, bool share
             break;
         }
     }
+}
+
+static void cut(bfloat16_product *product, int threads, bool share_a, bool share_b) {
+    cut_units(product, threads, share_a, share_b);
+    const int64_t units = product->row_units * product->column_units;
+    // What one unit packs of B alone is not packed again for its pieces.
+    const int64_t most = threads > 1 && share_b ? product->groups / product->row_units / LEAST_PIECE_GROUPS : 1;
+    product->pieces = most < 1 ? 1 : least(most, LAST_PIECES);
+    product->whole_units = product->pieces == 1 ? units : units - least(units, threads);
 }
 
 static bfloat16_product describe(const vitrail_product_args *args, const bfloat16_kernels *kernels) {
@@ -215,7 +228,9 @@ bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *arg
     if (product.packing_a || product.packing_b) {
         vitrail_pool_run_dynamic(pool, bfloat16_pack_part, &product, 8 * threads);
     }
-    vitrail_pool_run_dynamic(pool, multiply_part, &product, (int)(product.row_units * product.column_units));
+    const int64_t units = product.row_units * product.column_units;
+    const int64_t parts = product.whole_units + (units - product.whole_units) * product.pieces;
+    vitrail_pool_run_dynamic(pool, multiply_part, &product, (int)parts);
     vitrail_pool_return(pool, memory);
     return true;
 }

@@ -81,6 +81,7 @@ typedef struct {
     int64_t blocks, visits;                  // of terms
     int64_t groups, panels;
     int64_t row_units, column_units;
+    int64_t whole_units, pieces;             // units that are taken whole, and in how many pieces the others are
     bool direct_a;                           // A is read where it lies
     uint16_t *packing_a, *packing_b;         // where operands are packed whole, or NULL
     const uint16_t *shared_a, *shared_b;     // where they are read, NULL when units pack them

@@ -11,7 +11,7 @@ import Testing
         .init(1, 1, 1), .init(1, 7, 3), .init(2, 1, 13), .init(5, 31, 17), .init(13, 33, 29), .init(14, 32, 16),
         .init(16, 16, 32), .init(29, 67, 100), .init(37, 97, 131), .init(64, 64, 64), .init(3, 200, 777),
         .init(200, 5, 1601), .init(449, 83, 61), .init(131, 97, 1060), .init(61, 531, 47), .init(1, 300, 64),
-        .init(17, 48, 0), .init(77, 600, 64), .init(40, 33, 3104),
+        .init(17, 48, 0), .init(77, 600, 64), .init(40, 33, 3104), .init(293, 611, 40),
     ]
 
     @Test("float32 products agree with Double", arguments: levels)
