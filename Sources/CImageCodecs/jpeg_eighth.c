@@ -9,8 +9,12 @@
 /// Number of the last restart marker, and bytes that no unit's codes take: six blocks of 64 codes of 31 bits are less.
 enum { LAST_RESTART = 7, SLACK = 4096 };
 
-// The loop over a picture's codes is compiled for shifts by any register's bits too, where the linker can choose at load.
-#if defined(__linux__) && defined(__x86_64__)
+// The loop over a picture's codes is compiled for shifts by any register's bits too, where the linker can choose at load;
+// not under the thread sanitizer, which is not there yet when the linker asks.
+#if !defined(__has_feature)
+#define __has_feature(name) 0
+#endif
+#if defined(__linux__) && defined(__x86_64__) && !__has_feature(thread_sanitizer)
 #define CLONED __attribute__((target_clones("arch=haswell", "default")))
 #else
 #define CLONED
