@@ -44,6 +44,33 @@ struct FilesTests {
         }
     }
 
+    @Test func adviceNamesWhatIsThere() throws {
+        try withTemporaryFolder { folder in
+            let error = try #require(throws: FileError.self) { try AppendFile(folder + "/no/such/x") }
+            #expect(error.fix == "check the path, or make the folder with: mkdir -p '\(folder)/no/such'")
+            #expect(FileError("write", folder + "/x", code: EACCES).fix?.hasSuffix("'\(folder)'") == true)
+        }
+    }
+
+    /// A link to the folder above, and two that lead to each other: everything is found once by every way that does not turn back.
+    @Test func aTreeEndsWhereLinksLeadBack() throws {
+        try withTemporaryFolder { folder in
+            for name in ["a", "b/.hidden", "b/c"] { try Files.createDirectory(Paths.join(folder, name)) }
+            for name in ["a/1", "b/c/2", "b/.hidden/3", ".4", "5 \u{e9}"] {
+                try Files.write("", to: Paths.join(folder, name))
+            }
+            for (link, target) in [("a/up", ".."), ("a/b", "../b"), ("b/a", "../a"), ("b/none", "nowhere")] {
+                #expect(symlink(target, Paths.join(folder, link)) == 0)
+            }
+            #expect(
+                try Files.tree(folder) == [
+                    "5 \u{e9}", "a/1", "a/b/c/2", "a/b/none", "b/a/1", "b/c/2", "b/none",
+                ])
+            #expect(try Files.tree(Paths.join(folder, "a/up/b")).first == "a/1")
+            #expect(throws: FileError.self) { try Files.tree(Paths.join(folder, "5")) }
+        }
+    }
+
     /// `/dev/full` answers every write with "no space left", as a full disk does.
     @Test(.enabled(if: Files.exists("/dev/full"))) func fullDisk() throws {
         let error = try #require(throws: FileError.self) { try Files.write("x", to: "/dev/full") }

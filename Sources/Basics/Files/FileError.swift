@@ -28,11 +28,16 @@ public struct FileError: Problem, Equatable {
     /// What was being done, the path, and the system's words.
     public var problem: String { "cannot \(operation) \(path): \(String(cString: strerror(code)))" }
 
+    /// Whether nothing is at the path.
+    public var isMissing: Bool { code == ENOENT }
+
     /// The advice that fits the error number.
     public var fix: String? {
         switch code {
+        case ENOENT where operation == "write" && !Files.isDirectory(Paths.parent(path)):
+            "check the path, or make the folder with: mkdir -p '\(Paths.parent(path))'"
         case ENOENT: "check the path; nothing is there"
-        case EACCES, EPERM: "check the permissions with: ls -ld '\(path)'"
+        case EACCES, EPERM: "check the permissions with: ls -ld '\(Files.exists(path) ? path : Paths.parent(path))'"
         case EROFS: "choose a place that is not mounted read-only"
         case ENOSPC: "free some space on that disk, or choose another place; see: df -h '\(Paths.parent(path))'"
         case EDQUOT: "your disk quota is used up: free some space or choose another place"

@@ -113,6 +113,57 @@ public enum Files {
         return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
+    /// The files below a folder, as paths relative to it, each folder's in the order of their bytes.
+    ///
+    /// Hidden files and folders are left out. Links are followed, but not back into a folder that they stand in: a link to `..` would
+    /// otherwise repeat everything dozens of times.
+    /// - Throws: as ``list(_:)``.
+    public static func tree(_ directory: String) throws -> [String] {
+        var found: [String] = []
+        try walk(directory, "", above: [try identity(directory)], into: &found)
+        return found
+    }
+
+    /// What tells a file or folder from all others, whatever links lead to it.
+    private static func identity(_ path: String) throws(FileError) -> Identity {
+        var status = stat()
+        guard stat(path, &status) == 0 else { throw FileError("read", path) }
+        return Identity(device: UInt64(status.st_dev), number: UInt64(status.st_ino))
+    }
+
+    private struct Identity: Equatable {
+        var device: UInt64
+        var number: UInt64
+    }
+
+    private static func walk(
+        _ directory: String, _ prefix: String, above: [Identity], into found: inout [String]
+    ) throws {
+        for name in try list(directory) where !name.hasPrefix(".") {
+            let path = Paths.join(directory, name)
+            guard isDirectory(path) else {
+                found.append(prefix + name)
+                continue
+            }
+            let identity = try identity(path)
+            if above.contains(identity) { continue }
+            try walk(path, prefix + name + "/", above: above + [identity], into: &found)
+        }
+    }
+
+    /// Refuses to write over what is read.
+    /// - Parameter outputs: files to be written.
+    /// - Throws: `UserError` where one of them is one of `inputs`, by whatever name.
+    public static func requireOther(_ outputs: [String?], than inputs: [String?]) throws {
+        for output in outputs.compactMap({ $0 }) where isRegularFile(output) {
+            for input in inputs.compactMap({ $0 }) where isRegularFile(input) {
+                guard try identity(input) == identity(output) else { continue }
+                throw UserError(
+                    "\(output) is what is read, and would be written over", fix: "name another file with --output")
+            }
+        }
+    }
+
     /// The paths that match a shell pattern (`*`, `?`, `[…]`, `{a,b}`, `~`), in the order of their bytes.
     ///
     /// A pattern without such characters gives itself when something is there. No match gives an empty list.

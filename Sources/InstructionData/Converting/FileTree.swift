@@ -47,15 +47,6 @@ struct FileTree {
         }
         let folder = prefix.hasSuffix("/") ? String(prefix.dropLast()) : prefix
         guard folder.isEmpty || Files.isDirectory(Paths.join(root, folder)) else { return [] }
-        var found: [String] = []
-        try walk(folder, into: &found)
-        return found
-    }
-
-    private func walk(_ folder: String, into found: inout [String]) throws {
-        for name in try Files.list(folder.isEmpty ? root : Paths.join(root, folder)) where !name.hasPrefix(".") {
-            let path = folder.isEmpty ? name : folder + "/" + name
-            if Files.isDirectory(Paths.join(root, path)) { try walk(path, into: &found) } else { found.append(path) }
-        }
+        return try Files.tree(Paths.join(root, folder)).map { folder.isEmpty ? $0 : folder + "/" + $0 }
     }
 }

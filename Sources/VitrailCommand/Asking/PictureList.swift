@@ -58,10 +58,7 @@ enum PictureList {
     }
 
     private static func search(_ folder: String) throws -> [ImageReference] {
-        try Files.list(folder).flatMap { name -> [ImageReference] in
-            let path = Paths.join(folder, name)
-            if Files.isDirectory(path) { return try search(path) }
-            return endings.contains(Paths.fileExtension(name).lowercased()) ? [.file(path)] : []
-        }
+        try Files.tree(folder).filter { endings.contains(Paths.fileExtension($0).lowercased()) }
+            .map { .file(Paths.join(folder, $0)) }
     }
 }
