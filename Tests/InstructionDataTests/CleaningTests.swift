@@ -48,6 +48,28 @@ import Testing
         return (try lines(scratch.file("clean.jsonl")), try lines(scratch.file("clean.removed.jsonl")), report)
     }
 
+    /// By no name and no way: a set that is cleaned onto itself would lose what was taken out.
+    @Test(arguments: ["filter", "removed", "dedupe", "mix", "convert"])
+    func nothingIsWrittenOverWhatIsRead(way: String) throws {
+        let scratch = try Scratch()
+        let text = (0..<4).map { record("\($0)", [("Same?", "Yes.")]) + "\n" }.joined()
+        let path = try scratch.write(way == "removed" ? "in.removed.jsonl" : "in.jsonl", text)
+        let output = Paths.join(Paths.parent(path), ".", "in.jsonl")
+        let error = #expect(throws: UserError.self) {
+            switch way {
+            case "dedupe": _ = try DatasetDeduplication().run(InstructionDataset(path), to: output, workers: 1)
+            case "mix": _ = try DatasetMixing([.init(path: path)], rule: .weights, seed: 1).run(to: output)
+            case "convert":
+                var conversion = Conversion(kind: "llava", request: ConversionRequest(input: path))
+                conversion.output = output
+                _ = try conversion.run()
+            default: _ = try DatasetFilter(CleaningRules()).run(InstructionDataset(path), to: output, workers: 1)
+            }
+        }
+        #expect(error?.problem.contains("what is read") == true)
+        #expect(try Files.readText(path) == text)
+    }
+
     @Test func textRulesTakeOutExchangesAndSayWhy() throws {
         let scratch = try Scratch()
         let loop = Array(repeating: "the cat sat down", count: 5).joined(separator: " ")

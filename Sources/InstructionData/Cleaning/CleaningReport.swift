@@ -76,13 +76,14 @@ final class CleaningOutput {
     ///   - key: tells this run from all others, so that it goes on when it was killed.
     init(_ path: String?, dataset: InstructionDataset, resumeKey key: String? = nil) throws {
         self.dataset = dataset
+        sidePath = path.map { Paths.join(Paths.parent($0), Paths.stem($0) + ".removed.jsonl") }
+        try Files.requireOther([path, sidePath], than: [dataset.path])
         let journal = try path.flatMap { path in try key.map { try RunJournal(beside: path, key: $0) } }
         self.journal = journal
         done = journal?.done ?? 0
         if let journal { report = CleaningReport(journal.counts) }
         func open(_ path: String) throws -> LineFile { try journal?.open(path) ?? LineFile(path) }
         output = try path.map { try RecordOutput($0, folders: [dataset.imageFolder], file: open($0)) }
-        sidePath = path.map { Paths.join(Paths.parent($0), Paths.stem($0) + ".removed.jsonl") }
         side = try sidePath.map { try open($0) }
     }
 

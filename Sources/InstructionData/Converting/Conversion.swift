@@ -55,6 +55,9 @@ public struct Conversion: Sendable {
     /// - Throws: a `Problem`; then no output file was touched.
     public func run(progress: ((_ done: Int, _ total: Int?) -> Void)? = nil) throws -> ConversionReport {
         let converter = try ConverterRegistry.converter(named: kind).init()
+        if checkPicture == nil {
+            try Files.requireOther([output, evaluation], than: [request.input, request.annotations])
+        }
         let writer = try ConversionWriter(self)
         var number = writer.resumed.done
         let templates = try templates.map { choice throws(UserError) in try TemplateDraw(choice) }

@@ -64,6 +64,7 @@ public struct DatasetMixing: Sendable {
             let path = Files.isDirectory(source.path) ? Paths.join(source.path, "records.jsonl") : source.path
             return try InstructionDataset(path, options: options, workers: workers)
         }
+        try Files.requireOther([output], than: datasets.map(\.path))
         let components = zip(sources, datasets).map { source, dataset in
             Mixture.Component(
                 name: source.path, count: dataset.count, selection: source.selection, weight: source.weight)

@@ -51,6 +51,7 @@ struct AnswerCommand: ParsableCommand {
     }
 
     func run() throws {
+        try Files.requireOther([output], than: [input])
         var items: [AnswerItem] = []
         if let question {
             items.append(AnswerItem(id: "0", images: try PictureList.expand(image), question: question))

@@ -47,6 +47,7 @@ struct CaptionCommand: ParsableCommand {
     }
 
     func run() throws {
+        try Files.requireOther([output], than: [input] + pictures.map { $0 })
         var references = try PictureList.expand(pictures)
         if let input { references += try PictureList.read(input, images: images) }
         let items = references.map { AnswerItem(id: $0.description, images: [$0], question: prompt) }

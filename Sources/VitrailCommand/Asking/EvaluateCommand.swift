@@ -64,6 +64,7 @@ struct EvaluateCommand: ParsableCommand {
     func run() throws {
         let metrics = try MetricRegistry.metrics(named: metrics)
         let start = ContinuousClock.now
+        try Files.requireOther([output], than: [data, predictions])
         let answers = try predictions.map { try Prediction.read($0) } ?? predict()
         let reports = try metrics.map { try MetricReport($0, answers) }
         if json {

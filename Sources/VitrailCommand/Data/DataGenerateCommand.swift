@@ -118,6 +118,7 @@ struct DataGenerateCommand: ParsableCommand {
         var plan = GenerationPlan(strategy: strategy, prompts: prompts, output: output)
         _ = try GenerationStrategies.strategy(named: strategy)
         plan.seeds = seeds
+        try Files.requireOther([output], than: [data])
         plan.data = try data.map { try InstructionDataset($0, options: .init(imageFolder: images)) }
         plan.count = count
         plan.shard = try shard.map { try Conversion.Shard($0) }

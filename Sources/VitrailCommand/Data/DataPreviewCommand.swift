@@ -47,6 +47,7 @@ struct DataPreviewCommand: ParsableCommand {
     func run() throws {
         guard count > 0 else { throw UserError("--count \(count) shows nothing", fix: "give 1 or more") }
         let dataset = try options.open()
+        try Files.requireOther([output], than: [dataset.path])
         let tokenizer = try model.map { try Tokenizer(folder: $0) }
         var settings = PreviewSettings(template: try chatTemplate(tokenizer))
         settings.count = count
