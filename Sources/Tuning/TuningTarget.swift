@@ -95,7 +95,7 @@ public struct TuningTarget {
     static func lastName(_ path: String) -> String { path.split(separator: ".").last.map(String.init) ?? path }
 
     /// Whether a target's name means a map.
-    private static func names(_ path: String, _ target: String) -> Bool {
+    static func names(_ path: String, _ target: String) -> Bool {
         let own = publicNames[target] ?? target
         return path == own || path.hasSuffix("." + own) || (own.contains("*") && fnmatch(own, path, 0) == 0)
     }

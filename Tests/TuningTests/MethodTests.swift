@@ -125,8 +125,25 @@ struct MethodTests {
         wrong.targets = ["querry"]
         #expect(try problem("language", wrong).contains("write \"query\""))
         #expect(try problem("language", LoRA(rank: 1_000)).contains("rank of at most"))
+        var unused = LoRA(rank: 2)
+        unused.rankPattern = [("quer", 4)]
+        #expect(try problem("language", unused).contains("write \"query\""))
         // A failed attachment leaves nothing behind.
         #expect(tree.sites.allSatisfy { ($0.site as? Linear)?.adapter == nil })
+    }
+
+    /// Patterns name maps as targets do: by their own names and Hugging Face's, and by the part that they stand in.
+    @Test func ranksByPattern() throws {
+        for (pattern, count) in [
+            ("query", 2), ("q_proj", 2), ("layers.0.attention.query", 1), ("language.layers.0", 7),
+        ] {
+            let tree = TinyDecoder.random(on: TestBackend.cpu.make()).model.parameters
+            var method = LoRA(rank: 2)
+            method.rankPattern = [(pattern, 5)]
+            let tuning = try Tuning([TuningRule(selector: "language", method: method)], tree: tree, seed: 5)
+            let ranks = tuning.added.entries.map { $0.parameter.shape[0] }.filter { $0 == 5 || $0 == 2 }
+            #expect(ranks.count == 14 && ranks.filter { $0 == 5 }.count == count, "\(pattern): \(ranks)")
+        }
     }
 
     @Test func methodsCombine() throws {

@@ -27,4 +27,13 @@ struct TuningOptionsTests {
         #expect(options.faults.isEmpty)
         #expect(options.double("share", minimum: 0.6, maximum: 1) == nil && options.faults.count == 1)
     }
+
+    /// What cannot be a rank is told before anything is made of it.
+    @Test(arguments: [JSON.number(1e300), .number(2.5), .integer(0), .integer(-4), .integer(1 << 20)])
+    func impossibleRanksByPatternAreFaults(rank: JSON) {
+        let options = JSONOptions(["rank": 4, "rank_pattern": .object(["query": rank, "value": 6])])
+        let method = LoRA(options)
+        #expect(options.faults.count == 1 && options.faults[0].contains("\"query\""))
+        #expect(method.rankPattern.contains { $0.pattern == "value" && $0.value == 6 })
+    }
 }

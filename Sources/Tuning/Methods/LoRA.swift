@@ -35,15 +35,23 @@ public struct LoRA: TuningMethod {
     /// Reads its options.
     public init(_ options: any TuningOptions) {
         rank = options.int("rank", minimum: 1) ?? 8
-        alpha = options.double("alpha", minimum: 0, maximum: .infinity) ?? 2 * Double(rank)
+        alpha = options.double("alpha", minimum: 0, maximum: .greatestFiniteMagnitude) ?? 2 * Double(rank)
         targets = options.strings("targets")
         dropout = options.double("dropout", minimum: 0, maximum: 0.99) ?? 0
         isRankStabilized = options.bool("rslora") ?? false
         isWeightDecomposed = options.bool("dora") ?? false
         initialization = options.choice("init", ["zero", "pissa"], "zero")
-        rateRatio = options.double("rate_ratio", minimum: 0, maximum: .infinity) ?? 1
+        rateRatio = options.double("rate_ratio", minimum: 0, maximum: .greatestFiniteMagnitude) ?? 1
         rankPattern = options.numbers("rank_pattern")
         alphaPattern = options.numbers("alpha_pattern")
+        for (pattern, value) in rankPattern where value != value.rounded() || !(1...65_536).contains(value) {
+            options.fault(
+                "\(value) is no rank for \"\(pattern)\"", fix: "write a whole number, 4 to 64", key: "rank_pattern")
+        }
+        rankPattern.removeAll { !(1...65_536).contains($0.value) }
+        for (pattern, value) in alphaPattern where !value.isFinite {
+            options.fault("\(value) is no alpha for \"\(pattern)\"", fix: nil, key: "alpha_pattern")
+        }
         if isWeightDecomposed && initialization == "pissa" {
             options.fault("dora and init: pissa do not go together", fix: "choose one of the two", key: "init")
         }
@@ -86,9 +94,14 @@ public struct LoRA: TuningMethod {
     /// Rank and alpha at a place.
     func settings(at path: String) -> (rank: Int, alpha: Double) {
         func value(_ patterns: [(pattern: String, value: Double)]) -> Double? {
-            patterns.first { path.hasSuffix("." + $0.pattern) || TuningTarget.matches(path, $0.pattern) }?.value
+            patterns.first { Self.fits(path, $0.pattern) }?.value
         }
         return (max(1, Int(value(rankPattern) ?? Double(rank))), value(alphaPattern) ?? alpha)
+    }
+
+    /// Whether a pattern of ranks or alphas means a map: by its name or the end of its path, as targets do, or by the part it is in.
+    private static func fits(_ path: String, _ pattern: String) -> Bool {
+        TuningTarget.names(path, pattern) || TuningTarget.matches(path, pattern)
     }
 
     /// Factor on B A at a place.
@@ -101,7 +114,18 @@ public struct LoRA: TuningMethod {
     public func attach(to target: TuningTarget) throws -> AttachedMethod {
         let attached = AttachedMethod(self, target)
         var adapters: [(path: String, map: Linear, adapter: LowRankAdapter)] = []
-        for (path, map) in try target.maps(targets, for: name) {
+        let maps = try target.maps(targets, for: name)
+        let patterns = target.paths == nil ? (rankPattern + alphaPattern).map(\.pattern) : []
+        for pattern in patterns where !maps.contains(where: { Self.fits($0.path, pattern) }) {
+            var known: [String] = []
+            for map in maps where !known.contains(TuningTarget.lastName(map.path)) {
+                known.append(TuningTarget.lastName(map.path))
+            }
+            throw UnfitMethod(
+                target, name, "no map that it is put on fits the pattern \"\(pattern)\"",
+                fix: Suggestion.fix(for: pattern, among: known))
+        }
+        for (path, map) in maps {
             let rank = settings(at: path).rank
             guard rank <= max(map.inputs, map.outputs) else {
                 throw UnfitMethod(

@@ -19,7 +19,7 @@ public struct VeRA: TuningMethod {
     public init(_ options: any TuningOptions) {
         rank = options.int("rank", minimum: 1) ?? 64
         targets = options.strings("targets")
-        initial = options.double("d_initial", minimum: 0, maximum: .infinity) ?? 0.1
+        initial = options.double("d_initial", minimum: 0, maximum: .greatestFiniteMagnitude) ?? 0.1
     }
     /// Shared matrices of a rank.
     public init(rank: Int = 64) {
