@@ -37,6 +37,15 @@ struct RecipeTests {
         #expect(found.compactMap(\.line) == found.compactMap(\.line).sorted())
     }
 
+    /// What a fix is for stands before it where there are several; the recipe itself has no name.
+    @Test func fixesNameTheirPlaces() throws {
+        let error = #expect(throws: RecipeError.self) {
+            try Recipe.parse("seed: 1\nsead: 2\n", source: "r.yaml", overrides: [], stages: nil)
+        }
+        let fixes = try #require(error?.fix).split(separator: "\n")
+        #expect(fixes.count >= 2 && fixes.allSatisfy { !$0.hasPrefix(":") })
+    }
+
     @Test func valuesAreChangedByStageNameOrIndex() throws {
         let recipe = try Recipe.parse(
             text, source: "r.yaml", overrides: ["stages.align.batch_size=4", "stages.1.epochs=2.5", "seed=7"])
@@ -62,6 +71,7 @@ struct RecipeTests {
         #expect(!recipe.resolved.contains("align"))
         let found = faults(text, stages: ["instrct"])
         #expect(found.contains { $0.problem.contains("no stage") && $0.fix == "write \"instruct\"" })
+        #expect(found.count == 1)
     }
 
     /// Numbers that no run can follow are faults with their place, not traps later.

@@ -51,6 +51,8 @@ extension Recipe {
                     line: nil, path: "--stages \(name)", problem: "the recipe has no stage of this name",
                     fix: Suggestion.fix(for: name, among: known)))
         }
+        // A name that is none is one fault, not a recipe without stages too.
+        guard names.contains(where: known.contains) || names.isEmpty else { return }
         root["stages"] = Node(stages.filter { names.contains($0["name"]?.string ?? "") })
     }
 

@@ -30,7 +30,9 @@ public struct RecipeError: Problem {
 
     /// What to do about it.
     public var fix: String? {
-        let fixes = faults.compactMap { fault in fault.fix.map { faults.count == 1 ? $0 : "\(fault.path): \($0)" } }
+        let fixes = faults.compactMap { fault in
+            fault.fix.map { faults.count == 1 || fault.path.isEmpty ? $0 : "\(fault.path): \($0)" }
+        }
         return fixes.isEmpty ? "correct what the recipe, or --set, says there" : fixes.joined(separator: "\n")
     }
 }
