@@ -58,7 +58,7 @@ struct SmallRun {
         let run = RunFolder(Paths.join(folder, name))
         let backend = CPUBackend(threads: 2)
         let point = resuming ? try ResumePoint.find(in: run, recipe: recipe) : nil
-        let bundle = try point.map { try ModelBundle.open($0.path, on: backend) } ?? recipe.makeModel(on: backend)
+        let bundle = try point?.model(on: backend) ?? recipe.makeModel(on: backend)
         var losses: [Double] = []
         let trainer = Trainer(recipe, bundle: bundle, folder: run, workers: 1) { event in
             if case .step(let report) = event { losses.append(report.loss) }

@@ -196,6 +196,32 @@ struct TrainerTests {
         }
     }
 
+    /// The way out of a damaged checkpoint is the one before it.
+    @Test(arguments: ["model.safetensors", "optimizer.safetensors", "state.json"])
+    func aDamagedCheckpointNamesTheOneBefore(file: String) throws {
+        try withTemporaryFolder { folder in
+            let run = try SmallRun(folder)
+            let recipe = try run.recipe(["stages.align.checkpoint_every=2"])
+            try run.train(recipe, in: "run", stoppingAfter: 5)
+            let checkpoints = Paths.join(folder, "run/checkpoints/align")
+            func fix() -> String? {
+                do { try run.train(recipe, in: "run", resuming: true, stoppingAfter: 1) } catch {
+                    return (error as? any Problem)?.fix
+                }
+                return nil
+            }
+            func damage(_ step: Int) throws {
+                let path = Paths.join(checkpoints, "step-\(step)", file)
+                try Files.write(Array(try Files.read(path).prefix(40)), to: path)
+            }
+            try damage(5)
+            #expect(fix()?.hasSuffix("goes on from \(checkpoints)/step-4") == true)
+            for step in [2, 5] { try? Files.remove(Paths.join(checkpoints, "step-\(step)")) }
+            try damage(4)
+            #expect(fix()?.hasSuffix("starts from the beginning") == true)
+        }
+    }
+
     @Test func anotherRecipeDoesNotContinueARun() throws {
         try withTemporaryFolder { folder in
             let run = try SmallRun(folder)

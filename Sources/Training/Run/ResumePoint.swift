@@ -1,10 +1,14 @@
 import Basics
+public import TensorCore
+public import VisionLanguage
 
 /// The newest complete checkpoint of a run.
 public struct ResumePoint {
     /// Its folder, a model folder with the optimizer beside it.
     public let path: String
     let state: TrainingState
+    /// The checkpoint before it; nil where it is the only one.
+    private let older: String?
 
     /// Stage and step to continue from.
     public var description: String { "stage \(state.stageName), step \(state.step)" }
@@ -14,18 +18,42 @@ public struct ResumePoint {
 
     /// Finds where a run stopped; nil when it has no checkpoint yet.
     public static func find(in folder: RunFolder, recipe: Recipe) throws -> ResumePoint? {
-        for stage in recipe.stages.reversed() {
+        var complete: [(stage: String, path: String)] = []
+        for stage in recipe.stages {
             _ = try? Files.removeLeftovers(in: folder.checkpoints(of: stage.name))
-            guard let step = try folder.completeCheckpoints(of: stage.name).last else { continue }
-            let path = folder.checkpoint(of: stage.name, step: step)
-            let state = try StageCheckpoint.state(in: path)
-            guard recipe.stages.indices.contains(state.stage), recipe.stages[state.stage].name == stage.name else {
-                throw UserError(
-                    "\(path): this checkpoint is of another recipe, or damaged",
-                    fix: "resume with the recipe that the run was started with, or remove the checkpoint")
+            complete += try folder.completeCheckpoints(of: stage.name).map {
+                (stage.name, folder.checkpoint(of: stage.name, step: $0))
             }
-            return ResumePoint(path: path, state: state)
         }
-        return nil
+        guard let (stage, path) = complete.popLast() else { return nil }
+        let older = complete.last?.path
+        let state = try reading(path, older: older) { try StageCheckpoint.state(in: path) }
+        guard recipe.stages.indices.contains(state.stage), recipe.stages[state.stage].name == stage else {
+            throw UserError(
+                "\(path): this checkpoint is of another recipe, or damaged",
+                fix: "resume with the recipe that the run was started with, or remove the checkpoint")
+        }
+        return ResumePoint(path: path, state: state, older: older)
+    }
+
+    /// The model as it was then.
+    public func model(on backend: any Backend) throws -> ModelBundle {
+        try reading { try ModelBundle.open(path, on: backend) }
+    }
+
+    /// Reads something of the checkpoint; an error says how to go on without it.
+    func reading<Result>(_ body: () throws -> Result) throws -> Result {
+        try Self.reading(path, older: older, body)
+    }
+
+    private static func reading<Result>(_ path: String, older: String?, _ body: () throws -> Result) throws -> Result {
+        do { return try body() } catch let problem as any Problem {
+            // What the system refuses, such as memory, is no damage.
+            if let error = problem as? FileError, !error.isMissing { throw error }
+            throw UserError(
+                problem.problem,
+                fix: "restore it from a copy; or remove this checkpoint with: rm -r '\(path)', and --resume "
+                    + (older.map { "goes on from \($0)" } ?? "starts from the beginning"))
+        }
     }
 }

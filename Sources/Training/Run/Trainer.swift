@@ -136,7 +136,7 @@ public final class Trainer {
         let optimizer = stage.optimizer.make(parts.groups, clip: stage.gradientClip)
         let fused = optimizer as? any FusedOptimizer
         if let checkpoint {
-            try StageCheckpoint.restore(optimizer, extra: extra, from: checkpoint.path)
+            try checkpoint.reading { try StageCheckpoint.restore(optimizer, extra: extra, from: checkpoint.path) }
             optimizer.stepCount = state.optimizerSteps
         }
         let outline = outline(
