@@ -15,6 +15,17 @@ typedef struct {
     int64_t row_tiles, column_tiles;
 } openblas_product;
 
+#if defined(__linux__)
+/// OpenBLAS's own end of its threads, as it calls it before a fork; it starts them anew when it needs them. Not in every build of it.
+extern int blas_thread_shutdown_(void) __attribute__((weak));
+
+/// OpenBLAS starts a thread for every core when a program is loaded, and these turn over `sched_yield` for a tenth of a second
+/// beside the program's first work. Before `main` nobody is using them.
+__attribute__((constructor)) static void end_idle_threads(void) {
+    if (blas_thread_shutdown_) blas_thread_shutdown_();
+}
+#endif
+
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static void one_thread(void) { openblas_set_num_threads(1); }
 
