@@ -1,3 +1,5 @@
+import Synchronization
+
 #if canImport(Glibc)
     import Glibc
 #else
@@ -6,11 +8,13 @@
 
 /// Ctrl-C as a flag: the first asks the work to stop where nothing is lost, the second ends the process at once.
 enum Interruption {
-    // Written by the signal handler, which may do nothing but this.
-    nonisolated(unsafe) private static var requests: sig_atomic_t = 0
+    // Counted by the signal handler, which may do nothing but this, and read by all threads.
+    private static let requests = Atomic(0)
 
     /// Begins to listen for SIGINT and SIGTERM.
     static func listen() {
+        // Made before a handler needs it.
+        _ = isRequested
         // A parent's threads may block signals, and children inherit that.
         var signals = sigset_t()
         sigemptyset(&signals)
@@ -18,12 +22,11 @@ enum Interruption {
         pthread_sigmask(SIG_UNBLOCK, &signals, nil)
         for number in [SIGINT, SIGTERM] {
             signal(number) { _ in
-                Interruption.requests += 1
-                if Interruption.requests > 1 { _exit(130) }
+                if Interruption.requests.add(1, ordering: .relaxed).newValue > 1 { _exit(130) }
             }
         }
     }
 
     /// Whether somebody asked to stop.
-    static var isRequested: Bool { requests > 0 }
+    static var isRequested: Bool { requests.load(ordering: .relaxed) > 0 }
 }
