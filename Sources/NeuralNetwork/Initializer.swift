@@ -10,12 +10,46 @@ public final class Initializer {
     public let backend: any Backend
     private var generator: RandomGenerator
     private let fills: Bool
+    /// How the parameters made so far get their numbers, where those wait for `fill()`.
+    private var waiting: [(parameter: Parameter, write: Write)]?
+
+    /// Writes a range of a parameter's numbers into float32 memory.
+    private typealias Write = (_ range: Range<Int>, _ destination: UnsafeMutablePointer<Float>) -> Void
 
     /// - Parameter fills: false when a checkpoint fills every parameter afterwards, which saves drawing the numbers.
     public init(backend: any Backend, seed: UInt64 = 0, fills: Bool = true) {
         self.backend = backend
         self.generator = RandomGenerator(seed: seed)
         self.fills = fills
+    }
+
+    /// Makes parameters whose memory is not touched before `fill()`: until then it can be exchanged for memory of a narrower form.
+    public convenience init(fillingLaterOn backend: any Backend, seed: UInt64) {
+        self.init(backend: backend, seed: seed, fills: false)
+        waiting = []
+    }
+
+    /// Gives every parameter the numbers that it would have had at once, in the form that it has now. Numbers in another form are
+    /// drawn piece by piece, so that the whole never exists in float32.
+    public func fill() {
+        let piece = 1 << 22
+        for (parameter, write) in waiting ?? [] {
+            let value = parameter.value
+            guard value.dtype != .float32 else {
+                write(0..<value.count, value.floatPointer)
+                continue
+            }
+            for start in stride(from: 0, to: value.count, by: piece) {
+                let count = min(piece, value.count - start)
+                let numbers = backend.empty([count])
+                write(start..<start + count, numbers.floatPointer)
+                let part = Tensor(
+                    shape: [count], dtype: value.dtype, storage: value.storage,
+                    byteOffset: value.byteOffset + value.dtype.byteCount(of: start))
+                backend.convert(numbers, into: part)
+            }
+        }
+        waiting = waiting.map { _ in [] }
     }
 
     /// Normally distributed weights with mean 0.
@@ -30,9 +64,13 @@ public final class Initializer {
 
     /// One value everywhere: biases (0) and norm weights (1), which do not decay.
     public func constant(_ shape: Shape, _ value: Float, decays: Bool = false) -> Parameter {
-        let tensor = backend.empty(shape)
-        backend.fill(tensor, value)
-        return Parameter(tensor, decays: decays)
+        let parameter = Parameter(backend.empty(shape), decays: decays)
+        if waiting == nil {
+            backend.fill(parameter.value, value)
+        } else {
+            waiting?.append((parameter, { range, target in target.update(repeating: value, count: range.count) }))
+        }
+        return parameter
     }
 
     /// Moves parameters into one block of memory, in order, so that maps of the same input multiply as one.
@@ -51,24 +89,38 @@ public final class Initializer {
     ///
     /// - Parameter numbers: how many numbers of the generator a value takes.
     private func make(
-        _ shape: Shape, decays: Bool, numbers: Int, _ draw: @Sendable (inout RandomGenerator) -> Float
+        _ shape: Shape, decays: Bool, numbers: Int, _ draw: @escaping @Sendable (inout RandomGenerator) -> Float
     ) -> Parameter {
-        guard fills else { return Parameter(backend.empty(shape), decays: decays) }
-        let piece = 16_384
+        let parameter = Parameter(backend.empty(shape), decays: decays)
+        guard fills || waiting != nil else { return parameter }
+        let piece = Self.piece
         var starts: [RandomGenerator] = []
         for start in stride(from: 0, to: shape.count, by: piece) {
             starts.append(generator)
             generator.skip(numbers * min(piece, shape.count - start))
         }
-        // A thread costs as much as some thousand values.
-        let workers = shape.count < 2 * piece ? 1 : backend.threads
-        let tensor = backend.empty(shape)
-        // Straight into the parameter: arrays of threads that end stay with the allocator.
-        nonisolated(unsafe) let values = tensor.floatPointer
-        _ = try? Parallel.map(Array(starts.enumerated()), workers: workers) { index, generator in
-            var generator = generator
-            for place in index * piece..<min((index + 1) * piece, shape.count) { values[place] = draw(&generator) }
+        let threads = backend.threads
+        let write: Write = { range, destination in
+            // A thread costs as much as some thousand values.
+            let workers = range.count < 2 * piece ? 1 : threads
+            // Straight into the parameter: arrays of threads that end stay with the allocator.
+            nonisolated(unsafe) let values = destination
+            let pieces = range.lowerBound / piece..<(range.upperBound + piece - 1) / piece
+            _ = try? Parallel.map(Array(zip(pieces, starts[pieces])), workers: workers) { index, generator in
+                var generator = generator
+                for place in index * piece..<min((index + 1) * piece, range.upperBound) {
+                    values[place - range.lowerBound] = draw(&generator)
+                }
+            }
         }
-        return Parameter(tensor, decays: decays)
+        if waiting == nil {
+            write(0..<shape.count, parameter.value.floatPointer)
+        } else {
+            waiting?.append((parameter, write))
+        }
+        return parameter
     }
+
+    /// Values that one thread draws in a row; ranges of `Write` begin at multiples of it.
+    private static let piece = 16_384
 }

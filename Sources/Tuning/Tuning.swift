@@ -162,11 +162,23 @@ public final class Tuning {
 public enum BaseDigest {
     /// SHA-256 over every parameter's path and the SHA-256 of its float32 values, in tree order.
     public static func hex(of tree: ParameterTree) -> String {
+        let entries = tree.entries
+        // Parameters of ordinary memory are read where they lie, on all threads; others become floats first, one by one.
+        let plain = entries.indices.filter { entries[$0].parameter.source == nil && isFloat(entries[$0].parameter) }
+        nonisolated(unsafe) let values = plain.map { entries[$0].parameter.value }
+        let threads = entries.first?.parameter.value.backend.threads ?? 1
+        var digests = [String?](repeating: nil, count: entries.count)
+        let found = try? Parallel.map(Array(values.indices), workers: threads) { index in
+            SHA256.hex(of: UnsafeRawBufferPointer(start: values[index].pointer, count: 4 * values[index].count))
+        }
+        for (index, digest) in zip(plain, found ?? []) { digests[index] = digest }
         var all = ""
-        for entry in tree.entries {
-            let digest = entry.parameter.value.floats.withUnsafeBytes { SHA256.hex(of: $0) }
+        for (entry, known) in zip(entries, digests) {
+            let digest = known ?? entry.parameter.value.floats.withUnsafeBytes { SHA256.hex(of: $0) }
             all += "\(entry.path) \(entry.parameter.shape) \(digest)\n"
         }
         return SHA256.hex(of: all)
     }
+
+    private static func isFloat(_ parameter: Parameter) -> Bool { parameter.value.dtype == .float32 }
 }

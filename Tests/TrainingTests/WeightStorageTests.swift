@@ -68,6 +68,20 @@ import VisionLanguage
         }
     }
 
+    /// Random weights that are drawn in the form in which they are kept are those that are drawn and then brought into it.
+    @Test(arguments: [WeightStorage?.none, .bfloat16, .q8, .q4])
+    func randomWeightsAreDrawnInTheirForm(_ form: WeightStorage?) {
+        let backend = CPUBackend(threads: 2, products: .bfloat16)
+        let configuration = ModelPreset.tiny.configuration
+        let before = VisionLanguageModel(configuration, Initializer(backend: backend, seed: 3))
+        if let form { before.store(form) }
+        let after = VisionLanguageModel.random(configuration, seed: 3, storage: form, on: backend)
+        for (a, b) in zip(before.parameters.entries, after.parameters.entries) {
+            #expect(a.parameter.value.dtype == b.parameter.value.dtype, "\(a.path)")
+            #expect(bytes(a.parameter) == bytes(b.parameter), "\(a.path)")
+        }
+    }
+
     @Test func blocksStayNearTheWeights() throws {
         try withTemporaryFolder { folder in
             let run = try SmallRun(folder)

@@ -100,6 +100,40 @@ struct QuantizationTests {
         #expect(perWeight < (form == .int8 ? 1.07 : doubly ? 0.55 : 0.6), "\(perWeight) bytes a weight")
     }
 
+    /// Pieces of blocks on several threads, eight numbers at a time, against one number after another; the last block is of any length.
+    @Test(arguments: QuantizedForm.allCases, [[3, 5], [64, 64], [1_031, 129], [257, 263], [1, 65_537]])
+    func codesAreThoseOfOneNumberAfterAnother(form: QuantizedForm, dimensions: [Int]) {
+        var numbers = NumberStream(seed: 12)
+        let shape = Shape(dimensions)
+        let values = numbers.values(shape.count)
+        // -0 is never chosen.
+        let codes = form.values.enumerated().filter { $0.element != 0 || $0.element.sign == .plus }
+            .sorted { $0.element < $1.element }
+        var expected = [UInt8](repeating: 0, count: form == .int8 ? values.count : (values.count + 1) / 2)
+        var scales: [Float] = []
+        for (index, value) in values.enumerated() {
+            if index % 64 == 0 {
+                scales.append(values[index..<min(index + 64, values.count)].map(\.magnitude).max()!)
+            }
+            let share = value / scales[index / 64]
+            guard form != .int8 else {
+                expected[index] = UInt8(bitPattern: Int8((share * 127).rounded()))
+                continue
+            }
+            // The first code whose middle with the next is not below the number.
+            let place = zip(codes, codes.dropFirst()).enumerated().first { _, pair in
+                Float((Double(pair.0.element) + Double(pair.1.element)) / 2) >= share
+            }
+            let code = UInt8(codes[place?.offset ?? codes.count - 1].offset)
+            expected[index / 2] |= index % 2 == 0 ? code << 4 : code
+        }
+        for backend in [TestBackend.cpuOneThread, .cpu, .reference].map({ $0.make() }) {
+            let weight = QuantizedWeight(Tensor(values, shape: shape, on: backend), form: form, doubly: false)
+            #expect(bytes(weight.codes, expected.count) == expected, "\(backend.threads) threads")
+            #expect(weight.blockScales == scales)
+        }
+    }
+
     @Test(arguments: QuantizedForm.allCases)
     func narrowCopiesAreTheWideOnesRounded(form: QuantizedForm) {
         var numbers = NumberStream(seed: 9)
@@ -108,6 +142,26 @@ struct QuantizationTests {
         let quantized = QuantizedWeight(weight, form: form, doubly: true)
         let rounded = quantized.makeTensor().floats.map { HalfFloat.float(fromBFloat16: HalfFloat.bfloat16(from: $0)) }
         #expect(quantized.makeTensor(.bfloat16).floats == rounded)
+    }
+
+    /// The digest of SHA-256 over paths, shapes and digests of the values, whatever the number of threads.
+    @Test func theBaseDigestIsThatOfItsValues() {
+        var numbers = NumberStream(seed: 13)
+        let (a, b) = (numbers.values(12), numbers.values(640))
+        for backend in [TestBackend.cpuOneThread, .cpu].map({ $0.make() }) {
+            let narrow = backend.empty([20, 32], .bfloat16)
+            backend.convert(Tensor(b, shape: [20, 32], on: backend), into: narrow)
+            let tree = ParameterTree([
+                ("a", Parameter(Tensor(a, shape: [3, 4], on: backend), decays: true)),
+                ("b", Parameter(narrow, decays: true)),
+                ("c", Parameter(Tensor(b, shape: [640], on: backend), decays: true)),
+            ])
+            let lines = tree.entries.map { entry in
+                let digest = entry.parameter.value.floats.withUnsafeBytes { SHA256.hex(of: $0) }
+                return "\(entry.path) \(entry.parameter.shape) \(digest)\n"
+            }
+            #expect(BaseDigest.hex(of: tree) == SHA256.hex(of: lines.joined()))
+        }
     }
 
     @Test func quantizedMapsOfOneInputAreOneProduct() throws {

@@ -18,8 +18,10 @@ extension ParameterTree {
         try plan.loadBlocks(source)
         for step in plan.steps where step.blocks == nil {
             switch (step.form, step.parameters.count, step.parameters[0].value.dtype.fileElement) {
-            case (.transposed, _, _), (_, 2..., _), (_, _, nil):
+            case (.transposed, _, _), (_, 2..., _):
                 try step.loadThroughFloats(source, checksFinite: checksFinite)
+            case (_, _, nil):
+                try step.loadIntoBlocks(source, checksFinite: checksFinite)
             case (_, _, let element?):
                 try step.loadDirectly(source, element, checksFinite: checksFinite)
             }
@@ -60,7 +62,20 @@ extension LoadingPlan.Step {
         }
     }
 
-    /// Several parameters in one tensor, or a transposed one, or block forms.
+    /// One parameter in blocks whose elements stand in the file in order: pieces, which are whole blocks, one after another.
+    func loadIntoBlocks(_ source: some TensorSource, checksFinite: Bool) throws {
+        let value = parameters[0].value
+        try source.forEachPiece(name, as: .float32, checksFinite: checksFinite) { start, bytes in
+            let floats = value.backend.empty([bytes.count / 4])
+            value.backend.upload(bytes, to: floats)
+            let part = Tensor(
+                shape: floats.shape, dtype: value.dtype, storage: value.storage,
+                byteOffset: value.byteOffset + value.dtype.byteCount(of: start))
+            value.backend.convert(floats, into: part)
+        }
+    }
+
+    /// Several parameters in one tensor, or a transposed one.
     func loadThroughFloats(_ source: some TensorSource, checksFinite: Bool) throws {
         let count = try source.entry(name).count
         var floats = [Float](repeating: 0, count: count)

@@ -34,8 +34,7 @@ public struct DecodeBenchmark {
         measuring = profiles ? MeasuringBackend(backend) : nil
         var configuration = preset.configuration
         if !hasPicture { configuration.vision = nil }
-        model = VisionLanguageModel(configuration, Initializer(backend: measuring ?? backend, seed: 0))
-        if let storage { model.store(storage) }
+        model = .random(configuration, seed: 0, storage: storage, on: measuring ?? backend)
         prompts = RandomBatch(configuration).prompts(count: batch, textTokens: textTokens, hasPicture: hasPicture)
     }
 

@@ -12,8 +12,7 @@ public struct TowerBenchmark {
     /// A measurement of `batch` pictures at once.
     public init(_ preset: ModelPreset, batch: Int, storage: WeightStorage?, on backend: any Backend) {
         self.backend = MeasuringBackend(backend)
-        model = VisionLanguageModel(preset.configuration, Initializer(backend: self.backend, seed: 0))
-        if let storage { model.store(storage) }
+        model = .random(preset.configuration, seed: 0, storage: storage, on: self.backend)
         var generator = RandomGenerator(seed: 1)
         pictures = RandomBatch(preset.configuration).pictures(batch, [], &generator)
     }

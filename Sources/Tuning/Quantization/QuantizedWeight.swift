@@ -1,3 +1,4 @@
+import Basics
 import NeuralNetwork
 package import TensorCore
 
@@ -51,27 +52,29 @@ package final class QuantizedWeight: WeightSource {
         shape = weight.shape
         self.form = form
         backend = weight.backend
-        let values = weight.floats
+        let count = weight.count
         let length = QuantizedForm.blockLength
-        let blocks = (values.count + length - 1) / length
+        let blocks = (count + length - 1) / length
         var scales = [Float](repeating: 0, count: blocks)
-        let bytes = form == .int8 ? values.count : (values.count + 1) / 2
+        let bytes = form == .int8 ? count : (count + 1) / 2
         codes = backend.empty([(bytes + 3) / 4], .int32)
-        let packed = codes.pointer.assumingMemoryBound(to: UInt8.self)
-        for index in 0..<(bytes + 3) / 4 * 4 { packed[index] = 0 }
+        let source = weight.dtype == .float32 ? weight : Tensor(weight.floats, shape: weight.shape, on: backend)
+        nonisolated(unsafe) let values = UnsafePointer(source.floatPointer)
+        nonisolated(unsafe) let packed = codes.pointer.assumingMemoryBound(to: UInt8.self)
+        for index in bytes..<(bytes + 3) / 4 * 4 { packed[index] = 0 }
         let finder = CodeFinder(form)
-        for block in 0..<blocks {
-            let range = block * length..<min((block + 1) * length, values.count)
-            var largest: Float = 0
-            for index in range { largest = max(largest, values[index].magnitude) }
-            scales[block] = largest
-            let divisor = largest == 0 ? 1 : largest
-            for index in range {
-                if form == .int8 {
-                    packed[index] = UInt8(bitPattern: Int8((values[index] / divisor * 127).rounded()))
-                } else {
-                    let code = finder.code(values[index] / divisor)
-                    packed[index / 2] |= index % 2 == 0 ? code << 4 : code
+        // A piece is whole blocks, and so whole bytes.
+        let piece = 1_024
+        scales.withUnsafeMutableBufferPointer { buffer in
+            nonisolated(unsafe) let scales = buffer
+            try? Parallel.forEach((blocks + piece - 1) / piece, workers: weight.backend.threads) { index in
+                for block in index * piece..<min((index + 1) * piece, blocks) {
+                    let start = block * length
+                    let part = UnsafeBufferPointer(start: values + start, count: min(length, count - start))
+                    scales[block] =
+                        form == .int8
+                        ? Self.roundBlock(part, into: packed + start)
+                        : finder.encodeBlock(part, into: packed + start / 2)
                 }
             }
         }
@@ -83,6 +86,19 @@ package final class QuantizedWeight: WeightSource {
         }
         let outer = Self.doublyQuantized(scales, on: backend)
         (self.scales, scaleCodes, outerScales) = (nil, outer.codes, outer.scales)
+    }
+
+    /// Writes 8-bit codes of a block.
+    /// - Returns: its scale.
+    private static func roundBlock(_ values: UnsafeBufferPointer<Float>, into codes: UnsafeMutablePointer<UInt8>)
+        -> Float
+    {
+        let scale = values.largestMagnitude
+        let divisor = scale == 0 ? 1 : scale
+        for index in values.indices {
+            codes[index] = UInt8(bitPattern: Int8((values[index] / divisor * 127).rounded()))
+        }
+        return scale
     }
 
     private static func doublyQuantized(_ scales: [Float], on backend: any Backend) -> (codes: Tensor, scales: Tensor) {
@@ -137,9 +153,19 @@ package final class QuantizedWeight: WeightSource {
     }
 }
 
+extension UnsafeBufferPointer<Float> {
+    fileprivate var largestMagnitude: Float {
+        var largest: Float = 0
+        for value in self where value.magnitude > largest { largest = value.magnitude }
+        return largest
+    }
+}
+
 /// Finds the nearest of 16 values; a number between two takes the lower.
-private struct CodeFinder {
-    private let sorted: [(value: Float, code: UInt8)]
+private struct CodeFinder: Sendable {
+    /// Codes by the order of their values.
+    private let codes: [UInt8]
+    /// Where a value ends and the next begins, rising.
     private let middles: [Float]
 
     init(_ form: QuantizedForm) {
@@ -149,17 +175,28 @@ private struct CodeFinder {
             all.append((value, UInt8(code)))
         }
         all.sort { $0.value < $1.value }
-        sorted = all
+        codes = all.map(\.code)
         middles = zip(all, all.dropFirst()).map { a, b in Float((Double(a.value) + Double(b.value)) / 2) }
     }
 
-    func code(_ value: Float) -> UInt8 {
-        var low = 0
-        var high = middles.count
-        while low < high {
-            let middle = (low + high) / 2
-            if middles[middle] < value { low = middle + 1 } else { high = middle }
+    /// Writes 4-bit codes of a block, two a byte, the first in the high half.
+    /// - Returns: its scale.
+    func encodeBlock(_ values: UnsafeBufferPointer<Float>, into bytes: UnsafeMutablePointer<UInt8>) -> Float {
+        let scale = values.largestMagnitude
+        let divisor = scale == 0 ? 1 : scale
+        // Eight at a time: the middles below a number are counted, without a branch.
+        for start in stride(from: 0, to: values.count, by: 8) {
+            var eight = SIMD8<Float>()
+            let count = min(8, values.count - start)
+            for lane in 0..<count { eight[lane] = values[start + lane] }
+            eight /= divisor
+            var places = SIMD8<Int32>()
+            for middle in middles { places.replace(with: places &+ 1, where: eight .> middle) }
+            for lane in stride(from: 0, to: count, by: 2) {
+                let low = lane + 1 < count ? codes[Int(places[lane + 1])] : 0
+                bytes[(start + lane) / 2] = codes[Int(places[lane])] << 4 | low
+            }
         }
-        return sorted[low].code
+        return scale
     }
 }

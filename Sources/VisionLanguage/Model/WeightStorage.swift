@@ -1,7 +1,7 @@
 import Basics
 import Checkpointing
 import NeuralNetwork
-import TensorCore
+package import TensorCore
 
 /// How the matrices of a model that only answers are kept.
 public enum WeightStorage: String, Sendable, CaseIterable {
@@ -42,27 +42,38 @@ extension VisionLanguageModel {
     /// Tower and projector multiply hundreds of rows by each weight, where reading the weights costs little; the decoder reads all
     /// of its weights for every token.
     public func store(_ form: WeightStorage) {
-        let tree = parameters
-        guard form != .bfloat16 else {
-            tree.convert(to: .bfloat16, where: Self.isPlainMatrix)
-            return
-        }
-        let language = tree.filter { $0.path.hasPrefix("language.") }
-        let ends = ["language.embedding", "language.head"]
-        language.filter { entry in ends.contains { entry.path.hasPrefix($0) } }
-            .convert(to: .int8Blocks, where: Self.isPlainMatrix)
-        language.convert(to: form == .q8 ? .int8Blocks : .int4Blocks) { entry in
-            Self.isPlainMatrix(entry) && !ends.contains { entry.path.hasPrefix($0) }
-        }
-        // What is left is not the decoder's, or has rows that are no whole blocks.
-        tree.convert(to: .bfloat16, where: Self.isPlainMatrix)
+        arrange(form) { tree, dtype, accepts in tree.convert(to: dtype, where: accepts) }
     }
 
-    /// Before weights are loaded: those that `store` would make bfloat16, and no other form is made of first, are loaded as such.
+    /// Before weights are loaded or drawn: gives them the memory that `store` would, so that they never exist whole in a wider form.
     func reserve(_ form: WeightStorage) {
-        parameters.reserve(.bfloat16) {
-            Self.isPlainMatrix($0) && (form == .bfloat16 || !$0.path.hasPrefix("language."))
+        arrange(form) { tree, dtype, accepts in tree.reserve(dtype, where: accepts) }
+    }
+
+    private func arrange(
+        _ form: WeightStorage, _ place: (ParameterTree, DType, _ accepts: (ParameterTree.Entry) -> Bool) -> Void
+    ) {
+        let tree = parameters
+        if form != .bfloat16 {
+            let language = tree.filter { $0.path.hasPrefix("language.") }
+            let ends = ["language.embedding", "language.head"]
+            func isEnd(_ entry: ParameterTree.Entry) -> Bool { ends.contains { entry.path.hasPrefix($0) } }
+            place(language.filter(isEnd), .int8Blocks, Self.isPlainMatrix)
+            place(language, form == .q8 ? .int8Blocks : .int4Blocks) { Self.isPlainMatrix($0) && !isEnd($0) }
         }
+        // What is left is not the decoder's, or has rows that are no whole blocks.
+        place(tree, .bfloat16, Self.isPlainMatrix)
+    }
+
+    /// A model of random weights in the form that they are to be kept in; nil keeps them in float32.
+    package static func random(
+        _ configuration: ModelConfiguration, seed: UInt64, storage: WeightStorage?, on backend: any Backend
+    ) -> VisionLanguageModel {
+        let initializer = Initializer(fillingLaterOn: backend, seed: seed)
+        let model = VisionLanguageModel(configuration, initializer)
+        if let storage { model.reserve(storage) }
+        initializer.fill()
+        return model
     }
 
     /// A source makes its own weights. What does not decay is added, not multiplied: positions and class tokens stay in float32.
