@@ -46,8 +46,11 @@ public final class Parameter {
     public var value: Tensor { stored ?? source!.makeTensor() }
     /// Where the weights come from when they are kept in another form; then `value` is a copy, made anew each time.
     public private(set) var source: (any WeightSource)?
-    /// Whether gradients are computed. A frozen parameter costs no gradient work.
-    public var isTrainable: Bool
+    /// Whether gradients are computed. A frozen parameter costs no gradient work. Weights that were kept in another form become a
+    /// tensor when they are to be trained.
+    public var isTrainable: Bool {
+        didSet { if isTrainable, source != nil { replaceValue(value) } }
+    }
     /// Whether weight decay applies: true for matrices, false for norms, biases and embeddings of positions.
     public package(set) var decays: Bool
     /// The sum of gradients since `clearGradient()`, nil when none has arrived.

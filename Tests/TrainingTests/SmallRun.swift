@@ -53,12 +53,13 @@ struct SmallRun {
     @discardableResult
     func train(
         _ recipe: Recipe, in name: String, resuming: Bool = false, stoppingAfter limit: Int = .max,
-        noting note: @escaping (String) -> Void = { _ in }
+        bundle: ModelBundle? = nil, noting note: @escaping (String) -> Void = { _ in }
     ) throws -> [Double] {
         let run = RunFolder(Paths.join(folder, name))
         let backend = CPUBackend(threads: 2)
         let point = resuming ? try ResumePoint.find(in: run, recipe: recipe) : nil
-        let bundle = try point?.model(on: backend) ?? recipe.makeModel(on: backend)
+        let bundle =
+            try bundle ?? point?.model(for: recipe, on: backend) ?? recipe.makeModel(on: backend)
         var losses: [Double] = []
         let trainer = Trainer(recipe, bundle: bundle, folder: run, workers: 1) { event in
             if case .step(let report) = event { losses.append(report.loss) }

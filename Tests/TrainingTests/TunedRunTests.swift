@@ -65,6 +65,52 @@ struct TunedRunTests {
         }
     }
 
+    /// A base whose weights stay in the file until they are quantised, one after another, trains to the bits of one that was whole in
+    /// memory before.
+    @Test(arguments: [
+        "{language: {method: qlora, rank: 4}}", "{language: {method: qlora, rank: 4, targets: [q_proj, v_proj]}}",
+        "{language: {method: qlora, rank: 4, base: int8}, vision: {method: qlora, rank: 2, base: fp4, double: false}}",
+    ])
+    func aBaseThatStaysInItsFileTrainsToTheSameBits(tune: String) throws {
+        try withTemporaryFolder { folder in
+            let run = try SmallRun(folder)
+            let base = Paths.join(folder, "base")
+            try run.recipe().makeModel(on: CPUBackend(threads: 1)).write(to: base, element: .bfloat16)
+            let recipe = try run.recipe(["model=\(base)"] + changes(tune), stages: ["instruct"])
+            let backends = [CPUBackend(threads: 2), CPUBackend(threads: 2)]
+            let (left, whole) = try (recipe.makeModel(on: backends[0]), ModelBundle.open(base, on: backends[1]))
+            let waiting = left.model.parameters.entries.filter { $0.parameter.source != nil }
+            #expect(waiting.count == (tune.contains("vision") ? 26 : 14))
+            for (a, b) in zip(left.model.parameters.entries, whole.model.parameters.entries) {
+                #expect(a.parameter.value.floats == b.parameter.value.floats, "\(a.path)")
+            }
+            let floats = waiting.reduce(0) { $0 + 4 * $1.parameter.count }
+            #expect(backends[0].usedBytes <= backends[1].usedBytes - floats / 2)
+            #expect(try run.train(recipe, in: "left", bundle: left) == run.train(recipe, in: "whole", bundle: whole))
+            #expect(try run.weights("left") == run.weights("whole"))
+            let adapter = "adapters/instruct/adapter_model.safetensors"
+            #expect(
+                try Files.read(Paths.join(folder, "left", adapter))
+                    == Files.read(Paths.join(folder, "whole", adapter)))
+        }
+    }
+
+    /// A number that is none is found when the folder is opened, though nothing is kept of the weight.
+    @Test func aBaseThatStaysInItsFileIsChecked() throws {
+        try withTemporaryFolder { folder in
+            let run = try SmallRun(folder)
+            let base = Paths.join(folder, "base")
+            let bundle = try run.recipe().makeModel(on: CPUBackend(threads: 1))
+            let weight = try #require(bundle.model.parameters["language.layers.1.feedForward.down.weight"])
+            weight.value.floatPointer[7] = .nan
+            try bundle.write(to: base)
+            let recipe = try run.recipe(
+                ["model=\(base)"] + changes("{language: {method: qlora, rank: 4}}"), stages: ["instruct"])
+            let error = #expect(throws: CheckpointError.self) { try recipe.makeModel(on: CPUBackend(threads: 1)) }
+            #expect(error?.problem.contains("element 7 is not a finite number") == true)
+        }
+    }
+
     @Test(arguments: [
         "adamw8bit", "adafactor", "lion", "muon", "{name: galore, rank: 4, interval: 3}", "lomo", "adalomo",
     ])

@@ -1,6 +1,6 @@
 import Basics
 public import NeuralNetwork
-import TensorCore
+public import TensorCore
 
 extension ParameterTree {
     /// Fills every parameter from a checkpoint, strictly: each parameter once, each key used or deliberately ignored,
@@ -12,11 +12,20 @@ extension ParameterTree {
     ///   - source: A ``TensorFolder`` or ``TensorFile``.
     ///   - table: The family's keys.
     ///   - checksFinite: Whether NaN and infinity among the weights are an error.
+    ///   - left: Parameters whose weights stay in the file, frozen, until something smaller is made of them.
     /// - Throws: ``CheckpointError`` listing all differences by path.
-    public func load(from source: some TensorSource, table: KeyTable, checksFinite: Bool = true) throws {
+    public func load(
+        from source: some TensorSource, table: KeyTable, checksFinite: Bool = true, leaving left: [Parameter] = []
+    ) throws {
         let plan = try LoadingPlan(self, from: source, table: table)
         try plan.loadBlocks(source)
+        let left = Set(left.map { ObjectIdentifier($0) })
         for step in plan.steps where step.blocks == nil {
+            if left.contains(ObjectIdentifier(step.parameters[0])),
+                try step.leave(in: source, checksFinite: checksFinite)
+            {
+                continue
+            }
             switch (step.form, step.parameters.count, step.parameters[0].value.dtype.fileElement) {
             case (.transposed, _, _), (_, 2..., _):
                 try step.loadThroughFloats(source, checksFinite: checksFinite)

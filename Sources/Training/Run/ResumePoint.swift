@@ -36,9 +36,9 @@ public struct ResumePoint {
         return ResumePoint(path: path, state: state, older: older)
     }
 
-    /// The model as it was then.
-    public func model(on backend: any Backend) throws -> ModelBundle {
-        try reading { try ModelBundle.open(path, on: backend) }
+    /// The model as it was then; weights that the stage keeps as codes only stay in the file until it makes them.
+    public func model(for recipe: Recipe, on backend: any Backend) throws -> ModelBundle {
+        try reading { try ModelBundle.open(path, leaving: recipe.quantizedWeights(stage: state.stage), on: backend) }
     }
 
     /// Reads something of the checkpoint; an error says how to go on without it.

@@ -9,8 +9,13 @@ extension Trainer {
         _ stage: StageRecipe, _ tree: ParameterTree, _ parts: TrainableParts,
         of machine: Int = ProcessMemory.machineBytes
     ) throws(UserError) {
-        let weights = tree.entries.reduce(0) { $0 + $1.parameter.value.dtype.byteCount(of: $1.parameter.value.count) }
-        let trainable = parts.groups.reduce(0) { $0 + $1.entries.reduce(0) { $0 + $1.parameter.value.count } }
+        let weights = tree.entries.reduce(0) { sum, entry in
+            let parameter = entry.parameter
+            // Weights that wait in a file become codes, of a byte at most.
+            return sum
+                + (parameter.source == nil ? parameter.value.dtype.byteCount(of: parameter.count) : parameter.count)
+        }
+        let trainable = parts.groups.reduce(0) { $0 + $1.entries.reduce(0) { $0 + $1.parameter.count } }
         let needed = weights + trainable * 12
         guard needed > machine else { return }
         throw UserError(

@@ -1,6 +1,6 @@
 public import Basics
-import NeuralNetwork
-import TensorCore
+public import NeuralNetwork
+public import TensorCore
 
 /// LoRA over a quantised base (Dettmers et al. 2023): 4-bit blocks of 64 with, unless refused, 8-bit scales; float compute.
 ///
@@ -39,24 +39,50 @@ public struct QLoRA: TuningMethod {
         return object
     }
 
-    /// Puts it to work.
-    public func attach(to target: TuningTarget) throws -> AttachedMethod {
-        let attached = try lora.attach(to: target)
+    /// The maps whose weights become codes where nobody trains them: every map of the blocks, and those that `targets` names.
+    private func quantizedMaps(of target: TuningTarget) throws -> [(path: String, map: Linear)] {
         var whole = target
         whole.ignoresPaths = true
         var maps = try whole.maps(nil, for: name)
-        let tuned = Set(attached.added.map(\.site))
         for map in try target.maps(lora.targets, for: name) where !maps.contains(where: { $0.path == map.path }) {
-            if tuned.contains(map.path) { maps.append(map) }
+            maps.append(map)
         }
+        return maps
+    }
+
+    /// The weights of a model that will be codes once the rules are at work: they need never be in memory whole. None where another
+    /// method is among the rules, which may want them.
+    ///
+    /// - Parameter tree: the model's parameters, whose values need not be there yet.
+    public static func quantizedWeights(of tree: ParameterTree, by rules: [TuningRule]) -> [Parameter] {
+        guard let backend = tree.entries.first?.parameter.value.backend else { return [] }
+        let initializer = Initializer(backend: backend, fills: false)
+        let context = TuningContext(seed: 0, encode: nil)
+        var weights: [Parameter] = []
+        for rule in rules {
+            // What does not fit is told of when the rule is attached.
+            guard let method = rule.method as? QLoRA,
+                let target = try? TuningTarget(rule, tree: tree, initializer: initializer, context: context),
+                let maps = try? method.quantizedMaps(of: target)
+            else { return [] }
+            weights += maps.map(\.map.weight)
+        }
+        return weights
+    }
+
+    /// Puts it to work.
+    public func attach(to target: TuningTarget) throws -> AttachedMethod {
+        let attached = try lora.attach(to: target)
+        let all = try quantizedMaps(of: target)
         let form = QuantizedForm(rawValue: base) ?? .nf4
         let isDouble = isDouble
-        let all = maps
         var originals: [(weight: Parameter, value: Tensor)] = []
         attached.settle = { [unowned attached] in
-            for (path, map) in all where !map.weight.isTrainable && map.weight.source == nil {
-                let weight = QuantizedWeight(map.weight.value, form: form, doubly: isDouble)
-                if attached.keepsBase { originals.append((map.weight, map.weight.value)) }
+            // What lies in a file still is read, quantised and dropped, one weight after another.
+            for (path, map) in all where !map.weight.isTrainable && !(map.weight.source is QuantizedWeight) {
+                let value = map.weight.value
+                let weight = QuantizedWeight(value, form: form, doubly: isDouble)
+                if attached.keepsBase { originals.append((map.weight, value)) }
                 map.weight.keep(as: weight)
                 attached.coded.weights += weight.shape.count
                 attached.coded.bytes += weight.byteCount

@@ -1,7 +1,7 @@
 import Basics
 public import Checkpointing
 import Imaging
-import NeuralNetwork
+public import NeuralNetwork
 public import TensorCore
 import Tokenization
 
@@ -12,10 +12,11 @@ extension ModelBundle {
     ///   - tower: the tower's folder, for layouts that leave it out (LLaVA's own).
     ///   - vocabulary: tokens to add, and what the embedding's rows are rounded up to.
     ///   - storage: how the weights are kept when nothing but answers is wanted of the model; nil keeps them in float32.
+    ///   - left: chooses parameters whose weights stay in the file, frozen, until something smaller is made of them.
     /// - Throws: an error naming what is missing, does not fit, or is not supported.
     public static func open(
         _ folder: String, tower: String? = nil, vocabulary: VocabularyGrowth = VocabularyGrowth(),
-        storage: WeightStorage? = nil, on backend: any Backend
+        storage: WeightStorage? = nil, leaving left: ((ParameterTree) -> [Parameter])? = nil, on backend: any Backend
     ) throws -> ModelBundle {
         let family = try ModelFamily.read(folder, tower: tower)
         try family.checkSize(of: TensorFolder(folder), in: folder)
@@ -24,7 +25,7 @@ extension ModelBundle {
         if let storage, !mayGrow(family, vocabulary), try WeightStorage.ofFolder(folder) == nil {
             model.reserve(storage)
         }
-        try fill(model, from: folder, family)
+        try fill(model, from: folder, family, leaving: left?(model.parameters) ?? [])
         let bundle = try unfilled(folder, family, model: model, vocabulary: vocabulary)
         if let storage { model.store(storage) }
         return bundle
@@ -36,11 +37,13 @@ extension ModelBundle {
     }
 
     /// Loads the weights; those of a tower that lies elsewhere from there.
-    private static func fill(_ model: VisionLanguageModel, from folder: String, _ family: ModelFamily) throws {
+    private static func fill(
+        _ model: VisionLanguageModel, from folder: String, _ family: ModelFamily, leaving left: [Parameter]
+    ) throws {
         let source = try TensorFolder(folder)
         let tree = model.parameters
         let (own, leavesTower) = ownPart(of: tree, in: source, family)
-        try own.load(from: source, table: family.table)
+        try own.load(from: source, table: family.table, leaving: left)
         guard leavesTower, let tower = family.towerName, let vision = model.configuration.vision else { return }
         var table = KeyTable.vision(channels: vision.channels, patchSize: vision.patchSize)
         table.ignored.append(IgnoredKey("vision_model.head.**", because: "only the tower is taken"))

@@ -64,7 +64,7 @@ struct TrainCommand: ParsableCommand {
             Console.error(
                 point.map { "Continuing from \($0.description)." } ?? "No checkpoint yet; starting from the beginning.")
         }
-        let bundle = try point?.model(on: backend) ?? recipe.makeModel(on: backend)
+        let bundle = try point?.model(for: recipe, on: backend) ?? recipe.makeModel(on: backend)
         let progress = TrainingProgress(recipe, json: json)
         let trainer = Trainer(
             recipe, bundle: bundle, folder: folder, workers: 2, evaluateAnswers: AnswerMetrics.measure
