@@ -163,22 +163,36 @@ public enum BaseDigest {
     /// SHA-256 over every parameter's path and the SHA-256 of its float32 values, in tree order.
     public static func hex(of tree: ParameterTree) -> String {
         let entries = tree.entries
-        // Parameters of ordinary memory are read where they lie, on all threads; others become floats first, one by one.
-        let plain = entries.indices.filter { entries[$0].parameter.source == nil && isFloat(entries[$0].parameter) }
-        nonisolated(unsafe) let values = plain.map { entries[$0].parameter.value }
         let threads = entries.first?.parameter.value.backend.threads ?? 1
-        var digests = [String?](repeating: nil, count: entries.count)
-        let found = try? Parallel.map(Array(values.indices), workers: threads) { index in
-            SHA256.hex(of: UnsafeRawBufferPointer(start: values[index].pointer, count: 4 * values[index].count))
+        var digests = [String](repeating: "", count: entries.count)
+        var waiting: [(index: Int, values: Tensor)] = []
+        func finish() {
+            nonisolated(unsafe) let values = waiting.map(\.values)
+            let found = try? Parallel.map(Array(values.indices), workers: threads) { index in
+                SHA256.hex(of: UnsafeRawBufferPointer(start: values[index].pointer, count: 4 * values[index].count))
+            }
+            for (entry, digest) in zip(waiting, found ?? []) { digests[entry.index] = digest }
+            waiting = []
         }
-        for (index, digest) in zip(plain, found ?? []) { digests[index] = digest }
+        // Floats are read where they lie, on all threads; what is kept in another form becomes floats for as long as that takes.
+        var copied = 0
+        for (index, entry) in entries.enumerated() {
+            let value = entry.parameter.value
+            if value.dtype == .float32, entry.parameter.source == nil {
+                waiting.append((index, value))
+                continue
+            }
+            waiting.append(
+                (index, value.dtype == .float32 ? value : Tensor(value.floats, shape: value.shape, on: value.backend)))
+            copied += 4 * value.count
+            if copied >= 32 << 20 {
+                finish()
+                copied = 0
+            }
+        }
+        finish()
         var all = ""
-        for (entry, known) in zip(entries, digests) {
-            let digest = known ?? entry.parameter.value.floats.withUnsafeBytes { SHA256.hex(of: $0) }
-            all += "\(entry.path) \(entry.parameter.shape) \(digest)\n"
-        }
+        for (entry, digest) in zip(entries, digests) { all += "\(entry.path) \(entry.parameter.shape) \(digest)\n" }
         return SHA256.hex(of: all)
     }
-
-    private static func isFloat(_ parameter: Parameter) -> Bool { parameter.value.dtype == .float32 }
 }
