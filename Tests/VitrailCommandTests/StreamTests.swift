@@ -44,6 +44,17 @@ struct StreamTests {
         #expect(result.output.contains("fix: that is a device or a pipe; name a file"))
     }
 
+    /// Answers are read again to go on after them, and a pipe's reader would be the writer.
+    @Test(.timeLimit(.minutes(1))) func answersIntoAPipeAreAnError() throws {
+        let vitrail = try VitrailProcess()
+        defer { vitrail.remove() }
+        #expect(try vitrail.run("synthesize", "shapes", "--split", "train=8").code == 0)
+        let result = try vitrail.shell(
+            "\"$VITRAIL\" caption --model '\(model)' --output /dev/stdout shapes/train/images/000001.png 2>errors | cat; cat errors"
+        )
+        #expect(result.output.contains("fix: name a file"))
+    }
+
     @Test func whatCannotBeReadLeavesNothing() throws {
         let vitrail = try VitrailProcess()
         defer { vitrail.remove() }

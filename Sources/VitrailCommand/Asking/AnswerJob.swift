@@ -174,6 +174,12 @@ struct AnswerJob {
     /// Ids that an earlier call has dealt with, and those of them that have no answer.
     private static func finishedIDs(_ path: String) throws -> (all: Set<String>, failed: Set<String>) {
         guard Files.exists(path) else { return ([], []) }
+        // Reading it would wait for what this very job is to write.
+        guard Files.isRegularFile(path) || Files.isDirectory(path) else {
+            throw UserError(
+                "\(path) is a device or a pipe, of which no later call could go on",
+                fix: "name a file, or leave --output out and take what --json prints")
+        }
         let lines = try Files.readText(path, limit: .max).split(separator: "\n")
         // A line torn by a kill is no JSON; AppendFile trims it and the item is answered again.
         let records = lines.compactMap { try? JSON.parse(String($0), source: path) }

@@ -49,7 +49,7 @@ final class TrainingProgress {
             if counts.rejected > 0 {
                 Console.error(
                     Console.colored(
-                        "  \(counts.rejected) broken records left out or replaced; see rejections.jsonl", .yellow))
+                        "  broken records left out or replaced: \(counts.rejected); see rejections.jsonl", .yellow))
             }
             if counts.truncated > 0 {
                 Console.error("  \(counts.truncated) samples cut to max_tokens, \(counts.cutTokens) tokens in all")
