@@ -20,7 +20,7 @@ enum {
 
 typedef struct {
     _Atomic bool busy;
-    void *memory;
+    void *_Atomic memory;  // written by who holds the slot, read by all that return a block
     size_t bytes;
 } scratch_slot;
 
@@ -47,10 +47,12 @@ static void *borrow_scratch(scratch_slot *slots, size_t bytes) {
             if (slot->bytes >= bytes) return slot->memory;
             if (pass == 1) {
                 // No block is large enough: the first free one grows.
-                free(slot->memory);
-                slot->memory = allocate(bytes);
-                slot->bytes = slot->memory ? bytes : 0;
-                if (slot->memory) return slot->memory;
+                // Nobody may find the old block here while the allocator gives it to somebody else.
+                free(atomic_exchange(&slot->memory, NULL));
+                void *const memory = allocate(bytes);
+                slot->bytes = memory ? bytes : 0;
+                slot->memory = memory;
+                if (memory) return memory;
             }
             atomic_store_explicit(&slot->busy, false, memory_order_release);
             if (pass == 1) return NULL;
