@@ -76,6 +76,8 @@ struct FilesTests {
         let error = try #require(throws: FileError.self) { try Files.write("x", to: "/dev/full") }
         #expect(error.problem == "cannot write /dev/full: No space left on device")
         #expect(error.fix == "free some space on that disk, or choose another place; see: df -h '/dev'")
+        let cleared = FileError("write", "/dev/.partial-run/final/model", code: ENOSPC)
+        #expect(cleared.fix?.hasSuffix("df -h '/dev'") == true)
         let file = try AppendFile("/dev/full")
         #expect(throws: FileError("write", "/dev/full", code: ENOSPC)) { try file.appendLine("x") }
     }

@@ -31,15 +31,22 @@ public struct FileError: Problem, Equatable {
     /// Whether nothing is at the path.
     public var isMissing: Bool { code == ENOENT }
 
+    /// The nearest folder above the path that is there: what was being written may have been cleared away by now.
+    private var folder: String {
+        var folder = Paths.parent(path)
+        while !Files.isDirectory(folder), Paths.parent(folder) != folder { folder = Paths.parent(folder) }
+        return folder
+    }
+
     /// The advice that fits the error number.
     public var fix: String? {
         switch code {
         case ENOENT where operation == "write" && !Files.isDirectory(Paths.parent(path)):
             "check the path, or make the folder with: mkdir -p '\(Paths.parent(path))'"
         case ENOENT: "check the path; nothing is there"
-        case EACCES, EPERM: "check the permissions with: ls -ld '\(Files.exists(path) ? path : Paths.parent(path))'"
+        case EACCES, EPERM: "check the permissions with: ls -ld '\(Files.exists(path) ? path : folder)'"
         case EROFS: "choose a place that is not mounted read-only"
-        case ENOSPC: "free some space on that disk, or choose another place; see: df -h '\(Paths.parent(path))'"
+        case ENOSPC: "free some space on that disk, or choose another place; see: df -h '\(folder)'"
         case EDQUOT: "your disk quota is used up: free some space or choose another place"
         case EISDIR: "that is a folder; name a file"
         case ENOTDIR: "a part of the path is a file, not a folder"
@@ -51,7 +58,7 @@ public struct FileError: Problem, Equatable {
         case EIO: "the disk reports an error; check it and restore the file from a copy"
         case EOPNOTSUPP: "that is a device or a pipe; name a file"
         case ELOOP: "that is a link that leads back to itself; see: ls -l '\(path)'"
-        default: "check the path and its disk with: ls -ld '\(path)'; df '\(Paths.parent(path))'"
+        default: "check the path and its disk with: ls -ld '\(path)'; df '\(folder)'"
         }
     }
 }
