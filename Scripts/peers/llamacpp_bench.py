@@ -27,7 +27,8 @@ def quietly(*command: object) -> None:
 
 def tools() -> Path:
     """The folder of the built tools."""
-    built = FOLDER / "bin"
+    # llama.cpp puts what it builds there, whatever it is told.
+    built = FOLDER / "build/bin"
     if all((built / name).exists() for name in TOOLS):
         return built
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -39,8 +40,7 @@ def tools() -> Path:
     source = next(FOLDER.glob("llama_cpp_python-*/vendor/llama.cpp"))
     cmake = Path(sys.executable).with_name("cmake")
     options = ["-DCMAKE_BUILD_TYPE=Release", "-DLLAMA_CURL=OFF", "-DLLAMA_BUILD_TESTS=OFF", "-DLLAMA_BUILD_SERVER=OFF",
-               f"-DCMAKE_MAKE_PROGRAM={cmake.with_name('ninja')}", f"-DCMAKE_RUNTIME_OUTPUT_DIRECTORY={built}",
-               f"-DCMAKE_LIBRARY_OUTPUT_DIRECTORY={built}"]
+               f"-DCMAKE_MAKE_PROGRAM={cmake.with_name('ninja')}"]
     quietly(cmake, "-S", source, "-B", FOLDER / "build", "-G", "Ninja", *options)
     quietly(cmake, "--build", FOLDER / "build", "--target", *TOOLS)
     return built
