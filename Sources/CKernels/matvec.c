@@ -4,7 +4,11 @@
 #include "matvec_internal.h"
 #include "product_bfloat16.h"
 
-enum { PRODUCT_ROWS = 64, AMX_LEAST_COLUMNS = 3 };
+enum {
+    PRODUCT_ROWS = 64,
+    AMX_LEAST_COLUMNS = 3,
+    ALONE_ELEMENTS = 16384,  // of x, that a thread rounds faster than several come together
+};
 
 typedef struct {
     const vitrail_matvec_args *args;
@@ -85,6 +89,23 @@ static void matvec_part(void *context, int part, int parts) {
     dots_rows(work, first, last);
 }
 
+#if PRODUCT_X86
+/// Up to PAIRS_MOST_COLUMNS rows of x by bfloat16 weights.
+static bool matvec_pairs(vitrail_pool *pool, const vitrail_matvec_args *args) {
+    pairs_work work = {.args = args, .packed = vitrail_pool_borrow(pool, pairs_bytes(args->m, args->k))};
+    if (!work.packed) return false;
+    const int threads = vitrail_pool_threads(pool);
+    vitrail_pool_run(pool, pairs_pack_part, &work, args->m * args->k < ALONE_ELEMENTS ? 1 : threads);
+    const int64_t parts = least(divide_up(args->n, PAIRS_RUN_ROWS), 16 * (int64_t)threads);
+    const size_t bytes = (size_t)(args->n * args->ldw) * sizeof(uint16_t);
+    vitrail_pool_run_reading(pool, pairs_part, &work, (int)parts, args->weights, bytes);
+    vitrail_pool_return(pool, work.packed);
+    return true;
+}
+#endif
+
+bool vitrail_matvec_is_wide(void) { return PRODUCT_X86 && vitrail_cpu() >= VITRAIL_CPU_AVX512_BF16; }
+
 bool vitrail_matvec(vitrail_pool *pool, const vitrail_matvec_args *args) {
     if (args->m <= 0 || args->n <= 0) return true;
     if (args->format >= VITRAIL_WEIGHTS_INT8) return matvec_quantized(pool, args);
@@ -97,6 +118,9 @@ bool vitrail_matvec(vitrail_pool *pool, const vitrail_matvec_args *args) {
             .transpose_b = true, .accumulate = args->accumulate, .b_type = type, .precision = type};
         return vitrail_product(pool, &product);
     }
+#if PRODUCT_X86
+    if (half && vitrail_cpu() == VITRAIL_CPU_AVX512_BF16 && args->m >= PAIRS_LEAST_COLUMNS) return matvec_pairs(pool, args);
+#endif
     matvec work = {.args = args, .kernels = dots_kernels_in_use(), .x = args->x, .stride = args->ldx};
     work.runs = divide_up(args->n, RUN_ROWS);
     char *memory = NULL;

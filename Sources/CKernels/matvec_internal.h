@@ -55,6 +55,19 @@ void quantized_int4_vnni(const uint8_t *group, int64_t blocks, const quantized_r
 /// right operand (see product_bfloat16.h); out[column * 16 + row].
 void matvec_amx(const uint16_t *weights, int64_t ldw, const uint16_t *x, int64_t blocks, int columns,
                 float *out);
+
+// Some rows of x by bfloat16 weights with dot products of pairs.
+enum { PAIRS_LEAST_COLUMNS = 3, PAIRS_MOST_COLUMNS = 64, PAIRS_RUN_ROWS = 24 };
+
+typedef struct {
+    const vitrail_matvec_args *args;   // PAIRS_LEAST_COLUMNS to PAIRS_MOST_COLUMNS rows of x
+    uint16_t *packed;                  // x in bfloat16, `pairs_bytes`
+} pairs_work;
+
+size_t pairs_bytes(int64_t columns, int64_t k);
+/// Tasks of a pool with a `pairs_work`: rounding x, then the products; at most a part for PAIRS_RUN_ROWS rows of weights.
+void pairs_pack_part(void *work, int part, int parts);
+void pairs_part(void *work, int part, int parts);
 #endif
 
 float float_from_half(uint16_t value);

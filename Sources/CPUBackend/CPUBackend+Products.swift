@@ -5,11 +5,14 @@ public import TensorCore
 extension CPUBackend {
     /// Rows up to which reading the weights is nearly all the cost, so that they are streamed instead of packed.
     private static let fewRows = 16
-    /// The same of bfloat16 weights that tiles read where they lie.
-    private static let fewRowsOnTiles = 64
+    /// The same of bfloat16 weights that are multiplied as they lie.
+    private static let fewRowsAsTheyLie = 64
 
-    /// What tiles read where they lie can serve more rows than what is widened or repacked.
-    public var streamedRows: Int { RowStreaming.isWide && attentionTakesFactors ? Self.fewRowsOnTiles : Self.fewRows }
+    /// What is read as it lies can serve more rows than what is widened or repacked.
+    public var streamedRows: Int {
+        RowStreaming.isWide && factorType == .bfloat16 && vitrail_matvec_is_wide()
+            ? Self.fewRowsAsTheyLie : Self.fewRows
+    }
 
     /// Whether weights are streamed past so many rows.
     private func areFew(_ rows: Int, for weights: Matrix) -> Bool {

@@ -6,7 +6,8 @@ import Testing
 @Suite struct MatvecTests {
     static let sizes: [ProductCase.Size] = [
         .init(1, 1, 1), .init(1, 16, 32), .init(1, 37, 65), .init(2, 19, 100), .init(3, 64, 96), .init(5, 33, 31),
-        .init(8, 48, 160), .init(16, 35, 257), .init(17, 20, 64), .init(70, 21, 70),
+        .init(8, 48, 160), .init(16, 35, 257), .init(17, 20, 64), .init(70, 21, 70), .init(4, 6, 24),
+        .init(6, 25, 33), .init(13, 72, 576), .init(40, 50, 95), .init(64, 49, 288),
     ]
     static let formats = [
         VITRAIL_WEIGHTS_FLOAT32, VITRAIL_WEIGHTS_BFLOAT16, VITRAIL_WEIGHTS_INT8, VITRAIL_WEIGHTS_INT4,
@@ -46,6 +47,26 @@ import Testing
             #expect(repeats, "\(test.name): a second run differs")
             let same = weights.multiply(test, nil) == result
             #expect(same, "\(test.name): one thread differs from three")
+        }
+    }
+
+    @Test("a row's sums do not depend on its neighbours, from three on", arguments: ProductTests.levels)
+    func neighbours(level: vitrail_cpu_level) throws {
+        let before = vitrail_cpu_limit_thread(level)
+        defer { _ = vitrail_cpu_limit_thread(before) }
+        guard vitrail_matvec_is_wide() else { return }
+        let pool = try #require(vitrail_pool_create(2, false))
+        defer { vitrail_pool_destroy(pool) }
+        // Tiles take whole groups of sixteen rows of weights.
+        for (n, k) in [(48, 200), (32, 576)] + (level == VITRAIL_CPU_AMX ? [] : [(53, 95), (7, 31)]) {
+            var test = ProductCase(.init(64, n, k), transposeA: false, transposeB: true, bias: true, seed: UInt64(n))
+            let weights = StoredWeights(test, format: VITRAIL_WEIGHTS_BFLOAT16)
+            let whole = weights.multiply(test, pool)
+            for m in [3, 4, 5, 7, 9, 16, 18, 33, 63] {
+                test.size = .init(m, n, k)
+                let isSame = weights.multiply(test, pool)[..<(m * test.ldc)] == whole[..<(m * test.ldc)]
+                #expect(isSame, "\(m) rows by [\(n), \(k)]")
+            }
         }
     }
 

@@ -165,7 +165,8 @@ struct ProductCase {
         }
     }
 
-    let size: Size
+    /// Fewer rows than the operands were made for are allowed.
+    var size: Size
     let transposeA: Bool
     let transposeB: Bool
     let accumulate: Bool

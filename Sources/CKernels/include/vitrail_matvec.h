@@ -38,10 +38,14 @@ typedef struct vitrail_matvec_args {
     bool accumulate;
 } vitrail_matvec_args;
 
-/// Multiplies few rows by many weights and reads the weights once for every 16 rows of x (8 rows when quantised).
-/// More rows than 64 of float32 or bfloat16 weights become a `vitrail_product`.
+/// Multiplies few rows by many weights and reads the weights once for every 16 rows of x (8 rows when quantised; for all of them where
+/// `vitrail_matvec_is_wide`). More rows than 64 of float32 or bfloat16 weights become a `vitrail_product`.
 /// Bit for bit a function of the arguments and the instruction set. Returns false when scratch memory is short.
 bool vitrail_matvec(vitrail_pool *pool, const vitrail_matvec_args *args);
+
+/// Whether up to 64 rows go past bfloat16 weights that are read once, as they lie. From three rows on, a row of y then has the same
+/// bits whatever its neighbours are.
+bool vitrail_matvec_is_wide(void);
 
 /// Bytes of quantised weights [n, k], a multiple of 64; 0 for formats that are not quantised.
 size_t vitrail_quantized_bytes(vitrail_weight_format format, int64_t n, int64_t k);
