@@ -97,6 +97,7 @@ extension ModelBundle {
             model: model, tokenizer: tokenizer, processor: try processor(folder, family), template: template,
             imageTokenID: family.imageTokenID ?? imageToken(family, tokenizer), sideFiles: try sideFiles(folder),
             addedTokens: added, published: family.published, pictureTokens: family.pictures?.tokens ?? [:])
+        bundle.captionPrompt = settings["caption_prompt"]?.string
         if mayGrow(family, vocabulary) { bundle.growVocabulary(roundedTo: vocabulary.multiple) }
         try bundle.check(folder)
         return bundle
@@ -147,6 +148,7 @@ extension ModelBundle {
             JSON.object(generation).serialized(pretty: true) + "\n", to: Paths.join(folder, "generation_config.json"))
         var own: JSONObject = ["format": 1]
         if let template { own["template"] = .string(template.rawValue) }
+        if let captionPrompt { own["caption_prompt"] = .string(captionPrompt) }
         try Files.write(JSON.object(own).serialized(pretty: true) + "\n", to: Paths.join(folder, "vitrail.json"))
         try Files.write(json.serialized(pretty: true) + "\n", to: Paths.join(folder, "config.json"))
     }

@@ -57,9 +57,10 @@ struct AnswerCommand: ParsableCommand {
             items.append(AnswerItem(id: "0", images: try PictureList.expand(image), question: question))
         }
         if let input { items += try QuestionFile.read(input, images: images) }
-        try InferenceRun.run(
-            items, model: model, output: output, field: "prediction", json: json, generation, adapters,
-            quantization, runtime, noun: "answers")
+        let call = InferenceRun(
+            model: model, output: output, field: "prediction", noun: "answers", json: json, generation: generation,
+            adapters: adapters, quantization: quantization, runtime: runtime)
+        try call.run { _ in items }
     }
 }
 

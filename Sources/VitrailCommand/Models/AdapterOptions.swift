@@ -73,7 +73,7 @@ struct AdapterOptions: ParsableArguments {
         let (common, named) = try folders(for: model)
         guard !named.isEmpty else {
             if let common {
-                _ = try AdapterFile(common).attach(to: bundle.model.parameters, table: bundle.keyTable)
+                _ = try AdapterFile(common).attach(to: bundle)
             }
             return nil
         }
@@ -84,7 +84,16 @@ struct AdapterOptions: ParsableArguments {
     static func open(_ model: String, adapter: String? = nil, on backend: any Backend) throws -> ModelBundle {
         let bundle = try ModelBundle.open(model, on: backend)
         guard let folder = adapter ?? ownFolder(of: model) else { return bundle }
-        _ = try AdapterFile(folder).attach(to: bundle.model.parameters, table: bundle.keyTable)
+        _ = try AdapterFile(folder).attach(to: bundle)
         return bundle
+    }
+}
+
+extension AdapterFile {
+    /// Puts the adapter on a model, which is then asked for captions as the adapter was tuned to be.
+    func attach(to bundle: ModelBundle) throws -> Tuning {
+        let tuning = try attach(to: bundle.model.parameters, table: bundle.keyTable)
+        if let captionPrompt { bundle.captionPrompt = captionPrompt }
+        return tuning
     }
 }
