@@ -14,6 +14,7 @@ struct CaptionCommand: ParsableCommand {
               vitrail caption --model runs/pebble/final --input list.txt --json
 
             With --output each caption is appended as it is done, and a second call goes on where the first stopped.
+            Each line says in made_by what made it, so that another model, prompt or setting is not taken for the same call.
             A recipe's caption_prompt stays with the model that it trains: in vitrail.json, through export and merge, or in the
             adapter's adapter_config.json. It is asked where --prompt does not say otherwise.
             """)
@@ -56,14 +57,14 @@ struct CaptionCommand: ParsableCommand {
     func run() throws {
         try adapters.refuseNames()
         try Files.requireOther([output], than: [input] + pictures.map { $0 })
-        var references = try PictureList.expand(pictures)
-        if let input { references += try PictureList.read(input, images: images) }
+        var list = try PictureList(pictures)
+        if let input { try list.read(input, images: images) }
         let call = InferenceRun(
             model: model, output: output, field: "caption", noun: "captions", json: json, generation: generation,
             adapters: adapters, quantization: quantization, runtime: runtime)
-        try call.run { bundle in
+        try call.run(leftOut: list.leftOut) { bundle in
             let question = prompt ?? bundle.captionPrompt ?? Self.usualPrompt
-            return references.map { AnswerItem(id: $0.description, images: [$0], question: question) }
+            return list.pictures.map { AnswerItem(id: $0.description, images: [$0], question: question) }
         }
     }
 }

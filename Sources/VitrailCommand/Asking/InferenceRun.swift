@@ -16,9 +16,12 @@ struct InferenceRun {
     let quantization: QuantizeOptions
     let runtime: RuntimeOptions
 
-    /// - Parameter items: what the opened model is asked.
-    func run(_ items: (ModelBundle) throws -> [AnswerItem]) throws {
-        let (bundle, changes) = try quantization.openSwitching(model, adapters, runtime)
+    /// - Parameters:
+    ///   - sees: whether anything is asked about pictures.
+    ///   - leftOut: pictures that cannot be asked about, and were told of.
+    ///   - items: what the opened model is asked.
+    func run(sees: Bool = true, leftOut: Int = 0, _ items: (ModelBundle) throws -> [AnswerItem]) throws {
+        let (bundle, changes) = try quantization.openSwitching(model, adapters, runtime, sees: sees)
         let items = try items(bundle)
         if bundle.model.configuration.vision == nil, items.contains(where: { !$0.images.isEmpty }) {
             throw UserError(
@@ -26,15 +29,17 @@ struct InferenceRun {
                 fix: "take a model with one, or ask without pictures: vitrail answer --question …")
         }
         Interruption.listen()
+        let mark = try output.map { _ in try AnswerMark(model, bundle, adapters, generation, quantization) }
         let job = AnswerJob(
-            bundle: bundle, options: generation, output: output, field: field, json: json, adapters: changes)
+            bundle: bundle, options: generation, output: output, field: field, json: json, mark: mark,
+            adapters: changes)
         let outcome = try job.run(items)
         if let output { report(outcome, output) }
         if Interruption.isRequested {
             Console.error("Stopped; the same command goes on from here.")
             throw ExitCode(ExitStatus.interrupted)
         }
-        if outcome.failed + outcome.failedBefore > 0 { throw ExitCode(ExitStatus.failed) }
+        if outcome.failed + outcome.failedBefore + leftOut > 0 { throw ExitCode(ExitStatus.failed) }
     }
 
     private func report(_ outcome: AnswerJob.Outcome, _ output: String) {
