@@ -1,5 +1,5 @@
 // Attention over packed segments: division into units of work. The loops are in attention_tasks.h.
-#include "attention_amx.h"
+#include "attention_bfloat16.h"
 #include "vitrail_cpu.h"
 
 /// Most queries and keys of a segment.
@@ -68,23 +68,26 @@ static ptrdiff_t chunk_count(const vitrail_attention_layout *layout, ptrdiff_t s
     return count < 1 ? 1 : count;
 }
 
-bool vitrail_attention_on_tiles(void) {
+/// The kernels that round factors to bfloat16 on this processor, or NULL.
+static const attention_bfloat16_kernels *bfloat16_kernels_here(void) {
 #if PRODUCT_X86
-    return vitrail_cpu() >= VITRAIL_CPU_AMX;
-#else
-    return false;
+    if (vitrail_cpu() >= VITRAIL_CPU_AMX) return &attention_bfloat16_amx;
+    if (vitrail_cpu() >= VITRAIL_CPU_AVX512_BF16) return &attention_bfloat16_avx512;
 #endif
+    return NULL;
 }
 
-/// Whether tiles of bfloat16 take part: not with windows.
-static bool takes_tiles(const vitrail_attention_layout *layout) {
-    return layout->in_bfloat16 && layout->window == 0 && vitrail_attention_on_tiles();
+bool vitrail_attention_in_bfloat16(void) { return bfloat16_kernels_here() != NULL; }
+
+/// The kernels that round this layout's factors to bfloat16, or NULL: not with windows.
+static const attention_bfloat16_kernels *kernels_for(const vitrail_attention_layout *layout) {
+    return layout->in_bfloat16 && layout->window == 0 ? bfloat16_kernels_here() : NULL;
 }
 
 bool vitrail_attention_takes_bfloat16(const vitrail_attention_layout *layout) {
     ptrdiff_t queries, keys;
     longest_segment(layout, &queries, &keys);
-    return takes_tiles(layout) && queries > ATTENTION_DECODE_ROWS;
+    return kernels_for(layout) && queries > ATTENTION_DECODE_ROWS;
 }
 
 /// Few queries a segment: chunks of keys side by side, joined afterwards.
@@ -188,20 +191,19 @@ void vitrail_attention(
         decode(pool, &args);
         return;
     }
-    if (key.is_bfloat16 && !takes_tiles(layout)) {
+    const attention_bfloat16_kernels *narrow = kernels_for(layout);
+    if (key.is_bfloat16 && !narrow) {
         attend_widened(pool, layout, query, key, value, destination, log_sum_exp);
         return;
     }
     ptrdiff_t threads = pool ? vitrail_pool_threads(pool) : 1, rows = ATTENTION_ROWS;
     vitrail_task task = vitrail_kernels()->attention;
     args.scratch_stride = attention_scratch(layout, keys, false);
-#if PRODUCT_X86
-    if (takes_tiles(layout)) {
-        rows = ATTENTION_AMX_ROWS;
-        task = attention_amx_task;
-        args.scratch_stride = (ptrdiff_t)(attention_amx_scratch(layout, keys, false) / sizeof(float));
+    if (narrow) {
+        rows = ATTENTION_BFLOAT16_ROWS;
+        task = narrow->forward;
+        args.scratch_stride = (ptrdiff_t)(narrow->scratch(layout, keys, false) / sizeof(float));
     }
-#endif
     // Splits pack the same keys again, which costs little beside a thread that waits.
     args.splits = splits_for(pool, layout, queries, rows, 6);
     args.unit_count = layout->segments * layout->key_value_heads * args.splits;
@@ -237,13 +239,12 @@ void vitrail_attention_gradient(
     ptrdiff_t rows = ATTENTION_ROWS;
     vitrail_task task = vitrail_kernels()->attention_gradient;
     args.scratch_stride = attention_scratch(layout, keys, true);
-#if PRODUCT_X86
-    if (takes_tiles(layout)) {
-        rows = ATTENTION_AMX_GRADIENT_ROWS;
-        task = attention_amx_gradient_task;
-        args.scratch_stride = (ptrdiff_t)(attention_amx_scratch(layout, keys, true) / sizeof(float));
+    const attention_bfloat16_kernels *narrow = kernels_for(layout);
+    if (narrow) {
+        rows = ATTENTION_BFLOAT16_GRADIENT_ROWS;
+        task = narrow->gradient;
+        args.scratch_stride = (ptrdiff_t)(narrow->scratch(layout, keys, true) / sizeof(float));
     }
-#endif
     // Splits have gradients of keys and values of their own, which are joined.
     args.splits = splits_for(pool, layout, queries, rows, 3);
     args.unit_count = pairs * args.splits;

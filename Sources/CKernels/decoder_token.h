@@ -2,7 +2,7 @@
 #ifndef DECODER_TOKEN_H
 #define DECODER_TOKEN_H
 
-#include "attention_amx.h"
+#include "kernel_table.h"
 #include "matvec_internal.h"
 #include "vitrail_decoder.h"
 

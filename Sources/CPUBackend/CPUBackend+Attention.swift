@@ -4,7 +4,7 @@ public import TensorCore
 extension CPUBackend {
     /// Online softmax over blocks of keys (Dao et al. 2022): scores never leave the second-level cache. A unit of work is a
     /// run of queries of one segment and key-value head; segments of up to four queries split their keys instead. In bfloat16
-    /// precision its products round their factors where the processor has tiles for that. Keys and values may be bfloat16, both.
+    /// precision its products round their factors where the processor multiplies those. Keys and values may be bfloat16, both.
     public func attention(
         query: Matrix, key: Matrix, value: Matrix, heads: HeadLayout, segments: AttentionSegments,
         into destination: Matrix, logSumExp: Tensor?
@@ -19,8 +19,8 @@ extension CPUBackend {
         }
     }
 
-    /// On tiles, attention rounds queries, keys and values anyway.
-    public var attentionTakesFactors: Bool { factorType == .bfloat16 && vitrail_attention_on_tiles() }
+    /// Attention that multiplies bfloat16 rounds queries, keys and values anyway.
+    public var attentionTakesFactors: Bool { factorType == .bfloat16 && vitrail_attention_in_bfloat16() }
 
     /// Probabilities are computed anew from `logSumExp`. A unit of work owns the gradients of one segment's keys and values for
     /// one head, or a part of them that is added in order.

@@ -86,7 +86,7 @@ public final class Attention: Module {
 
     /// Values weighted by attention, before the output map.
     private func mixed(_ x: Tensor, _ context: AttentionContext, layer: Int) -> Tensor {
-        // Attention over tiles rounds what it reads; caches, prefixes and windows want float32.
+        // Attention that multiplies bfloat16 rounds what it reads; caches, prefixes and windows want float32.
         let isNarrow =
             window == nil && context.cache == nil && context.prefix == nil && x.backend.attentionTakesFactors
         var qkv = projected(x, asFactor: isNarrow)

@@ -181,8 +181,8 @@ typedef struct vitrail_attention_layout {
     bool in_bfloat16;              ///< whether the factors of its products may be rounded to bfloat16
 } vitrail_attention_layout;
 
-/// Whether attention goes over tiles of bfloat16 on this processor, where its layout says that it may.
-bool vitrail_attention_on_tiles(void);
+/// Whether attention multiplies factors of bfloat16 on this processor, where its layout says that it may.
+bool vitrail_attention_in_bfloat16(void);
 /// Whether `vitrail_attention` and its gradient take matrices of either type with this layout; otherwise only keys and values
 /// of the former may be bfloat16, both.
 bool vitrail_attention_takes_bfloat16(const vitrail_attention_layout *layout);

@@ -84,6 +84,9 @@ struct AttentionCase: Sendable, CustomTestStringConvertible {
             "long causal", HeadLayout(queryHeads: 2, keyValueHeads: 1, width: 64),
             AttentionSegments(offsets: [0, 301, 317], isCausal: true)),
         AttentionCase(
+            "long behind others", HeadLayout(queryHeads: 2, keyValueHeads: 1, width: 40),
+            AttentionSegments(queryOffsets: [0, 290], keyStarts: [0], keyCounts: [339], isCausal: true)),
+        AttentionCase(
             "long bidirectional", HeadLayout(queryHeads: 2, keyValueHeads: 2, width: 72),
             AttentionSegments(offsets: [0, 260], isCausal: false)),
         AttentionCase(

@@ -1,24 +1,7 @@
-// Attention and its gradient on tiles of bfloat16 (AMX), for precisions that round factors anyway.
+// Attention with factors of bfloat16, for precisions that round them anyway. Included by files that bring `multiply`.
 //
 // Scores are computed turned, keys down and 32 queries across: what belongs to a query is then a lane of two vectors, so that
 // maxima, sums and masks need no work across lanes, and probabilities leave as rows that the next product takes as they are.
-
-#include "attention_amx.h"
-
-#if PRODUCT_X86
-
-#include "product_bfloat16.h"
-#include "product_transpose.h"
-
-#include <immintrin.h>
-
-#pragma clang diagnostic ignored "-Wpsabi"
-#pragma clang attribute push(__attribute__((target("arch=x86-64-v4,avx512bf16,amx-tile,amx-bf16"))), apply_to = function)
-
-#define VITRAIL_WIDE 1
-#define VITRAIL_ROUNDS 1
-#include "vector.h"
-#include "attention_amx_tiles.h"
 
 /// Scores of a chunk of keys, [keys, 32], to probabilities as pairs of rows; `maximum` and `sum` are brought up to date. All 16 queries
 /// see the first `all_see` keys.
@@ -39,7 +22,7 @@ INLINE void soften(
     *factor = *maximum > none ? *factor : (v16f)0.0f;
     *maximum = peak;
     v16f total = *sum * *factor;
-    for (k = 0; k < blocks_of(keys) * 32; k += 2, pairs += 2 * PANEL_COLUMNS) {
+    for (k = 0; k < rows_for(keys); k += 2, pairs += 2 * PANEL_COLUMNS) {
         v16f p[2];
 #pragma clang loop unroll(full)
         for (int i = 0; i < 2; i++) {
@@ -53,7 +36,7 @@ INLINE void soften(
 }
 
 static void unit_forward(const attention_args *a, const attention_unit *unit) {
-    const view_of_unit view = look(a, unit, ATTENTION_AMX_ROWS);
+    const view_of_unit view = look(a, unit, ATTENTION_BFLOAT16_ROWS);
     rows_ahead ahead = ahead_of_unit(a, unit, false, 4 * (unit->last - unit->first));
     const ptrdiff_t width = view.width, heads = a->layout->query_heads, depth = blocks_of(width);
     const ptrdiff_t key_blocks = blocks_of(view.keys);
@@ -70,18 +53,20 @@ static void unit_forward(const attention_args *a, const attention_unit *unit) {
         int32_t seen[QUERIES] __attribute__((aligned(64)));
         const ptrdiff_t limit = see(a, &view, first, seen);
         pack_right_turned(query, head_at(a->query, row, head, width), count, width);
+        const int halves = halves_for(count);
         ask_ahead(&ahead);
         v16f maximum[2], sum[2], factor[2];
         for (int half = 0; half < 2; half++) maximum[half] = -__builtin_inff(), sum[half] = 0.0f;
         if (limit == 0) memset(turned, 0, sizeof(float) * (size_t)(depth * 32 * QUERIES));
         for (ptrdiff_t k = 0; k < limit; k += CHUNK) {
-            const ptrdiff_t keys = lesser(CHUNK, limit - k), blocks = blocks_of(keys);
+            const ptrdiff_t keys = lesser(CHUNK, limit - k);
             ask_ahead(&ahead);
-            for (ptrdiff_t block = 0; block < blocks; block++)
+            for (ptrdiff_t block = 0; block < blocks_of(keys); block++)
                 multiply(
-                    key + (k / 16 + 2 * block) * depth * GROUP, depth * GROUP, query, depth,
-                    scores + block * 32 * QUERIES, QUERIES, false);
-            for (int half = 0; half < 2; half++) {
+                    (extent){lesser(32, keys - 32 * block), count, width},
+                    key + (k / 16 + 2 * block) * depth * GROUP, depth * GROUP, query, scores + block * 32 * QUERIES,
+                    QUERIES, false);
+            for (int half = 0; half < halves; half++) {
                 ask_ahead(&ahead);
                 v16i lanes;
                 memcpy(&lanes, seen + 16 * half, sizeof lanes);
@@ -91,7 +76,7 @@ static void unit_forward(const attention_args *a, const attention_unit *unit) {
             }
             if (k > 0) {
                 for (ptrdiff_t c = 0; c < depth * 32; c++) {
-                    for (int half = 0; half < 2; half++) {
+                    for (int half = 0; half < halves; half++) {
                         float *lanes = turned + c * QUERIES + 16 * half;
                         store16(lanes, load16(lanes) * factor[half]);
                     }
@@ -99,8 +84,8 @@ static void unit_forward(const attention_args *a, const attention_unit *unit) {
             }
             for (ptrdiff_t c = 0; c < depth; c++)
                 multiply(
-                    value + (2 * c * key_blocks + k / 32) * GROUP, key_blocks * GROUP, pairs, blocks,
-                    turned + c * 32 * QUERIES, QUERIES, k > 0);
+                    (extent){lesser(32, width - 32 * c), count, keys}, value + (2 * c * key_blocks + k / 32) * GROUP,
+                    key_blocks * GROUP, pairs, turned + c * 32 * QUERIES, QUERIES, k > 0);
         }
         float factors[QUERIES];
         for (int half = 0; half < 2; half++)
@@ -116,26 +101,11 @@ static void unit_forward(const attention_args *a, const attention_unit *unit) {
     }
 }
 
-size_t attention_amx_scratch(const vitrail_attention_layout *layout, ptrdiff_t keys, bool gradient) {
-    const ptrdiff_t depth = blocks_of(layout->width), key_blocks = blocks_of(keys);
-    const ptrdiff_t packed = 2 * key_blocks * depth * GROUP;
-    ptrdiff_t floats = CHUNK * QUERIES + depth * 32 * QUERIES, halves = 2 * packed + depth * PANEL + CHUNK * QUERIES;
-    if (gradient) {
-        floats = 2 * 32 * QUERIES + depth * 32 * QUERIES + 2 * key_blocks * 32 * depth * 32;
-        halves = 3 * packed + 4 * PANELS * depth * PANEL + 4 * PANELS * GROUP + PANELS * key_blocks * PANEL;
-    }
-    return (size_t)(floats * 4 + halves * 2 + 4096 + 63) / 64 * 64;
-}
-
-void attention_amx_task(void *context, int part, int parts) {
+static void forward_task(void *context, int part, int parts) {
     const attention_args *a = context;
     ptrdiff_t begin, end;
     vitrail_share(a->unit_count, 1, part, parts, &begin, &end);
-    amx_start();
+    start_multiplying();
     for (ptrdiff_t u = begin; u < end; u++) unit_forward(a, &a->units[u]);
-    amx_stop();
+    stop_multiplying();
 }
-
-#pragma clang attribute pop
-
-#endif

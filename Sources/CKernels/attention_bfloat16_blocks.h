@@ -1,7 +1,7 @@
-// What attention's two passes on AMX tiles share: products of packed blocks, packing, rounding; not part of the module.
+// What attention's two passes with factors of bfloat16 share: packing, rounding, who sees what; not part of the module.
 // Included within the attribute that turns the instructions on, by files that include what stands before it.
-#ifndef ATTENTION_AMX_TILES_H
-#define ATTENTION_AMX_TILES_H
+#ifndef ATTENTION_BFLOAT16_BLOCKS_H
+#define ATTENTION_BFLOAT16_BLOCKS_H
 
 void bfloat16_pack_a_16(uint16_t *, const void *, int64_t, bool, vitrail_element, int, int64_t, int64_t);
 void bfloat16_pack_b(uint16_t *, const void *, int64_t, bool, vitrail_element, int, int64_t, int64_t);
@@ -9,42 +9,19 @@ void bfloat16_pack_b(uint16_t *, const void *, int64_t, bool, vitrail_element, i
 /// Queries of a panel; keys whose scores are in the cache together; packed elements of 16 rows, or a panel, over 32 terms.
 enum { QUERIES = 32, CHUNK = 256, GROUP = 16 * BLOCK_TERMS, PANEL = PANEL_COLUMNS * BLOCK_TERMS };
 /// Panels that the gradient takes together, so that gradients of keys and values are visited less often.
-enum { PANELS = ATTENTION_AMX_GRADIENT_ROWS / QUERIES };
-
-/// c[32, 32] = (add ? c : 0) + a · b over `blocks` blocks of 32 terms; a's second group of 16 rows is `a_group` elements on.
-INLINE void multiply(
-    const uint16_t *a, ptrdiff_t a_group, const uint16_t *b, ptrdiff_t blocks, float *c, ptrdiff_t ldc, bool add) {
-    const ptrdiff_t stride = ldc * 4;
-    if (add) {
-        _tile_loadd(0, c, stride);
-        _tile_loadd(1, c + 16, stride);
-        _tile_loadd(2, c + 16 * ldc, stride);
-        _tile_loadd(3, c + 16 * ldc + 16, stride);
-    } else {
-        _tile_zero(0);
-        _tile_zero(1);
-        _tile_zero(2);
-        _tile_zero(3);
-    }
-    const uint16_t *second = a + a_group;
-    for (ptrdiff_t block = 0; block < blocks; block++, a += GROUP, second += GROUP, b += PANEL) {
-        _tile_loadd(4, a, 64);
-        _tile_loadd(6, b, 128);
-        _tile_loadd(7, b + 32, 128);
-        _tile_loadd(5, second, 64);
-        _tile_dpbf16ps(0, 4, 6);
-        _tile_dpbf16ps(1, 4, 7);
-        _tile_dpbf16ps(2, 5, 6);
-        _tile_dpbf16ps(3, 5, 7);
-    }
-    _tile_stored(0, c, stride);
-    _tile_stored(1, c + 16, stride);
-    _tile_stored(2, c + 16 * ldc, stride);
-    _tile_stored(3, c + 16 * ldc + 16, stride);
-}
+enum { PANELS = ATTENTION_BFLOAT16_GRADIENT_ROWS / QUERIES };
 
 INLINE ptrdiff_t lesser(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 INLINE ptrdiff_t blocks_of(ptrdiff_t terms) { return (terms + BLOCK_TERMS - 1) / BLOCK_TERMS; }
+
+/// How much of a product of blocks exists; what else is computed of it is zero or not read. Tiles take whole blocks.
+typedef struct {
+    ptrdiff_t rows, columns, terms;
+} extent;
+
+/// Rows that are computed for `count` of them, and vectors for up to 32 columns: whole blocks, or as few as `multiply` goes by.
+INLINE ptrdiff_t rows_for(ptrdiff_t count) { return WHOLE_BLOCKS ? blocks_of(count) * 32 : (count + 7) / 8 * 8; }
+INLINE int halves_for(ptrdiff_t count) { return WHOLE_BLOCKS || count > 16 ? 2 : 1; }
 
 INLINE vitrail_element type_of(vitrail_matrix m) { return m.is_bfloat16 ? VITRAIL_BFLOAT16 : VITRAIL_FLOAT32; }
 
@@ -218,6 +195,18 @@ INLINE ptrdiff_t see(const attention_args *a, const view_of_unit *view, ptrdiff_
         seen[q] = keys < floor ? floor : keys > (int32_t)most ? (int32_t)most : keys;
     }
     return most;
+}
+
+/// Bytes of scratch that a thread needs for segments of at most `keys` keys.
+static size_t scratch_bytes(const vitrail_attention_layout *layout, ptrdiff_t keys, bool gradient) {
+    const ptrdiff_t depth = blocks_of(layout->width), key_blocks = blocks_of(keys);
+    const ptrdiff_t packed = 2 * key_blocks * depth * GROUP;
+    ptrdiff_t floats = CHUNK * QUERIES + depth * 32 * QUERIES, halves = 2 * packed + depth * PANEL + CHUNK * QUERIES;
+    if (gradient) {
+        floats = 2 * 32 * QUERIES + depth * 32 * QUERIES + 2 * key_blocks * 32 * depth * 32;
+        halves = 3 * packed + 4 * PANELS * depth * PANEL + 4 * PANELS * GROUP + PANELS * key_blocks * PANEL;
+    }
+    return (size_t)(floats * 4 + halves * 2 + 4096 + 63) / 64 * 64;
 }
 
 #endif

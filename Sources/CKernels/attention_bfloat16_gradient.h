@@ -1,32 +1,15 @@
-// The gradient of attention on tiles of bfloat16 (AMX), see attention_amx.c.
-
-#include "attention_amx.h"
-
-#if PRODUCT_X86
-
-#include "product_bfloat16.h"
-#include "product_transpose.h"
-
-#include <immintrin.h>
-
-#pragma clang diagnostic ignored "-Wpsabi"
-#pragma clang attribute push(__attribute__((target("arch=x86-64-v4,avx512bf16,amx-tile,amx-bf16"))), apply_to = function)
-
-#define VITRAIL_WIDE 1
-#define VITRAIL_ROUNDS 1
-#include "vector.h"
-#include "attention_amx_tiles.h"
+// The gradient of attention with factors of bfloat16, see attention_bfloat16_forward.h. Included by files that bring `multiply`.
 
 /// What the gradient knows of a panel of 32 queries.
 typedef struct {
     int32_t seen[QUERIES];
     float log_sum[QUERIES], mean[QUERIES];  // log-sum-exp in base 2, Σ dy ⊙ y
-    ptrdiff_t limit, all_see;
+    ptrdiff_t limit, all_see, count;
 } panel_state;
 
 /// Probabilities and slopes of 32 keys (rows) and 32 queries: as rows of left factors, and slopes as pairs of rows too.
 INLINE void slope(
-    const float *scores, const float *products, const panel_state *panel, ptrdiff_t first_key, float scale,
+    const float *scores, const float *products, const panel_state *panel, ptrdiff_t first_key, ptrdiff_t rows, float scale,
     uint16_t *probabilities, uint16_t *slopes, ptrdiff_t group, uint16_t *pairs) {
     const v16f log_low = load16(panel->log_sum), log_high = load16(panel->log_sum + 16);
     const v16f mean_low = load16(panel->mean), mean_high = load16(panel->mean + 16);
@@ -34,7 +17,7 @@ INLINE void slope(
     memcpy(&seen_low, panel->seen, sizeof seen_low);
     memcpy(&seen_high, panel->seen + 16, sizeof seen_high);
     const bool all = first_key + 32 <= panel->all_see;
-    for (int k = 0; k < 32; k += 2) {
+    for (ptrdiff_t k = 0; k < rows_for(rows); k += 2) {
         v16f s[2][2];
 #pragma clang loop unroll(full)
         for (int i = 0; i < 2; i++) {
@@ -101,6 +84,7 @@ static void prepare(const attention_args *a, const view_of_unit *view, ptrdiff_t
     const ptrdiff_t count = lesser(QUERIES, view->queries - first), start = view->query_row + first;
     panel->limit = see(a, view, first, panel->seen);
     panel->all_see = panel->seen[0];
+    panel->count = count;
     for (ptrdiff_t q = 0; q < QUERIES; q++) {
         const bool sees = q < count && panel->seen[q] > 0;
         panel->log_sum[q] = sees ? a->log_sum_exp[(start + q) * heads + head] * 1.44269504f : __builtin_inff();
@@ -146,7 +130,7 @@ INLINE void store_row(const float *sums, float factor, vitrail_matrix to, ptrdif
 // With P = softmax(S), S = scale · Q Kᵀ, O = P V:  dV = Pᵀ dO,  dS = P ⊙ (dO Vᵀ − Σ dO ⊙ O),  dQ = scale · dS K,
 // dK = scale · dSᵀ Q.
 static void unit_gradient(const attention_args *a, const attention_unit *unit) {
-    const view_of_unit view = look(a, unit, ATTENTION_AMX_GRADIENT_ROWS);
+    const view_of_unit view = look(a, unit, ATTENTION_BFLOAT16_GRADIENT_ROWS);
     const ptrdiff_t all_panels = lesser(PANELS, blocks_of(view.queries)) * (unit->last - unit->first);
     rows_ahead ahead = ahead_of_unit(a, unit, true, all_panels * blocks_of(view.keys) / (a->layout->is_causal ? 2 : 1));
     const ptrdiff_t width = view.width, depth = blocks_of(width), key_blocks = blocks_of(view.keys);
@@ -167,8 +151,8 @@ static void unit_gradient(const attention_args *a, const attention_unit *unit) {
     pack_left(value, head_at(a->value, view.key_row, view.head, width), view.keys, width);
 
     for (ptrdiff_t b = unit->first; b < unit->last; b++) {
-        const ptrdiff_t head = view.head * view.group + b / view.runs, first = b % view.runs * ATTENTION_AMX_GRADIENT_ROWS;
-        const ptrdiff_t count = lesser(ATTENTION_AMX_GRADIENT_ROWS, view.queries - first), row = view.query_row + first;
+        const ptrdiff_t head = view.head * view.group + b / view.runs, first = b % view.runs * ATTENTION_BFLOAT16_GRADIENT_ROWS;
+        const ptrdiff_t count = lesser(ATTENTION_BFLOAT16_GRADIENT_ROWS, view.queries - first), row = view.query_row + first;
         const ptrdiff_t panels = blocks_of(count);
         const vitrail_matrix q = head_at(a->query, row, head, width), g = head_at(a->gradient, row, head, width);
         panel_state states[PANELS];
@@ -182,7 +166,7 @@ static void unit_gradient(const attention_args *a, const attention_unit *unit) {
         }
         // The first run's products write what the others' add to; what it does not see is zero.
         const bool adds = b > unit->first;
-        const ptrdiff_t written = blocks_of(limit) * 32, unseen = key_blocks * 32 - written;
+        const ptrdiff_t written = rows_for(limit), unseen = key_blocks * 32 - written;
         if (!adds && unseen > 0) {
             memset(into_key + written * columns, 0, sizeof(float) * (size_t)(unseen * columns));
             memset(into_value + written * columns, 0, sizeof(float) * (size_t)(unseen * columns));
@@ -196,38 +180,39 @@ static void unit_gradient(const attention_args *a, const attention_unit *unit) {
                 panels);
         }
         for (ptrdiff_t block = 0; block < blocks_of(limit); block++) {
+            const ptrdiff_t rows = lesser(32, limit - 32 * block);
             // Panels in front of the first that sees one of these keys have no part in them.
             ptrdiff_t skipped = 0;
             while (skipped < panels && states[skipped].limit <= block * 32) skipped++;
             for (ptrdiff_t p = skipped; p < panels; p++) {
                 ask_ahead(&ahead);
+                const extent of = {rows, states[p].count, width};
                 multiply(
-                    key + 2 * block * depth * GROUP, depth * GROUP, query + p * depth * PANEL, depth, scores, QUERIES, false);
+                    of, key + 2 * block * depth * GROUP, depth * GROUP, query + p * depth * PANEL, scores, QUERIES, false);
                 multiply(
-                    value + 2 * block * depth * GROUP, depth * GROUP, gradient + p * depth * PANEL, depth, products, QUERIES,
+                    of, value + 2 * block * depth * GROUP, depth * GROUP, gradient + p * depth * PANEL, products, QUERIES,
                     false);
                 slope(
-                    scores, products, &states[p], block * 32, scale, probabilities + p * GROUP, slopes + p * GROUP,
+                    scores, products, &states[p], block * 32, rows, scale, probabilities + p * GROUP, slopes + p * GROUP,
                     PANELS * GROUP, pairs + (p * key_blocks + block) * PANEL);
             }
             for (ptrdiff_t c = 0; c < depth; c++) {
                 const ptrdiff_t at = block * 32 * columns + 32 * c, packed_at = (c * panels + skipped) * PANEL;
+                const extent of = {rows, lesser(32, width - 32 * c), count - skipped * QUERIES};
                 multiply(
-                    probabilities + skipped * GROUP, PANELS * GROUP, gradient_rows + packed_at, panels - skipped, into_value + at,
-                    columns, adds);
-                multiply(
-                    slopes + skipped * GROUP, PANELS * GROUP, query_rows + packed_at, panels - skipped, into_key + at, columns,
+                    of, probabilities + skipped * GROUP, PANELS * GROUP, gradient_rows + packed_at, into_value + at, columns,
                     adds);
+                multiply(of, slopes + skipped * GROUP, PANELS * GROUP, query_rows + packed_at, into_key + at, columns, adds);
             }
         }
         float factors[QUERIES];
         for (int i = 0; i < QUERIES; i++) factors[i] = a->layout->scale;
         for (ptrdiff_t p = 0; p < panels; p++) {
             // A panel's keys are those that it sees; the last block may hold more, whose slopes are zero.
-            const ptrdiff_t blocks = blocks_of(states[p].limit);
             for (ptrdiff_t c = 0; c < depth; c++)
                 multiply(
-                    key_turned + 2 * c * key_blocks * GROUP, key_blocks * GROUP, pairs + p * key_blocks * PANEL, blocks,
+                    (extent){lesser(32, width - 32 * c), states[p].count, states[p].limit},
+                    key_turned + 2 * c * key_blocks * GROUP, key_blocks * GROUP, pairs + p * key_blocks * PANEL,
                     turned + c * 32 * QUERIES, QUERIES, false);
             store_turned(
                 turned, factors, head_at(a->into_query, row + p * QUERIES, head, width),
@@ -254,15 +239,11 @@ static void unit_gradient(const attention_args *a, const attention_unit *unit) {
     }
 }
 
-void attention_amx_gradient_task(void *context, int part, int parts) {
+static void gradient_task(void *context, int part, int parts) {
     const attention_args *a = context;
     ptrdiff_t begin, end;
     vitrail_share(a->unit_count, 1, part, parts, &begin, &end);
-    amx_start();
+    start_multiplying();
     for (ptrdiff_t u = begin; u < end; u++) unit_gradient(a, &a->units[u]);
-    amx_stop();
+    stop_multiplying();
 }
-
-#pragma clang attribute pop
-
-#endif
