@@ -26,7 +26,7 @@ rm -f $run/test.predictions.jsonl
 
 echo "── Captions of a folder"
 rm -f $run/captions.jsonl
-"$vitrail" caption --model $run/final data/shapes/test/images --prompt "Describe the picture." --output $run/captions.jsonl
+"$vitrail" caption --model $run/final data/shapes/test/images --output $run/captions.jsonl
 head -n 5 $run/captions.jsonl
 
 echo

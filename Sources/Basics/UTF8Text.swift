@@ -41,6 +41,18 @@ public enum UTF8Text {
         return nil
     }
 
+    /// The text that bytes spell, those that are not UTF-8 as `\xE9`.
+    public static func spelled(_ bytes: UnsafeRawBufferPointer) -> String {
+        var text = ""
+        var rest = bytes
+        while let offset = firstInvalidByte(rest) {
+            let digits = String(rest[offset], radix: 16, uppercase: true)
+            text += String(decoding: rest[..<offset], as: UTF8.self) + "\\x\(digits)"
+            rest = UnsafeRawBufferPointer(rebasing: rest[(offset + 1)...])
+        }
+        return text + String(decoding: rest, as: UTF8.self)
+    }
+
     /// The offset of the first `byte` at or after `start`.
     public static func firstIndex(of byte: UInt8, in bytes: UnsafeRawBufferPointer, from start: Int = 0) -> Int? {
         guard let base = bytes.baseAddress, start < bytes.count,

@@ -156,6 +156,9 @@ public final class GenerationSink {
         ])
     }
 
+    /// Records that are still asked for.
+    var missing: Int { plan.count.map { $0 - report.records } ?? .max }
+
     /// Whether as many records are there as were asked for.
     var isFull: Bool { plan.count.map { report.records >= $0 } ?? false }
 }

@@ -35,9 +35,11 @@ struct RecordRounds {
     ) throws {
         let model = client.model
         let positions = try plan.positions(of: data.count)
-        for start in stride(from: 0, to: positions.count, by: max(1, plan.round)) {
-            if sink.isFull { return }
-            let round = Array(positions[start..<min(positions.count, start + max(1, plan.round))])
+        var rest = positions[...]
+        while !rest.isEmpty, !sink.isFull {
+            // About no more than can still be used: answers are paid for.
+            let round = Array(rest.prefix(max(1, min(plan.round, sink.missing))))
+            rest = rest.dropFirst(round.count)
             let prepared = try Parallel.map(round) { position -> (items: [Item], fault: String?) in
                 var repairs: [Repair] = []
                 do {

@@ -91,6 +91,29 @@ struct FilesTests {
         }
     }
 
+    /// A name that is no text is an error, or told of and left out; the others are there.
+    @Test func namesThatAreNoTextAreSpelled() throws {
+        try withTemporaryFolder { folder in
+            try Files.createDirectory(folder + "/in")
+            try Files.write("", to: folder + "/in/b")
+            let odd = Array((folder + "/in/caf").utf8) + [0xE9, 0x61, 0xC3, 0]
+            let descriptor = odd.withUnsafeBytes {
+                open($0.baseAddress!.assumingMemoryBound(to: CChar.self), O_CREAT | O_WRONLY, 0o600)
+            }
+            // Some file systems take no such names.
+            guard descriptor >= 0 else { return }
+            close(descriptor)
+            let error = try #require(throws: UserError.self) { try Files.tree(folder) }
+            #expect(error.problem == #"\#(folder)/in/caf\xE9a\xC3: the name of this file is not UTF-8"#)
+            var told: [String] = []
+            #expect(try Files.tree(folder) { told.append($0) } == ["in/b"])
+            #expect(told == [#"in/caf\xE9a\xC3"#])
+            #expect(try Files.expandGlob(folder + "/in/*") { told.append($0) } == [folder + "/in/b"])
+            #expect(told.last == #"\#(folder)/in/caf\xE9a\xC3"#)
+            #expect(unlink(odd.map { CChar(bitPattern: $0) }) == 0)
+        }
+    }
+
     @Test func linksAreFollowedWhenWritingAndNotWhenRemoving() throws {
         try withTemporaryFolder { folder in
             try Files.createDirectory(folder + "/real/deep")

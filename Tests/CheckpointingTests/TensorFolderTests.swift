@@ -51,6 +51,34 @@ struct TensorFolderTests {
         }
     }
 
+    /// The mark is of the weights, not of their files; a change of any piece that is looked at changes it.
+    @Test func marksTellWeightsApart() throws {
+        try withTemporaryFolder { folder in
+            let (one, many) = (Paths.join(folder, "one"), Paths.join(folder, "many"))
+            try Files.createDirectory(one)
+            try Files.createDirectory(many)
+            try write(to: one, shardLimit: 10_000)
+            try write(to: many, shardLimit: 1)
+            #expect(try TensorFolder(one).mark() == TensorFolder(many).mark())
+            let large = TensorDescription(name: "w", element: .float32, shape: [100_003])
+            func mark(_ values: [Float]) throws -> String {
+                try CheckpointWriter.write([large], to: one, shardLimit: 1 << 30) { _, take in
+                    try values.withUnsafeBytes { try take($0) }
+                }
+                return try TensorFolder(one).mark()
+            }
+            var values = [Float](repeating: 1, count: 100_003)
+            let before = try mark(values)
+            for place in [0, 100_002] {
+                values[place] = 2
+                #expect(try mark(values) != before, "\(place)")
+                values[place] = 1
+            }
+            #expect(try mark(values) == before)
+            #expect(try mark(values.map { $0 * 1.0001 }) != before)
+        }
+    }
+
     /// The last checkpoint wins, whatever stood there before.
     @Test func formerFilesAreRemoved() throws {
         try withTemporaryFolder { folder in

@@ -217,5 +217,10 @@ import Testing
         #expect(
             problem { _ = try CompletionJournal(path) }?.problem.hasSuffix("journal.jsonl:2: no line of a journal")
                 == true)
+        // A damaged line is told with what is lost with it.
+        try scratch.write("journal.jsonl", whole + "\n" + #"{"digest":"b","te"# + "\n" + whole + "\n")
+        let damaged = problem { _ = try CompletionJournal(path) }
+        #expect(damaged?.problem.contains("journal.jsonl:2:") == true)
+        #expect(damaged?.fix?.hasPrefix("delete this line") == true)
     }
 }

@@ -115,6 +115,21 @@ import Testing
         #expect(ids.count == out.count)
     }
 
+    /// An answer is paid for: nobody asks about more records than are wanted.
+    @Test func fewRecordsCostFewAnswers() throws {
+        let scratch = try Scratch()
+        let server = try TestServer { request, _ in
+            .answer(status: 200, body: TestServer.completion(Self.reply(request)))
+        }
+        defer { server.stop() }
+        var plan = try plan("evolve", scratch)
+        plan.round = 16
+        plan.count = 3
+        let report = try run(plan, server, scratch)
+        #expect(report.records == 3 && server.requests.count == 3)
+        #expect(try scratch.lines("out.jsonl").compactMap { $0["id"]?.string } == ["r0-e", "r1-e", "r2-e"])
+    }
+
     @Test func badAnswersAreSortedOutAndEachRecordComesOnce() throws {
         let scratch = try Scratch()
         let server = try TestServer { request, number in

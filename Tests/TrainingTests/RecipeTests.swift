@@ -99,6 +99,34 @@ struct RecipeTests {
         #expect(faults(text, [override]).map(\.fix) == ["write \"\(nearest)\""])
     }
 
+    /// A rate that is no rate is told, also where it stands alone.
+    @Test(arguments: [".nan", ".inf", "-1.0e-3"], ["RATE", "{peak: RATE}", "{peak: 1, vision: RATE}"])
+    func ratesThatAreNoneAreRefused(rate: String, form: String) {
+        let text = "model: m\nstages:\n  - {name: a, train: [language], data: [d], learning_rate: FORM}\n"
+        let faults = self.faults(text.replacing("FORM", with: form.replacing("RATE", with: rate)))
+        #expect(faults.count == 1 && faults[0].path.contains("learning_rate") && faults[0].line == 3, "\(faults)")
+        #expect(self.faults(text.replacing("FORM", with: form.replacing("RATE", with: "1.0e-3"))).isEmpty)
+    }
+
+    /// Numbers that are none would train nothing but NaN.
+    @Test(
+        arguments: [".inf", "-.inf", ".nan"],
+        [
+            "method: lora, alpha: X", "method: lora, rate_ratio: X", "method: lora, dropout: X",
+            "method: lora, rank: X",
+            "method: lora, alpha_pattern: {query: X}", "method: lora, rank_pattern: {query: X}",
+            "method: qlora, alpha: X", "method: vera, d_initial: X", "method: vera, rank: X",
+        ])
+    func methodsRefuseWhatIsNoNumber(number: String, options: String) throws {
+        let tune = options.replacing("X", with: number)
+        let recipe = "model: m\nstages:\n  - {name: a, data: [d], learning_rate: 1, tune: {language: {\(tune)}}}\n"
+        let faults = self.faults(recipe)
+        let key = tune.split(separator: " ")[2].dropLast()
+        #expect(faults.count == 1 && faults[0].path.contains(".\(key)"), "\(faults)")
+        #expect(faults[0].line == 3)
+        #expect(self.faults(recipe.replacing(number, with: key == "dropout" ? "0.5" : "8")).isEmpty)
+    }
+
     /// What is no YAML at all is told with its line, in one line.
     @Test(arguments: [
         ("model: a\nstages: [\n", "r.yaml:3"), ("model: a\n\tseed: 1\n", "r.yaml:2"),

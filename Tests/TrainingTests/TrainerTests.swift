@@ -222,6 +222,23 @@ struct TrainerTests {
         }
     }
 
+    /// Figures of stages that are done can be lost; the run cannot.
+    @Test func aDamagedSummaryIsNoReasonToTrainAgain() throws {
+        try withTemporaryFolder { folder in
+            let run = try SmallRun(folder)
+            let recipe = try run.recipe()
+            let first = try run.train(recipe, in: "run", stoppingAfter: 8)
+            let summary = Paths.join(folder, "run/summary.json")
+            try Files.write(Array(try Files.read(summary).dropLast(30)), to: summary)
+            let error = try #require(throws: UserError.self) { try run.train(recipe, in: "run", resuming: true) }
+            #expect(error.problem.contains("run/summary.json:") && error.fix?.hasPrefix("remove this file") == true)
+            try Files.remove(summary)
+            let rest = try run.train(recipe, in: "run", resuming: true)
+            #expect(first.count + rest.count == 12)
+            #expect(try JSON.read(summary)["stages"]?.array?.compactMap { $0["name"]?.string } == ["instruct"])
+        }
+    }
+
     @Test func anotherRecipeDoesNotContinueARun() throws {
         try withTemporaryFolder { folder in
             let run = try SmallRun(folder)

@@ -28,6 +28,23 @@ struct TuningOptionsTests {
         #expect(options.double("share", minimum: 0.6, maximum: 1) == nil && options.faults.count == 1)
     }
 
+    @Test(arguments: [Double.infinity, -.infinity, .nan]) func whatIsNoNumberIsAFault(value: Double) {
+        let number = JSON.number(value)
+        for key in ["alpha", "rate_ratio", "dropout"] {
+            let options = JSONOptions([key: number])
+            let method = LoRA(options)
+            #expect(options.faults.count == 1 && options.faults[0].contains("\"\(key)\""))
+            #expect(method.alpha.isFinite && method.rateRatio.isFinite && method.dropout == 0)
+        }
+        for key in ["alpha_pattern", "rank_pattern"] {
+            let options = JSONOptions([key: ["query": number]])
+            _ = LoRA(options)
+            #expect(options.faults.count == 1 && options.faults[0].contains("\"query\""), "\(options.faults)")
+        }
+        let options = JSONOptions(["d_initial": number])
+        #expect(VeRA(options).json["d_initial"]?.double == 0.1 && options.faults.count == 1)
+    }
+
     /// What cannot be a rank is told before anything is made of it.
     @Test(arguments: [JSON.number(1e300), .number(2.5), .integer(0), .integer(-4), .integer(1 << 20)])
     func impossibleRanksByPatternAreFaults(rank: JSON) {

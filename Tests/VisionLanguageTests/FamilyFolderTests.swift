@@ -56,6 +56,22 @@ struct FamilyFolderTests {
         }
     }
 
+    /// Without pictures to come, the weights that look at them stay in the file; one that comes all the same is seen as ever.
+    @Test(arguments: names)
+    func whatNobodyLooksWithStaysInTheFile(name: String) throws {
+        let folder = Paths.join(families, name)
+        let (whole, blind) = (
+            try ModelBundle.open(folder, on: backend), try ModelBundle.open(folder, sees: false, on: backend)
+        )
+        let left = blind.model.parameters.entries.filter { $0.parameter.source != nil }
+        #expect(left.allSatisfy { !$0.path.hasPrefix("language.") })
+        let tower = blind.model.parameters.entries.filter { $0.path.hasPrefix("vision.") }
+        let bytes = { (entries: [ParameterTree.Entry]) in entries.reduce(0) { $0 + $1.parameter.count } }
+        #expect(bytes(left.filter { $0.path.hasPrefix("vision.") }) * 10 > bytes(tower) * 9)
+        let item = try expected(name)[0]
+        #expect(try run(blind, item, in: folder).logits == run(whole, item, in: folder).logits)
+    }
+
     /// What is written has the same configuration, and the same weights under the names of the family.
     @Test(arguments: names)
     func roundTrip(name: String) throws {

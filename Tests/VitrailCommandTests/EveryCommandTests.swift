@@ -6,6 +6,7 @@ struct EveryCommandTests {
     private static let pebble = VitrailProcess.repository.appendingPathComponent("Models/pebble").path
     private static let recipe = """
         model: \(pebble)
+        caption_prompt: What is there?
         stages:
           - name: tune
             tune: {language: {method: lora, rank: 2}}
@@ -66,6 +67,25 @@ struct EveryCommandTests {
         #expect(try vitrail.run("export", "new/merged", "eight", "--quantize", "q8").code == 0)
         // A weight of 8 bits is off by up to half of a 127th of its block's largest.
         #expect(try abs(loss(["eight"]) - merged) < 0.05)
+
+        // The recipe's prompt stays with the adapter and with whatever model is made of it.
+        for folder in ["run/final", "new/merged", "out", "eight"] {
+            #expect(
+                try json("inspect", folder, "--json").first?["caption_prompt"] as? String == "What is there?",
+                "\(folder)")
+        }
+        let call = ["caption", "shapes/val/images", "--max-new-tokens", "8", "--threads", "1", "--json", "--model"]
+        func captions(_ arguments: String...) throws -> [String] {
+            try objects(vitrail.run(call + arguments)).compactMap { $0["caption"] as? String }
+        }
+        let own = try captions("out")
+        #expect(try own.count == 6 && own == captions("out", "--prompt", "What is there?"))
+        #expect(try own != captions("out", "--prompt", "Describe the image concisely."))
+        #expect(
+            try captions(Self.pebble, "--adapter", adapter)
+                == captions(Self.pebble, "--adapter", adapter, "--prompt", "What is there?"))
+        let named = try vitrail.run(call + [Self.pebble, "--adapter", "tuned=\(adapter)"])
+        #expect(named.code == 1 && named.error.contains("no question chooses one here"), "\(named.error)")
 
         try vitrail.write(
             #"{"id":"a","image":"shapes/val/images/000000.png","question":"What is it?","adapter":"tuned"}"# + "\n",

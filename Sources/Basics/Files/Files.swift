@@ -59,7 +59,13 @@ public enum Files {
         var bytes = try read(path, limit: limit)
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes.removeFirst(3) }
         if let text = String(validating: bytes, as: UTF8.self) { return text }
-        let offset = bytes.withUnsafeBytes { UTF8Text.firstInvalidByte($0) } ?? 0
+        try bytes.withUnsafeBytes { try requireText($0, of: path) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// Refuses bytes of a file that are no UTF-8 text.
+    public static func requireText(_ bytes: UnsafeRawBufferPointer, of path: String) throws(UserError) {
+        guard let offset = UTF8Text.firstInvalidByte(bytes) else { return }
         let line = bytes[..<offset].reduce(1) { $0 + ($1 == UInt8(ascii: "\n") ? 1 : 0) }
         throw UserError(
             "\(path):\(line): byte 0x\(String(bytes[offset], radix: 16)) at offset \(offset) is not UTF-8 text",
@@ -88,8 +94,9 @@ public enum Files {
     }
 
     /// The names in a folder, hidden ones included, in the order of their bytes.
-    /// - Throws: ``FileError``, or ``UserError`` when a name is not UTF-8 and so has no `String`.
-    public static func list(_ directory: String) throws -> [String] {
+    /// - Parameter leaveOut: told of each name that is not UTF-8 and so has no `String`, its odd bytes as `\xE9`; nil makes it an error.
+    /// - Throws: ``FileError``, ``UserError``, or what `leaveOut` throws.
+    public static func list(_ directory: String, leaveOut: ((String) throws -> Void)? = nil) throws -> [String] {
         guard let stream = opendir(directory) else { throw FileError("list the folder", directory) }
         defer { closedir(stream) }
         var names: [String] = []
@@ -104,23 +111,32 @@ public enum Files {
             let start = UnsafeRawPointer(entry) + offset
             let bytes = UnsafeRawBufferPointer(start: start, count: strlen(start.assumingMemoryBound(to: CChar.self)))
             guard let name = String(validating: bytes, as: UTF8.self) else {
-                throw UserError(
-                    "\(directory) holds a file whose name is not UTF-8: \(String(decoding: bytes, as: UTF8.self))",
-                    fix: "rename it, for example with: convmv -f latin1 -t utf8 --notest '\(directory)'")
+                let spelled = UTF8Text.spelled(bytes)
+                guard let leaveOut else { throw unreadableName(Paths.join(directory, spelled)) }
+                try leaveOut(spelled)
+                continue
             }
             if name != ".", name != ".." { names.append(name) }
         }
         return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }
 
+    /// What is said of a file whose name is not UTF-8; `path` spells it.
+    public static func unreadableName(_ path: String) -> UserError {
+        UserError(
+            "\(path): the name of this file is not UTF-8",
+            fix: "rename it, for example with: convmv -f latin1 -t utf8 --notest -r '\(Paths.parent(path))'")
+    }
+
     /// The files below a folder, as paths relative to it, each folder's in the order of their bytes.
     ///
     /// Hidden files and folders are left out. Links are followed, but not back into a folder that they stand in: a link to `..` would
     /// otherwise repeat everything dozens of times.
-    /// - Throws: as ``list(_:)``.
-    public static func tree(_ directory: String) throws -> [String] {
+    /// - Parameter leaveOut: as that of ``list(_:leaveOut:)``, with a path relative to the folder.
+    /// - Throws: as ``list(_:leaveOut:)``.
+    public static func tree(_ directory: String, leaveOut: ((String) throws -> Void)? = nil) throws -> [String] {
         var found: [String] = []
-        try walk(directory, "", above: [try identity(directory)], into: &found)
+        try walk(directory, "", above: [try identity(directory)], into: &found, leaveOut)
         return found
     }
 
@@ -137,9 +153,11 @@ public enum Files {
     }
 
     private static func walk(
-        _ directory: String, _ prefix: String, above: [Identity], into found: inout [String]
+        _ directory: String, _ prefix: String, above: [Identity], into found: inout [String],
+        _ leaveOut: ((String) throws -> Void)?
     ) throws {
-        for name in try list(directory) where !name.hasPrefix(".") {
+        let names = try list(directory, leaveOut: leaveOut.map { told in { try told(prefix + $0) } })
+        for name in names where !name.hasPrefix(".") {
             let path = Paths.join(directory, name)
             guard isDirectory(path) else {
                 found.append(prefix + name)
@@ -147,7 +165,7 @@ public enum Files {
             }
             let identity = try identity(path)
             if above.contains(identity) { continue }
-            try walk(path, prefix + name + "/", above: above + [identity], into: &found)
+            try walk(path, prefix + name + "/", above: above + [identity], into: &found, leaveOut)
         }
     }
 
@@ -167,7 +185,8 @@ public enum Files {
     /// The paths that match a shell pattern (`*`, `?`, `[…]`, `{a,b}`, `~`), in the order of their bytes.
     ///
     /// A pattern without such characters gives itself when something is there. No match gives an empty list.
-    public static func expandGlob(_ pattern: String) throws(FileError) -> [String] {
+    /// - Parameter leaveOut: told of each path that is not UTF-8, as that of ``list(_:leaveOut:)``.
+    public static func expandGlob(_ pattern: String, leaveOut: ((String) throws -> Void)? = nil) throws -> [String] {
         var result = glob_t()
         defer { globfree(&result) }
         // GLOB_BRACE | GLOB_TILDE: macros that Swift does not import on every platform.
@@ -184,7 +203,14 @@ public enum Files {
         }
         var paths: [String] = []
         for position in 0..<Int(result.gl_pathc) {
-            if let path = result.gl_pathv[position] { paths.append(String(cString: path)) }
+            guard let start = result.gl_pathv[position] else { continue }
+            let bytes = UnsafeRawBufferPointer(start: start, count: strlen(start))
+            if let path = String(validating: bytes, as: UTF8.self) {
+                paths.append(path)
+            } else {
+                guard let leaveOut else { throw unreadableName(UTF8Text.spelled(bytes)) }
+                try leaveOut(UTF8Text.spelled(bytes))
+            }
         }
         return paths.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     }

@@ -36,6 +36,11 @@ extension JSON {
         return try result.get()
     }
 
+    /// Parses a line of a file of JSON lines; messages name the file and the line's number in it.
+    public static func parse(_ text: some StringProtocol, line: Int, of path: String) throws(JSONError) -> JSON {
+        do { return try parse(String(text), source: path) } catch { throw error.inLine(line) }
+    }
+
     /// Reads and parses a file; messages name its path.
     /// - Throws: ``JSONError``, or a problem of the file system.
     public static func read(_ path: String, limits: JSONLimits = JSONLimits()) throws -> JSON {

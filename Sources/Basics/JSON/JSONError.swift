@@ -3,7 +3,7 @@ public struct JSONError: Problem, Equatable {
     /// The file or other origin of the text, as given to the parser.
     public let source: String
     /// Line, counted from 1.
-    public let line: Int
+    public private(set) var line: Int
     /// Character of the line, counted from 1.
     public let column: Int
     /// Byte offset from the start of the text.
@@ -31,6 +31,13 @@ public struct JSONError: Problem, Equatable {
         self.offset = offset
         self.reason = reason
         self.fix = fix ?? "correct the file there, or name the right one"
+    }
+
+    /// The error of a line that was parsed by itself.
+    func inLine(_ number: Int) -> JSONError {
+        var error = self
+        error.line = number
+        return error
     }
 }
 

@@ -13,19 +13,20 @@ extension ParameterTree {
     ///   - table: The family's keys.
     ///   - checksFinite: Whether NaN and infinity among the weights are an error.
     ///   - left: Parameters whose weights stay in the file, frozen, until something smaller is made of them.
+    ///   - unused: Parameters that nothing is expected to ask for: as those left, and not read to see whether they are finite.
     /// - Throws: ``CheckpointError`` listing all differences by path.
     public func load(
-        from source: some TensorSource, table: KeyTable, checksFinite: Bool = true, leaving left: [Parameter] = []
+        from source: some TensorSource, table: KeyTable, checksFinite: Bool = true, leaving left: [Parameter] = [],
+        unused: [Parameter] = []
     ) throws {
         let plan = try LoadingPlan(self, from: source, table: table)
         try plan.loadBlocks(source)
         let left = Set(left.map { ObjectIdentifier($0) })
+        let unused = Set(unused.map { ObjectIdentifier($0) })
         for step in plan.steps where step.blocks == nil {
-            if left.contains(ObjectIdentifier(step.parameters[0])),
-                try step.leave(in: source, checksFinite: checksFinite)
-            {
-                continue
-            }
+            let first = ObjectIdentifier(step.parameters[0])
+            if unused.contains(first), try step.leave(in: source, checksFinite: false) { continue }
+            if left.contains(first), try step.leave(in: source, checksFinite: checksFinite) { continue }
             switch (step.form, step.parameters.count, step.parameters[0].value.dtype.fileElement) {
             case (.transposed, _, _), (_, 2..., _):
                 try step.loadThroughFloats(source, checksFinite: checksFinite)

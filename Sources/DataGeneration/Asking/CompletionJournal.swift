@@ -22,7 +22,12 @@ public final class CompletionJournal: Sendable {
         file = try AppendFile(path)
         var state = State()
         for (number, line) in try Files.readText(path, limit: .max).split(separator: "\n").enumerated() {
-            let value = try JSON.parse(String(line), source: "\(path):\(number + 1)")
+            let value: JSON
+            do throws(JSONError) { value = try JSON.parse(line, line: number + 1, of: path) } catch {
+                throw UserError(
+                    error.problem,
+                    fix: "delete this line, whose question is then asked again; or name the journal of an earlier run")
+            }
             guard let digest = value["digest"]?.string, let text = value["text"]?.string else {
                 throw UserError(
                     "\(path):\(number + 1): no line of a journal",

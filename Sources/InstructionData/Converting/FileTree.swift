@@ -40,13 +40,15 @@ struct FileTree {
     func shown(_ name: String) -> String { archive == nil ? Paths.join(root, name) : "\(root)#\(name)" }
 
     /// All files whose name begins so, in byte order; hidden ones are left out.
-    func files(under prefix: String) throws -> [String] {
+    /// - Parameter leaveOut: told of each file whose name is not UTF-8.
+    func files(under prefix: String, leaveOut: @escaping (String) throws -> Void) throws -> [String] {
         if let archive {
             let names = archive.entries.map(\.name).filter { $0.hasPrefix(prefix) }
             return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
         }
         let folder = prefix.hasSuffix("/") ? String(prefix.dropLast()) : prefix
         guard folder.isEmpty || Files.isDirectory(Paths.join(root, folder)) else { return [] }
-        return try Files.tree(Paths.join(root, folder)).map { folder.isEmpty ? $0 : folder + "/" + $0 }
+        func inner(_ name: String) -> String { folder.isEmpty ? name : folder + "/" + name }
+        return try Files.tree(Paths.join(root, folder)) { try leaveOut(inner($0)) }.map(inner)
     }
 }

@@ -52,6 +52,9 @@ public struct MethodEstimator {
                 fix: Suggestion.fix(
                     for: name, among: names, or: "all, or some of \(names.joined(separator: ", "))"))
         }
+        if list.isEmpty {
+            throw UserError("no method is named", fix: "all, or some of \(names.joined(separator: ", "))")
+        }
         return list.contains("all") ? names : list
     }
 

@@ -112,7 +112,7 @@ public struct LabelledPicture: Sendable {
             throw UserError("\(path): no pictures", fix: "name a file with {\"image\": …} a line")
         }
         return try lines.enumerated().map { number, line in
-            let json = try JSON.parse(String(line), source: "\(path):\(number + 1)")
+            let json = try JSON.parse(line, line: number + 1, of: path)
             guard let image = json["image"]?.string else {
                 throw UserError("\(path):\(number + 1): \"image\" is missing", fix: "add \"image\": \"cat.jpg\"")
             }

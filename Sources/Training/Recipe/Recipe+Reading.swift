@@ -62,6 +62,10 @@ extension Recipe {
         let precision = reader.choice("precision", or: Precision.float32)
         let threads = reader.int("threads", minimum: 1)
         let output = reader.string("output")
+        let captionPrompt = reader.string("caption_prompt")
+        if let captionPrompt, captionPrompt.allSatisfy(\.isWhitespace) {
+            reader.add("a caption prompt needs words", fix: "write what the data asks", key: "caption_prompt")
+        }
         let stages = reader.items("stages").map { path, node in
             let stage = RecipeReader(node, path: path, faults: reader.faults)
             let value = StageRecipe(stage)
@@ -76,7 +80,7 @@ extension Recipe {
         guard let model else { return nil }
         return Recipe(
             source: source, model: model, seed: UInt64(seed), precision: precision, threads: threads, output: output,
-            stages: stages, resolved: "", complete: "")
+            captionPrompt: captionPrompt, stages: stages, resolved: "", complete: "")
     }
 
     private static func modelSource(_ reader: RecipeReader) -> ModelSource? {

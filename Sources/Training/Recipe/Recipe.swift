@@ -18,6 +18,8 @@ public struct Recipe: Sendable {
     public var threads: Int?
     /// Where the run folder goes; nil for `runs/<recipe name>`.
     public var output: String?
+    /// What the finished model is asked for a caption; nil for what its folder says.
+    public var captionPrompt: String?
     /// The stages, in order.
     public var stages: [StageRecipe]
     /// The recipe with overrides applied, as YAML: what a resumed run must be equal in.

@@ -78,8 +78,8 @@ extension LearningRateRecipe {
             stage.add("\"learning_rate\" is missing", fix: "for example learning_rate: {peak: 1e-3}")
             return
         }
-        if let value = node.float {
-            peak = value
+        if node.float != nil {
+            if let value = stage.double("learning_rate") { peak = value }
             return
         }
         let given = stage.mapping("learning_rate") { reader in

@@ -10,7 +10,7 @@ public enum TrainingReport {
     ) throws {
         let steps = try ReportPage.lines(folder.metrics)
         let evaluations = try ReportPage.lines(folder.evaluations)
-        let summary = try JSON.read(folder.summary)
+        let summary = try RunSummary.read(folder)
         let body = [
             "<h1>\(HTML.escaped(Paths.name(folder.path)))</h1>",
             "<p>\(bundle.model.parameters.count.grouped) parameters, seed \(recipe.seed), \(recipe.precision.rawValue), vitrail \(Version.current)</p>",

@@ -18,7 +18,20 @@ enum RunSummary {
     /// Stages whose figures an interrupted run has written already.
     static func finishedStages(in folder: RunFolder) throws -> [StageSummary] {
         guard Files.exists(folder.summary) else { return [] }
-        return try (JSON.read(folder.summary)["stages"]?.array ?? []).map { StageSummary(json: $0) }
+        return try (read(folder)["stages"]?.array ?? []).map { StageSummary(json: $0) }
+    }
+
+    /// The file's content.
+    static func read(_ folder: RunFolder) throws -> JSON {
+        do {
+            return try JSON.read(folder.summary)
+        } catch let error as JSONError {
+            throw UserError(
+                error.problem,
+                fix:
+                    "remove this file of the run, which goes on without it; figures of stages that are done are lost with it"
+            )
+        }
     }
 }
 

@@ -73,7 +73,8 @@ final class StageTuning {
     func complete(_ folder: String) throws {
         let directory = try AtomicDirectory(folder)
         try AdapterFolder.write(
-            tuning, tree: bundle.model.parameters, table: bundle.keyTable, base: base, to: directory.path)
+            tuning, tree: bundle.model.parameters, table: bundle.keyTable, base: base,
+            captionPrompt: bundle.captionPrompt, to: directory.path)
         try directory.commit()
         if tuning.mergeObstacle == nil {
             try tuning.merge()

@@ -41,6 +41,7 @@ public final class Trainer {
         self.workers = workers
         self.evaluateAnswers = evaluateAnswers
         self.observe = observe
+        if let prompt = recipe.captionPrompt { bundle.captionPrompt = prompt }
         digest = SHA256.hex(of: Array(recipe.resolved.utf8))
     }
 

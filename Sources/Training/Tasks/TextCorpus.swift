@@ -47,6 +47,7 @@ private final class TextFile {
         self.path = path
         file = try MappedFile(path)
         isJSON = Paths.fileExtension(path) == "jsonl"
+        try Files.requireText(file.bytes, of: path)
         lines = JSONScanner.lines(of: file.bytes).map(\.range)
     }
 

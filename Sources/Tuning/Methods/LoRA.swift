@@ -50,7 +50,9 @@ public struct LoRA: TuningMethod {
         }
         rankPattern.removeAll { !(1...65_536).contains($0.value) }
         for (pattern, value) in alphaPattern where !value.isFinite {
-            options.fault("\(value) is no alpha for \"\(pattern)\"", fix: nil, key: "alpha_pattern")
+            options.fault(
+                "\(value) is no alpha for \"\(pattern)\"", fix: "write a number, such as twice the rank",
+                key: "alpha_pattern")
         }
         if isWeightDecomposed && initialization == "pissa" {
             options.fault("dora and init: pissa do not go together", fix: "choose one of the two", key: "init")

@@ -31,6 +31,9 @@ public struct AdapterFile {
     /// The base's digest; nil in files of other programs.
     public var baseDigest: String? { configuration["vitrail"]?["base_sha256"]?.string }
 
+    /// What the model with this adapter is asked for a caption; nil where the file does not say.
+    public var captionPrompt: String? { configuration["vitrail"]?["caption_prompt"]?.string }
+
     /// Names of the methods.
     public var methods: [String] {
         configuration["vitrail"]?["methods"]?.array?.compactMap { $0["method"]?.string } ?? [type]

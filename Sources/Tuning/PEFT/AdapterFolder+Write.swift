@@ -16,8 +16,10 @@ public enum AdapterFolder {
     ///   - tree: the model's parameters.
     ///   - table: the family's names.
     ///   - base: where the base model is, for people; it is identified by its digest.
+    ///   - captionPrompt: what the model with this adapter is asked for a caption.
     public static func write(
-        _ tuning: Tuning, tree: ParameterTree, table: KeyTable, base: String, to folder: String
+        _ tuning: Tuning, tree: ParameterTree, table: KeyTable, base: String, captionPrompt: String? = nil,
+        to folder: String
     ) throws {
         let names = AdapterNames(tree, table: table)
         var tensors: [(String, [Int], [Float])] = []
@@ -40,7 +42,7 @@ public enum AdapterFolder {
         var object = configuration(tuning, tree, names)
         object["base_model_name_or_path"] = .string(base)
         object["inference_mode"] = true
-        object["vitrail"] = [
+        var own: JSONObject = [
             "format": 1, "base_sha256": .string(tuning.baseDigest),
             "methods": .array(
                 tuning.methods.map { method in
@@ -51,6 +53,8 @@ public enum AdapterFolder {
                     return rule.json
                 }),
         ]
+        if let captionPrompt { own["caption_prompt"] = .string(captionPrompt) }
+        object["vitrail"] = .object(own)
         try Files.write(
             JSON.object(object).serialized(pretty: true) + "\n", to: Paths.join(folder, configurationName))
     }

@@ -13,10 +13,12 @@ extension ModelBundle {
     ///   - vocabulary: tokens to add, and what the embedding's rows are rounded up to.
     ///   - storage: how the weights are kept when nothing but answers is wanted of the model; nil keeps them in float32.
     ///   - left: chooses parameters whose weights stay in the file, frozen, until something smaller is made of them.
+    ///   - sees: whether pictures will come; without them tower and projector stay in the file, from which they are read if one comes.
     /// - Throws: an error naming what is missing, does not fit, or is not supported.
     public static func open(
         _ folder: String, tower: String? = nil, vocabulary: VocabularyGrowth = VocabularyGrowth(),
-        storage: WeightStorage? = nil, leaving left: ((ParameterTree) -> [Parameter])? = nil, on backend: any Backend
+        storage: WeightStorage? = nil, leaving left: ((ParameterTree) -> [Parameter])? = nil, sees: Bool = true,
+        on backend: any Backend
     ) throws -> ModelBundle {
         let family = try ModelFamily.read(folder, tower: tower)
         try family.checkSize(of: TensorFolder(folder), in: folder)
@@ -25,7 +27,8 @@ extension ModelBundle {
         if let storage, !mayGrow(family, vocabulary), try WeightStorage.ofFolder(folder) == nil {
             model.reserve(storage)
         }
-        try fill(model, from: folder, family, leaving: left?(model.parameters) ?? [])
+        let unused = sees ? [] : model.parameters.entries.filter { !$0.path.hasPrefix("language.") }.map(\.parameter)
+        try fill(model, from: folder, family, leaving: left?(model.parameters) ?? [], unused: unused)
         let bundle = try unfilled(folder, family, model: model, vocabulary: vocabulary)
         if let storage { model.store(storage) }
         return bundle
@@ -38,16 +41,17 @@ extension ModelBundle {
 
     /// Loads the weights; those of a tower that lies elsewhere from there.
     private static func fill(
-        _ model: VisionLanguageModel, from folder: String, _ family: ModelFamily, leaving left: [Parameter]
+        _ model: VisionLanguageModel, from folder: String, _ family: ModelFamily, leaving left: [Parameter],
+        unused: [Parameter]
     ) throws {
         let source = try TensorFolder(folder)
         let tree = model.parameters
         let (own, leavesTower) = ownPart(of: tree, in: source, family)
-        try own.load(from: source, table: family.table, leaving: left)
+        try own.load(from: source, table: family.table, leaving: left, unused: unused)
         guard leavesTower, let tower = family.towerName, let vision = model.configuration.vision else { return }
         var table = KeyTable.vision(channels: vision.channels, patchSize: vision.patchSize)
         table.ignored.append(IgnoredKey("vision_model.head.**", because: "only the tower is taken"))
-        try tree.part("vision").load(from: TensorFolder(tower), table: table)
+        try tree.part("vision").load(from: TensorFolder(tower), table: table, unused: unused)
     }
 
     /// The parameters that the folder itself holds; LLaVA's own folders may leave the tower out.
@@ -90,16 +94,30 @@ extension ModelBundle {
         vocabulary: VocabularyGrowth = VocabularyGrowth()
     ) throws -> ModelBundle {
         let (tokenizer, added) = try tokenizer(folder, family, adding: vocabulary.tokens)
-        let own = Paths.join(folder, "vitrail.json")
-        let settings = Files.exists(own) ? try JSON.read(own) : .null
+        let settings = try ownSettings(folder)
         let template = settings["template"]?.string.flatMap { ChatTemplateName(rawValue: $0) }
         let bundle = ModelBundle(
             model: model, tokenizer: tokenizer, processor: try processor(folder, family), template: template,
             imageTokenID: family.imageTokenID ?? imageToken(family, tokenizer), sideFiles: try sideFiles(folder),
             addedTokens: added, published: family.published, pictureTokens: family.pictures?.tokens ?? [:])
+        bundle.captionPrompt = settings["caption_prompt"]?.string
         if mayGrow(family, vocabulary) { bundle.growVocabulary(roundedTo: vocabulary.multiple) }
         try bundle.check(folder)
         return bundle
+    }
+
+    /// `vitrail.json`, which this project alone writes; null where there is none.
+    private static func ownSettings(_ folder: String) throws -> JSON {
+        let path = Paths.join(folder, "vitrail.json")
+        guard Files.exists(path) else { return .null }
+        do {
+            return try JSON.read(path)
+        } catch let error as JSONError {
+            throw UserError(
+                error.problem,
+                fix: "copy it from the run or model that the folder was made from; it names template and caption prompt"
+            )
+        }
     }
 
     private static func imageToken(_ family: ModelFamily, _ tokenizer: Tokenizer) -> Int32 {
@@ -147,6 +165,7 @@ extension ModelBundle {
             JSON.object(generation).serialized(pretty: true) + "\n", to: Paths.join(folder, "generation_config.json"))
         var own: JSONObject = ["format": 1]
         if let template { own["template"] = .string(template.rawValue) }
+        if let captionPrompt { own["caption_prompt"] = .string(captionPrompt) }
         try Files.write(JSON.object(own).serialized(pretty: true) + "\n", to: Paths.join(folder, "vitrail.json"))
         try Files.write(json.serialized(pretty: true) + "\n", to: Paths.join(folder, "config.json"))
     }

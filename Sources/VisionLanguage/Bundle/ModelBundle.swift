@@ -16,6 +16,8 @@ public final class ModelBundle {
     public let processor: ImageProcessor?
     /// The chat template that the model was tuned with; nil for the one that lies in its folder.
     public var template: ChatTemplateName?
+    /// What the model was tuned to describe a picture at; nil where nobody has said.
+    public var captionPrompt: String?
     /// Id that stands for visual tokens in rendered text.
     public let imageTokenID: Int32
     /// An adapter that is at work and cannot become part of the weights; written beside them.

@@ -37,6 +37,8 @@ public struct ModelInspection: Sendable {
     public var vocabulary: String?
     /// The chat template by name.
     public var template: String?
+    /// What the folder says that the model is asked for a caption.
+    public var captionPrompt: String?
     /// What keeps the model from being opened, or looks wrong.
     public var problems: [String] = []
 
@@ -66,6 +68,7 @@ public struct ModelInspection: Sendable {
         let rows = model.configuration.language.vocabularySize
         vocabulary = "\(bundle.tokenizer.vocabularySize) tokens, \(rows) rows"
         template = bundle.templateName
+        captionPrompt = bundle.captionPrompt
         attempt { try bundle.template(named: nil) }
         guard let layout = bundle.pictureLayout else { return }
         picture = "\(layout.width)×\(layout.height)"
@@ -120,6 +123,7 @@ public struct ModelInspection: Sendable {
             "picture": picture.map { .string($0) } ?? .null, "image_tokens": imageTokens.map { .int($0) } ?? .null,
             "tiled": .bool(isTiled),
             "vocabulary": vocabulary.map { .string($0) } ?? .null, "template": template.map { .string($0) } ?? .null,
+            "caption_prompt": captionPrompt.map { .string($0) } ?? .null,
             "problems": .array(problems.map { .string($0) }),
         ]
     }

@@ -14,6 +14,9 @@ struct AnswerCommand: ParsableCommand {
 
               vitrail answer --model m --adapter color=runs/a/adapters/tune --adapter shape=runs/b/adapters/tune --input q.jsonl
 
+            With --output a second call goes on where the first stopped; each line says in made_by what made it, so that another
+            model, question or setting is not taken for the same call.
+
             A line of --input is {"id": …, "image": path or list of paths, "question": text, "answers": [optional]}; with several
             adapters "adapter": name chooses one of them, and none the model as it is.
             """)
@@ -54,25 +57,32 @@ struct AnswerCommand: ParsableCommand {
         try Files.requireOther([output], than: [input])
         var items: [AnswerItem] = []
         if let question {
-            items.append(AnswerItem(id: "0", images: try PictureList.expand(image), question: question))
+            let list = try PictureList(image)
+            // A question about fewer pictures is another question.
+            if list.leftOut > 0 { throw ExitCode(ExitStatus.failed) }
+            items.append(AnswerItem(id: "0", images: list.pictures, question: question))
         }
         if let input { items += try QuestionFile.read(input, images: images) }
-        try InferenceRun.run(
-            items, model: model, output: output, field: "prediction", json: json, generation, adapters,
-            quantization, runtime, noun: "answers")
+        let call = InferenceRun(
+            model: model, output: output, field: "prediction", noun: "answers", json: json, generation: generation,
+            adapters: adapters, quantization: quantization, runtime: runtime)
+        try call.run(sees: items.contains { !$0.images.isEmpty }) { _ in items }
     }
 }
 
 /// Questions with their pictures and, for evaluation, their answers: JSONL.
 enum QuestionFile {
+    /// - Parameter path: the file, or a folder with `questions.jsonl`.
     static func read(_ path: String, images folder: String?) throws -> [AnswerItem] {
+        let path = Files.isDirectory(path) ? Paths.join(path, "questions.jsonl") : path
         let base = folder ?? Paths.parent(path)
         var items: [AnswerItem] = []
         for (number, line) in try Files.readText(path, limit: .max).split(
             separator: "\n", omittingEmptySubsequences: false
         )
         .enumerated() where !line.allSatisfy(\.isWhitespace) {
-            items.append(try item(String(line), source: "\(path):\(number + 1)", index: items.count, base: base))
+            let json = try JSON.parse(line, line: number + 1, of: path)
+            items.append(try item(json, source: "\(path):\(number + 1)", index: items.count, base: base))
         }
         guard !items.isEmpty else {
             throw UserError("\(path): no questions", fix: "a line is {\"image\": …, \"question\": …}")
@@ -80,8 +90,7 @@ enum QuestionFile {
         return items
     }
 
-    private static func item(_ line: String, source: String, index: Int, base: String) throws -> AnswerItem {
-        let json = try JSON.parse(line, source: source)
+    private static func item(_ json: JSON, source: String, index: Int, base: String) throws -> AnswerItem {
         guard let question = json["question"]?.string else {
             throw UserError("\(source): no \"question\"", fix: "a line is {\"image\": …, \"question\": …}")
         }

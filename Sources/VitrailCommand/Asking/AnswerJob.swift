@@ -27,6 +27,8 @@ struct AnswerJob {
     let json: Bool
     /// Whether it ends between batches when the program is asked to stop.
     var stopsWhenAsked = true
+    /// What makes the answers, for a file that later calls go on with.
+    var mark: AnswerMark?
     /// What changes between adapters; nil where there is one at most.
     var adapters: AdapterSwitch?
     /// Questions that are answered side by side.
@@ -48,12 +50,12 @@ struct AnswerJob {
     /// Runs the job; stops between batches when asked to.
     func run(_ items: [AnswerItem]) throws -> Outcome {
         var outcome = Outcome()
-        let (finished, failed) = try output.map { try Self.finishedIDs($0) } ?? ([], [])
         for name in Set(items.compactMap(\.adapter)).sorted() { try check(name) }
-        let file = try output.map { try AppendFile($0) }
-        let waiting = items.enumerated().filter { !finished.contains($0.element.id) }
+        let before = try output.map { try AnswerJournal($0).remainder(of: items, madeBy: mark) }
+        let waiting = before?.waiting ?? items.enumerated().map { ($0.offset, $0.element) }
         outcome.skipped = items.count - waiting.count
-        outcome.failedBefore = items.count { failed.contains($0.id) }
+        outcome.failedBefore = before?.failed ?? 0
+        let file = try output.map { try AppendFile($0) }
         let start = ContinuousClock.now
         var progress = ProgressLine(field == "caption" ? "captions" : "answers")
         let batches = stride(from: 0, to: waiting.count, by: batch).map { Array(waiting.dropFirst($0).prefix(batch)) }
@@ -126,6 +128,7 @@ struct AnswerJob {
                     Console.out((batch.items.count > 1 || loaded.index > 0 ? many : "") + answer.text)
                 }
             }
+            if let mark { object["made_by"] = .string(mark.mark(loaded.item)) }
             let line = JSON.object(object).serialized()
             try file?.appendLine(line)
             if file == nil && json { Console.out(line) }
@@ -169,23 +172,5 @@ struct AnswerJob {
         throw UserError(
             "a question chooses the adapter \"\(name)\", and none has a name",
             fix: "name it: --adapter \(name)=folder")
-    }
-
-    /// Ids that an earlier call has dealt with, and those of them that have no answer.
-    private static func finishedIDs(_ path: String) throws -> (all: Set<String>, failed: Set<String>) {
-        guard Files.exists(path) else { return ([], []) }
-        // Reading it would wait for what this very job is to write.
-        guard Files.isRegularFile(path) || Files.isDirectory(path) else {
-            throw UserError(
-                "\(path) is a device or a pipe, of which no later call could go on",
-                fix: "name a file, or leave --output out and take what --json prints")
-        }
-        let lines = try Files.readText(path, limit: .max).split(separator: "\n")
-        // A line torn by a kill is no JSON; AppendFile trims it and the item is answered again.
-        let records = lines.compactMap { try? JSON.parse(String($0), source: path) }
-        return (
-            Set(records.compactMap { $0["id"]?.string }),
-            Set(records.filter { $0["error"] != nil }.compactMap { $0["id"]?.string })
-        )
     }
 }

@@ -59,9 +59,7 @@ enum AnswerMetrics {
     }
 
     private static func items(_ recipe: EvaluationRecipe) throws -> [AnswerItem] {
-        var path = recipe.data.path
-        if Files.isDirectory(path) { path = Paths.join(path, "questions.jsonl") }
-        var items = try QuestionFile.read(path, images: recipe.data.images)
+        var items = try QuestionFile.read(recipe.data.path, images: recipe.data.images)
         if let limit = recipe.limit { items = Array(items.prefix(limit)) }
         return items
     }

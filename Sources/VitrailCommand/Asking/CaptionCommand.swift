@@ -14,6 +14,9 @@ struct CaptionCommand: ParsableCommand {
               vitrail caption --model runs/pebble/final --input list.txt --json
 
             With --output each caption is appended as it is done, and a second call goes on where the first stopped.
+            Each line says in made_by what made it, so that another model, prompt or setting is not taken for the same call.
+            A recipe's caption_prompt stays with the model that it trains: in vitrail.json, through export and merge, or in the
+            adapter's adapter_config.json. It is asked where --prompt does not say otherwise.
             """)
 
     @Argument(help: "Pictures: files, folders, patterns or tar archives.", completion: .file())
@@ -31,8 +34,13 @@ struct CaptionCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Append results to this JSONL file.", valueName: "file"))
     var output: String?
 
-    @Option(help: ArgumentHelp("What the model is asked.", valueName: "text"))
-    var prompt = "Describe the image concisely."
+    @Option(
+        help: ArgumentHelp(
+            "What the model is asked (default: what its folder says, else \"\(usualPrompt)\").", valueName: "text"))
+    var prompt: String?
+
+    /// Of LLaVA's first stage.
+    private static let usualPrompt = "Describe the image concisely."
 
     @Flag(help: "Print one JSON object a line.")
     var json = false
@@ -47,50 +55,16 @@ struct CaptionCommand: ParsableCommand {
     }
 
     func run() throws {
+        try adapters.refuseNames()
         try Files.requireOther([output], than: [input] + pictures.map { $0 })
-        var references = try PictureList.expand(pictures)
-        if let input { references += try PictureList.read(input, images: images) }
-        let items = references.map { AnswerItem(id: $0.description, images: [$0], question: prompt) }
-        try InferenceRun.run(
-            items, model: model, output: output, field: "caption", json: json, generation, adapters,
-            quantization, runtime, noun: "captions")
-    }
-}
-
-/// What `caption` and `answer` share: open, run, report, exit code.
-enum InferenceRun {
-    static func run(
-        _ items: [AnswerItem], model: String, output: String?, field: String, json: Bool,
-        _ generation: GenerationOptions, _ adapters: AdapterOptions, _ quantization: QuantizeOptions,
-        _ runtime: RuntimeOptions, noun: String
-    ) throws {
-        let (bundle, changes) = try quantization.openSwitching(model, adapters, runtime)
-        if bundle.model.configuration.vision == nil, items.contains(where: { !$0.images.isEmpty }) {
-            throw UserError(
-                "\(model): this model has no vision tower, so it cannot look at pictures",
-                fix: "take a model with one, or ask without pictures: vitrail answer --question …")
+        var list = try PictureList(pictures)
+        if let input { try list.read(input, images: images) }
+        let call = InferenceRun(
+            model: model, output: output, field: "caption", noun: "captions", json: json, generation: generation,
+            adapters: adapters, quantization: quantization, runtime: runtime)
+        try call.run(leftOut: list.leftOut) { bundle in
+            let question = prompt ?? bundle.captionPrompt ?? Self.usualPrompt
+            return list.pictures.map { AnswerItem(id: $0.description, images: [$0], question: question) }
         }
-        Interruption.listen()
-        let job = AnswerJob(
-            bundle: bundle, options: generation, output: output, field: field, json: json, adapters: changes)
-        let outcome = try job.run(items)
-        if let output {
-            let rate = Double(outcome.done) / max(outcome.seconds, 1e-9)
-            var text = "\(Formatting.count(outcome.done)) \(noun) in \(Formatting.duration(outcome.seconds)) "
-            text += "(\(Formatting.decimal(rate, 1)) a second) → \(output)"
-            if outcome.skipped > 0 { text += "; \(Formatting.count(outcome.skipped)) were there already" }
-            if outcome.failed > 0 { text += "; \(outcome.failed) failed" }
-            Console.error(text)
-            if outcome.failedBefore > 0 {
-                Console.error(
-                    "\(outcome.failedBefore) of those there have an \"error\" instead; delete their lines to try them again"
-                )
-            }
-        }
-        if Interruption.isRequested {
-            Console.error("Stopped; the same command goes on from here.")
-            throw ExitCode(ExitStatus.interrupted)
-        }
-        if outcome.failed + outcome.failedBefore > 0 { throw ExitCode(ExitStatus.failed) }
     }
 }

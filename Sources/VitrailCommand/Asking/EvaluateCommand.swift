@@ -15,6 +15,8 @@ struct EvaluateCommand: ParsableCommand {
               vitrail evaluate --predictions answers.jsonl --metrics vqa --json
 
             --shuffle-images gives every question another picture: what is left of the score comes from the text alone.
+            Each line of --output says in made_by which model, question and settings made it; a call in which one of them differs
+            does not go on with the file.
             """)
 
     @Argument(help: "Model folder.", completion: .directory)
@@ -82,6 +84,11 @@ struct EvaluateCommand: ParsableCommand {
     private func predict() throws -> [Prediction] {
         var items = try QuestionFile.read(data!, images: images)
         if let limit { items = Array(items.prefix(limit)) }
+        if let item = items.first(where: { $0.references.isEmpty }) {
+            throw UserError(
+                "\(data!): the question \(item.id) has no \"answers\" to measure by",
+                fix: "add what is right: {\"image\": …, \"question\": …, \"answers\": [\"red\"]}")
+        }
         if let seed = shuffleImages { items = AnswerMetrics.shuffled(items, seed: seed) }
         let (bundle, changes) = try quantization.openSwitching(model!, adapters, runtime)
         Interruption.listen()
@@ -90,8 +97,10 @@ struct EvaluateCommand: ParsableCommand {
         let file = output ?? Paths.join(folder!, "predictions.jsonl")
         var options = generation
         options.batch = options.batch ?? 64
+        let mark = try output.map { _ in try AnswerMark(model!, bundle, adapters, options, quantization) }
         let job = AnswerJob(
-            bundle: bundle, options: options, output: file, field: "prediction", json: false, adapters: changes)
+            bundle: bundle, options: options, output: file, field: "prediction", json: false, mark: mark,
+            adapters: changes)
         let outcome = try job.run(items)
         if Interruption.isRequested { throw ExitCode(ExitStatus.interrupted) }
         guard outcome.failed + outcome.failedBefore == 0 else {
@@ -99,8 +108,18 @@ struct EvaluateCommand: ParsableCommand {
                 "\(outcome.failed + outcome.failedBefore) questions could not be answered, so a score would be of other questions",
                 fix: "correct the pictures named above, or leave those questions out")
         }
-        let known = Set(items.map(\.id))
-        return try Prediction.read(file).filter { known.contains($0.id) }
+        return Self.paired(try Prediction.read(file), with: items)
+    }
+
+    /// The predictions of these questions, with the right answers and kinds that the questions have now.
+    private static func paired(_ predictions: [Prediction], with items: [AnswerItem]) -> [Prediction] {
+        var waiting = Dictionary(grouping: items.reversed(), by: \.id)
+        return predictions.compactMap { prediction in
+            guard let item = waiting[prediction.id]?.popLast() else { return nil }
+            var prediction = prediction
+            (prediction.references, prediction.kind) = (item.references, item.kind)
+            return prediction
+        }
     }
 }
 

@@ -2,40 +2,46 @@ import Basics
 import InstructionData
 
 /// The pictures that a command's arguments name: files, folders, patterns, tar archives, and lists of them.
-enum PictureList {
+struct PictureList {
+    /// The pictures, in the order of the arguments, folders and archives in the order of names.
+    private(set) var pictures: [ImageReference] = []
+    /// Pictures that were told of and left out, because no text can name them.
+    private(set) var leftOut = 0
+
     /// Endings of files that a folder is searched for; a file named directly may have any.
     private static let endings: Set<String> = ["png", "jpg", "jpeg", "jpe", "jfif"]
 
-    /// All pictures, in the order of the arguments, folders and archives in the order of names.
-    static func expand(_ arguments: [String]) throws -> [ImageReference] {
-        try arguments.flatMap { try expand($0) }
+    /// The pictures that arguments name.
+    init(_ arguments: [String]) throws {
+        for argument in arguments { pictures += try expand(argument) }
     }
 
-    /// Pictures named in a list: a path a line, or the `image` of a line of JSONL.
-    static func read(_ path: String, images folder: String?) throws -> [ImageReference] {
+    /// Adds those of a list: a path a line, or the `image` of a line of JSONL.
+    mutating func read(_ path: String, images folder: String?) throws {
         let text = try Files.readText(path)
         let base = folder ?? Paths.parent(path)
         let lines = text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
-        let pictures = try lines.compactMap { number, line -> ImageReference? in
+        let named = try lines.compactMap { number, line -> ImageReference? in
             let line = line.hasSuffix("\r") ? line.dropLast() : line
             guard !line.allSatisfy(\.isWhitespace) else { return nil }
             guard line.first == "{" else { return ImageReference(String(line)).resolved(under: base) }
             let source = "\(path):\(number + 1)"
-            guard let name = try JSON.parse(String(line), source: source)["image"]?.string else {
+            guard let name = try JSON.parse(line, line: number + 1, of: path)["image"]?.string else {
                 throw UserError("\(source): no \"image\"", fix: "each line is a path, or an object with an \"image\"")
             }
             return ImageReference(name).resolved(under: base)
         }
-        guard !pictures.isEmpty else {
+        guard !named.isEmpty else {
             throw UserError("\(path) names no picture", fix: "write a path a line, or {\"image\": …}")
         }
-        return pictures
+        pictures += named
     }
 
-    private static func expand(_ argument: String) throws -> [ImageReference] {
+    private mutating func expand(_ argument: String) throws -> [ImageReference] {
         if Files.isDirectory(argument) {
+            let before = leftOut
             let found = try search(argument)
-            guard !found.isEmpty else {
+            guard !found.isEmpty || leftOut > before else {
                 throw UserError(
                     "\(argument): no PNG or JPEG files in this folder", fix: "name another folder, or the files")
             }
@@ -43,22 +49,39 @@ enum PictureList {
         }
         if ImageReference.isArchive(argument), Files.exists(argument) {
             return try TarReader(argument).entries.map(\.name)
-                .filter { endings.contains(Paths.fileExtension($0).lowercased()) }.sorted()
+                .filter(Self.isPicture).sorted()
                 .map { .member(archive: argument, name: $0) }
         }
         if Files.exists(argument) { return [.file(argument)] }
         let reference = ImageReference(argument)
         if case .member = reference { return [reference] }
-        let matches = try Files.expandGlob(argument)
-        guard !matches.isEmpty else {
+        var odd: [String] = []
+        let matches = try Files.expandGlob(argument) { odd.append($0) }
+        // What the shell made of a pattern arrives with U+FFFD in the place of odd bytes.
+        if matches.isEmpty, argument.contains("\u{FFFD}") { odd.append(argument) }
+        odd.forEach { leaveOut($0) }
+        guard !matches.isEmpty || !odd.isEmpty else {
             throw UserError(
                 "\(argument): no such file or folder", fix: "check the path; patterns such as 'photos/*.jpg' work too")
         }
         return try matches.flatMap { try Files.isDirectory($0) ? search($0) : [.file($0)] }
     }
 
-    private static func search(_ folder: String) throws -> [ImageReference] {
-        try Files.tree(folder).filter { endings.contains(Paths.fileExtension($0).lowercased()) }
-            .map { .file(Paths.join(folder, $0)) }
+    private mutating func search(_ folder: String) throws -> [ImageReference] {
+        var odd: [String] = []
+        let found = try Files.tree(folder) { odd.append(Paths.join(folder, $0)) }
+        odd.forEach { leaveOut($0) }
+        return found.filter(Self.isPicture).map { .file(Paths.join(folder, $0)) }
+    }
+
+    private mutating func leaveOut(_ path: String) {
+        // Other files of a folder would be passed over anyway; what lies in a folder of such a name is not known.
+        guard Self.isPicture(path) || Paths.fileExtension(path).isEmpty else { return }
+        leftOut += 1
+        Console.report(Files.unreadableName(path))
+    }
+
+    private static func isPicture(_ name: String) -> Bool {
+        endings.contains(Paths.fileExtension(name).lowercased())
     }
 }

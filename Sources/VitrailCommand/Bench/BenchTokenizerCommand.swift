@@ -62,7 +62,8 @@ enum TextLines {
         let bytes = try Files.read(path, limit: .max)
         let isJSON = isJSON ?? (Paths.fileExtension(path) == "jsonl")
         let texts = try bytes.withUnsafeBytes { raw in
-            try JSONScanner.lines(of: raw).map { line in
+            try Files.requireText(raw, of: path)
+            return try JSONScanner.lines(of: raw).map { line in
                 let text = UnsafeRawBufferPointer(rebasing: raw[line.range])
                 guard isJSON else { return String(decoding: text, as: UTF8.self) }
                 let place = "\(path):\(line.number)"

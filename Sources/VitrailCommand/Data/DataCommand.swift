@@ -42,8 +42,13 @@ struct DataOptions: ParsableArguments {
     var workers: Int { threading.workers }
 
     func open() throws -> InstructionDataset {
-        let path = Files.isDirectory(data) ? Paths.join(data, "records.jsonl") : data
-        return try InstructionDataset(path, options: .init(imageFolder: images, lenient: lenient), workers: workers)
+        try InstructionDataset(
+            Self.file(data), options: .init(imageFolder: images, lenient: lenient), workers: workers)
+    }
+
+    /// The records' file; a folder has them in `records.jsonl`.
+    static func file(_ data: String) -> String {
+        Files.isDirectory(data) ? Paths.join(data, "records.jsonl") : data
     }
 }
 

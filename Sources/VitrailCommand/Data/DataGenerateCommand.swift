@@ -33,7 +33,9 @@ struct DataGenerateCommand: ParsableCommand {
     @Option(name: .shortAndLong, help: ArgumentHelp("The records to write, JSON lines.", valueName: "file.jsonl"))
     var output: String
 
-    @Option(help: ArgumentHelp("Records or pictures to start from: JSON or JSONL.", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "Records or pictures to start from: JSON or JSONL, or a folder with records.jsonl.", valueName: "file"))
     var data: String?
 
     @Option(help: ArgumentHelp("The folder that picture paths are relative to.", valueName: "folder"))
@@ -119,7 +121,7 @@ struct DataGenerateCommand: ParsableCommand {
         _ = try GenerationStrategies.strategy(named: strategy)
         plan.seeds = seeds
         try Files.requireOther([output], than: [data])
-        plan.data = try data.map { try InstructionDataset($0, options: .init(imageFolder: images)) }
+        plan.data = try data.map { try InstructionDataset(DataOptions.file($0), options: .init(imageFolder: images)) }
         plan.count = count
         plan.shard = try shard.map { try Conversion.Shard($0) }
         plan.seed = seed

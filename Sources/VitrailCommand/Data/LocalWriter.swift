@@ -27,8 +27,9 @@ final class LocalWriter: CompletionWriter, @unchecked Sendable {
 
     /// - Parameter batch: questions that are answered together at most.
     init(_ folder: String, backend: CPUBackend, batch: Int) throws {
-        bundle = try ModelBundle.open(folder, on: backend)
-        model = Paths.name(Files.resolved(folder))
+        bundle = try AdapterOptions.open(folder, on: backend)
+        // Many models lie in folders called final, and a run made again lies where the last one did.
+        model = try "\(Paths.name(Files.resolved(folder)))-\(AnswerMark.model(in: folder))"
         self.batch = max(1, batch)
         state = Monitor(State())
     }

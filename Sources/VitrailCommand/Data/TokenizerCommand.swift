@@ -58,7 +58,7 @@ struct TokenizerTrainCommand: ParsableCommand {
                 continue
             }
             for (number, line) in try Files.readText(file, limit: .max).split(separator: "\n").enumerated() {
-                guard let text = try JSON.parse(String(line), source: "\(file):\(number + 1)")["text"]?.string else {
+                guard let text = try JSON.parse(line, line: number + 1, of: file)["text"]?.string else {
                     throw UserError("\(file):\(number + 1): no \"text\"", fix: "each line is an object with a \"text\"")
                 }
                 trainer.add(text)

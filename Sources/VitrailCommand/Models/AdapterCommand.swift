@@ -93,7 +93,7 @@ struct AdapterInfoCommand: ParsableCommand {
         let description = try AdapterDescription(adapter)
         if let model {
             let bundle = try ModelBundle.open(model, on: runtime.backend())
-            _ = try description.file.attach(to: bundle.model.parameters, table: bundle.keyTable)
+            _ = try description.file.attach(to: bundle)
         }
         if json {
             var object = description.json
@@ -108,8 +108,9 @@ struct AdapterInfoCommand: ParsableCommand {
         rows.append(["parameters", Formatting.count(description.parameters)])
         rows.append(["base", description.file.configuration["base_model_name_or_path"]?.string ?? "not noted"])
         rows.append(["base SHA-256", description.file.baseDigest ?? "not noted"])
+        if let prompt = description.file.captionPrompt { rows.append(["caption prompt", prompt]) }
         if let model { rows.append(["fits", model]) }
-        for row in rows.dropFirst() { Console.out(row[0].padding(to: 14) + row[1]) }
+        for row in rows.dropFirst() { Console.out(row[0].padding(to: 16) + row[1]) }
     }
 }
 
@@ -141,7 +142,7 @@ struct AdapterMergeCommand: ParsableCommand {
             throw UserError("\(output): something is there already", fix: "name another folder with --output")
         }
         let bundle = try ModelBundle.open(model, on: runtime.backend())
-        let tuning = try AdapterFile(adapter).attach(to: bundle.model.parameters, table: bundle.keyTable)
+        let tuning = try AdapterFile(adapter).attach(to: bundle)
         try tuning.merge()
         try Files.createDirectory(Paths.parent(output))
         let directory = try AtomicDirectory(output)
@@ -171,6 +172,7 @@ struct AdapterDescription {
             "parameters": .int(parameters),
             "base": file.configuration["base_model_name_or_path"] ?? .null,
             "base_sha256": file.baseDigest.map { .string($0) } ?? .null,
+            "caption_prompt": file.captionPrompt.map { .string($0) } ?? .null,
         ]
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Basics
+import Checkpointing
 import NeuralNetwork
 import TensorCore
 import Tuning
@@ -20,13 +21,26 @@ struct AdapterOptions: ParsableArguments {
     func hasAdapter(_ model: String) -> Bool { !adapter.isEmpty || Self.ownFolder(of: model) != nil }
 
     /// The adapter in a model's folder.
-    private static func ownFolder(of model: String) -> String? {
+    static func ownFolder(of model: String) -> String? {
         let own = Paths.join(model, "adapter")
         return Files.isDirectory(own) ? own : nil
     }
 
+    /// Refuses a checkpoint from the middle of a stage with `tune:`: its adapter lies with the optimizer, and the weights beside it are
+    /// the base's.
+    static func refuseUnfinished(_ model: String) throws {
+        let moments = Paths.join(model, "optimizer.safetensors")
+        guard Files.exists(Paths.join(model, "state.json")), Files.exists(moments),
+            try JSON.read(Paths.join(model, "state.json"))["base_sha256"]?.string != nil,
+            try TensorFile(moments).names.contains(where: { $0.hasPrefix("extra.") })
+        else { return }
+        throw UserError(
+            "\(model): a checkpoint from a stage with tune:, whose adapter is no part of the weights there",
+            fix: "finish the run with --resume, and name its final folder")
+    }
+
     /// The adapter of all questions that choose none, and the named ones.
-    private func folders(for model: String) throws -> (common: String?, named: [(name: String, folder: String)]) {
+    func folders(for model: String) throws -> (common: String?, named: [(name: String, folder: String)]) {
         var (common, named): (String?, [(name: String, folder: String)]) = (Self.ownFolder(of: model), [])
         var isGiven = false
         for text in adapter {
@@ -73,7 +87,7 @@ struct AdapterOptions: ParsableArguments {
         let (common, named) = try folders(for: model)
         guard !named.isEmpty else {
             if let common {
-                _ = try AdapterFile(common).attach(to: bundle.model.parameters, table: bundle.keyTable)
+                _ = try AdapterFile(common).attach(to: bundle)
             }
             return nil
         }
@@ -82,9 +96,19 @@ struct AdapterOptions: ParsableArguments {
 
     /// Opens a model with an adapter, by default the one that lies in its folder.
     static func open(_ model: String, adapter: String? = nil, on backend: any Backend) throws -> ModelBundle {
+        try refuseUnfinished(model)
         let bundle = try ModelBundle.open(model, on: backend)
         guard let folder = adapter ?? ownFolder(of: model) else { return bundle }
-        _ = try AdapterFile(folder).attach(to: bundle.model.parameters, table: bundle.keyTable)
+        _ = try AdapterFile(folder).attach(to: bundle)
         return bundle
+    }
+}
+
+extension AdapterFile {
+    /// Puts the adapter on a model, which is then asked for captions as the adapter was tuned to be.
+    func attach(to bundle: ModelBundle) throws -> Tuning {
+        let tuning = try attach(to: bundle.model.parameters, table: bundle.keyTable)
+        if let captionPrompt { bundle.captionPrompt = captionPrompt }
+        return tuning
     }
 }

@@ -37,11 +37,13 @@ struct AdapterWriteCommand: ParsableCommand {
         }
         let bundle = try ModelBundle.open(model, on: runtime.backend())
         let tree = bundle.model.parameters
-        let writer = try AdapterFile(adapter).attach(to: tree, table: bundle.keyTable)
-        let tuning = try writer.written(from: bundle.tokenizer.encode(instruction), tree: tree)
+        let writer = try AdapterFile(adapter)
+        let tuning = try writer.attach(to: bundle).written(from: bundle.tokenizer.encode(instruction), tree: tree)
         try Files.createDirectory(Paths.parent(output))
         let directory = try AtomicDirectory(output)
-        try AdapterFolder.write(tuning, tree: tree, table: bundle.keyTable, base: model, to: directory.path)
+        try AdapterFolder.write(
+            tuning, tree: tree, table: bundle.keyTable, base: model,
+            captionPrompt: writer.captionPrompt, to: directory.path)
         try directory.commit()
         try Written.folder(output, "adapter", json: json, "Wrote a LoRA for \"\(instruction)\": \(output)")
     }

@@ -64,6 +64,7 @@ struct ExportCommand: ParsableCommand {
             throw ValidationError("--unmerged writes adapters as they are, without any other option.")
         }
         if tokens.contains(where: \.isEmpty) { throw ValidationError("--add-token needs a token.") }
+        _ = try shardLimit()
         if dtype != nil && quantize != nil { throw ValidationError("--dtype and --quantize exclude each other.") }
     }
 
@@ -74,7 +75,15 @@ struct ExportCommand: ParsableCommand {
         guard force || !Files.exists(output) else {
             throw UserError("\(output) is there already", fix: "pass --force to replace it, or name another folder")
         }
+        try Replacement.check(output, holding: ["config.json", "adapter_config.json"], than: [source, folder])
         if unmerged { return try exportAdapters(run) }
+        try AdapterOptions.refuseUnfinished(folder)
+        let adapter = AdapterOptions.ownFolder(of: folder)
+        if let adapter, changesWeights {
+            throw UserError(
+                "\(adapter): this adapter is no part of the weights, and holds for them as they are only",
+                fix: "leave --dtype, --quantize, --add-token and --vocabulary-multiple out")
+        }
         let bundle = try ModelBundle.open(
             folder, tower: tower, vocabulary: VocabularyGrowth(tokens: tokens, multiple: vocabularyMultiple),
             on: CPUBackend(threads: nil))
@@ -84,7 +93,13 @@ struct ExportCommand: ParsableCommand {
         try bundle.write(
             to: directory.path, element: dtype?.element, storage: quantize?.storage, shardLimit: limit)
         try Files.write(try card(run, bundle), to: directory.file("README.md"))
+        if let adapter { try copy(adapter, to: directory.file("adapter")) }
         try directory.commit()
+        if adapter != nil {
+            Console.error(
+                "The adapter lies in \(Paths.join(output, "adapter")): vitrail takes it from there, other programs when told to."
+            )
+        }
         try Written.folder(
             output, "model", json: json, "Model: \(output)",
             facts: ["parameters": .int(bundle.model.parameters.count)])
@@ -103,15 +118,23 @@ struct ExportCommand: ParsableCommand {
         try Files.createDirectory(Paths.parent(output))
         let directory = try AtomicDirectory(output)
         for stage in stages {
-            let target = stages.count == 1 ? directory.path : Paths.join(directory.path, stage)
-            try Files.createDirectory(target)
-            for name in try Files.list(Paths.join(place, stage)) {
-                let bytes = try Files.read(Paths.join(place, stage, name), limit: .max)
-                try Files.write(bytes, to: Paths.join(target, name))
-            }
+            try copy(
+                Paths.join(place, stage), to: stages.count == 1 ? directory.path : Paths.join(directory.path, stage))
         }
         try directory.commit()
         try Written.folder(output, "adapter", json: json, "Adapter: \(output)")
+    }
+
+    private func copy(_ folder: String, to target: String) throws {
+        try Files.createDirectory(target)
+        for name in try Files.list(folder) {
+            try Files.write(Files.read(Paths.join(folder, name), limit: .max), to: Paths.join(target, name))
+        }
+    }
+
+    /// Whether the weights written are others than those read.
+    private var changesWeights: Bool {
+        dtype ?? .float32 != .float32 || quantize != nil || !tokens.isEmpty || vocabularyMultiple > 1
     }
 
     private func shardLimit() throws -> Int {

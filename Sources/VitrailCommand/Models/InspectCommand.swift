@@ -79,6 +79,7 @@ struct InspectCommand: ParsableCommand {
         }
         if let vocabulary = model.vocabulary { facts.append(("vocabulary", vocabulary)) }
         if let template = model.template { facts.append(("template", template)) }
+        if let prompt = model.captionPrompt { facts.append(("caption prompt", prompt)) }
         Console.facts(facts)
         for problem in model.problems { Console.out("problem: \(problem)") }
         return model.problems.isEmpty

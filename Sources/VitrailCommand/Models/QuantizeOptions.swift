@@ -26,9 +26,12 @@ struct QuantizeOptions: ParsableArguments {
     }
 
     /// The same with several adapters, among which questions choose; nil when there is nothing to choose from.
+    ///
+    /// - Parameter sees: whether pictures will come.
     func openSwitching(
-        _ folder: String, _ adapters: AdapterOptions, _ runtime: RuntimeOptions
+        _ folder: String, _ adapters: AdapterOptions, _ runtime: RuntimeOptions, sees: Bool = true
     ) throws -> (bundle: ModelBundle, adapters: AdapterSwitch?) {
+        try AdapterOptions.refuseUnfinished(folder)
         let stored = try WeightStorage.ofFolder(folder)
         if let stored, let quantize, quantize.storage != stored {
             throw UserError(
@@ -43,7 +46,9 @@ struct QuantizeOptions: ParsableArguments {
                 "\(folder): an adapter is at work, and --quantize takes plain weights",
                 fix: "fold it in first with vitrail adapter merge")
         }
-        let bundle = try ModelBundle.open(folder, storage: isAdapted ? nil : storage(on: backend), on: backend)
+        // An adapter may change the tower too, and its base is told by all of its weights.
+        let bundle = try ModelBundle.open(
+            folder, storage: isAdapted ? nil : storage(on: backend), sees: sees || isAdapted, on: backend)
         let changes = try adapters.attach(to: bundle, of: folder)
         // What wider weights took goes back to the system.
         backend.releaseIdleMemory()

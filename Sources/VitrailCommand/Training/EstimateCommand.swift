@@ -57,6 +57,7 @@ struct EstimateCommand: ParsableCommand {
 
     func validate() throws {
         try OptionRange.repeats.check(steps, "--steps")
+        try (0.001...1_048_576).check(memory, "--memory")
     }
 
     func run() throws {

@@ -14,7 +14,12 @@ struct ImageFolderConverter: DatasetConverter {
         let tree = try FileTree(request.input)
         sink.setImageRoot(tree.root)
         let prefix = request.split.map { $0.hasSuffix("/") ? $0 : $0 + "/" } ?? ""
-        let files = try tree.files(under: prefix)
+        let files = try tree.files(under: prefix) { name in
+            guard Self.isPicture(name) else { return }
+            try sink.fault(
+                path: tree.shown(name), line: 1, "the file's name is not UTF-8",
+                fix: "rename it, or pass --lenient to leave it out")
+        }
         let pictures = files.filter(Self.isPicture)
         guard !pictures.isEmpty else {
             throw UserError(

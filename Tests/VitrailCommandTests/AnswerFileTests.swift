@@ -1,0 +1,151 @@
+import Foundation
+import Testing
+
+/// Files of answers, with which later calls go on.
+struct AnswerFileTests {
+    private static let pebble = VitrailProcess.repository.appendingPathComponent("Models/pebble").path
+    private static let short = ["--max-new-tokens", "3", "--threads", "1"]
+
+    private func prepare() throws -> VitrailProcess {
+        let vitrail = try VitrailProcess()
+        #expect(try vitrail.run("synthesize", "shapes", "--split", "test=6").code == 0)
+        return vitrail
+    }
+
+    /// What must differ for a call to refuse the file of another, and what may.
+    @Test func onlyTheSameCallGoesOn() throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        func caption(_ model: String, _ arguments: String...) throws -> VitrailProcess.Result {
+            try vitrail.run(
+                ["caption", "shapes/test/images", "--model", model, "--output", "c.jsonl"] + Self.short + arguments)
+        }
+        #expect(try caption(Self.pebble).code == 0)
+        let whole = try vitrail.text("c.jsonl")
+        let lines = whole.split(separator: "\n")
+        #expect(lines.count == 6 && lines.allSatisfy { $0.contains("\"made_by\":\"") })
+        #expect(try vitrail.run("export", Self.pebble, "other", "--dtype", "bfloat16").code == 0)
+        #expect(try vitrail.shell("cp -r '\(Self.pebble)' copy").code == 0)
+
+        for (model, arguments, reason) in [
+            (Self.pebble, ["--prompt", "What is there?"], "for another question, prompt or picture"),
+            ("other", [], "by another model"), (Self.pebble, ["--temperature", "0.5"], "with other settings"),
+            (Self.pebble, ["--quantize", "q8"], "with other settings"),
+        ] {
+            let refused = try vitrail.run(
+                ["caption", "shapes/test/images", "--model", model, "--output", "c.jsonl"] + Self.short + arguments)
+            #expect(refused.code == 1 && refused.error.contains("c.jsonl:1: "), "\(refused.error)")
+            #expect(refused.error.contains(reason) && refused.error.contains("fix: "), "\(refused.error)")
+            #expect(try vitrail.text("c.jsonl") == whole)
+        }
+        // A model is told by its weights; batches change no answer.
+        try vitrail.write(lines.prefix(4).joined(separator: "\n") + "\n", to: "c.jsonl")
+        let again = try caption("copy", "--batch", "2", "--prompt", "Describe the image concisely.")
+        #expect(again.code == 0 && again.error.contains("4 were there already"), "\(again.error)")
+        #expect(try vitrail.text("c.jsonl") == whole)
+    }
+
+    /// Files of versions that did not say what made a line.
+    @Test func unmarkedLinesStay() throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        let call =
+            ["caption", "shapes/test/images", "--model", Self.pebble, "--output", "c.jsonl"] + Self.short
+        #expect(try vitrail.run(call).code == 0)
+        let unmarked = try vitrail.text("c.jsonl").replacing(#/,"made_by":"[0-9a-f.]+"/#, with: "")
+        #expect(!unmarked.contains("made_by"))
+        try vitrail.write(unmarked, to: "c.jsonl")
+        let again = try vitrail.run(call + ["--prompt", "What is there?"])
+        #expect(again.code == 0 && again.error.contains("6 lines do not say what made them"), "\(again.error)")
+        #expect(try vitrail.text("c.jsonl") == unmarked)
+        // A text that is none of these files is not written to.
+        try vitrail.write("notes\n", to: "c.jsonl")
+        let refused = try vitrail.run(call)
+        #expect(refused.code == 1 && refused.error.contains("c.jsonl:1 is no answer"), "\(refused.error)")
+        #expect(try vitrail.text("c.jsonl") == "notes\n")
+    }
+
+    /// Questions have ids by their place where they bring none: another file has the same ones.
+    @Test func otherQuestionsUnderTheSameIds() throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        func write(_ questions: [String]) throws {
+            try vitrail.write(questions.map { "{\"question\":\"\($0)\"}\n" }.joined(), to: "q.jsonl")
+        }
+        let call = ["answer", "--model", Self.pebble, "--input", "q.jsonl", "--output", "a.jsonl"] + Self.short
+        try write(["What is red?", "What is blue?"])
+        #expect(try vitrail.run(call).code == 0)
+        try write(["What is red?", "What is blue?", "What is green?"])
+        #expect(try vitrail.run(call).code == 0)
+        #expect(try vitrail.text("a.jsonl").split(separator: "\n").count == 3)
+        try write(["What is red?", "What is large?", "What is green?"])
+        let refused = try vitrail.run(call)
+        #expect(refused.code == 1 && refused.error.contains("a.jsonl:2: "), "\(refused.error)")
+    }
+
+    /// Several questions of one id are several questions, also for a call that goes on.
+    @Test func equalIdsAreCounted() throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        let questions = ["What is red?", "What is blue?", "What is green?"]
+        try vitrail.write(questions.map { "{\"id\":\"7\",\"question\":\"\($0)\"}\n" }.joined(), to: "q.jsonl")
+        let call = ["answer", "--model", Self.pebble, "--input", "q.jsonl", "--output", "a.jsonl"] + Self.short
+        #expect(try vitrail.run(call).code == 0)
+        let lines = try vitrail.text("a.jsonl").split(separator: "\n")
+        #expect(lines.count == 3)
+        try vitrail.write(lines.prefix(2).joined(separator: "\n") + "\n", to: "a.jsonl")
+        let again = try vitrail.run(call)
+        #expect(again.code == 0 && again.error.contains("2 were there already"), "\(again.error)")
+        #expect(try vitrail.text("a.jsonl").split(separator: "\n") == lines)
+    }
+
+    /// Exchanged pictures are other questions; right answers are those that the questions have now.
+    @Test func evaluationGoesOnWithItsOwnAnswers() throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        let call =
+            ["evaluate", Self.pebble, "--data", "shapes/test/describe.jsonl", "--output", "p.jsonl", "--json"]
+            + Self.short
+        #expect(try vitrail.run(call).code == 0)
+        let exchanged = try vitrail.run(call + ["--shuffle-images", "1"])
+        #expect(exchanged.code == 1 && exchanged.error.contains("for another question"), "\(exchanged.error)")
+        let said = try vitrail.text("p.jsonl").split(separator: "\n").map { line in
+            try #require(
+                (try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])?["prediction"] as? String)
+        }
+        let questions = try vitrail.text("shapes/test/describe.jsonl").split(separator: "\n").map(String.init)
+        let right = try zip(questions, said).map { line, answer in
+            let answers = try String(decoding: JSONSerialization.data(withJSONObject: [answer]), as: UTF8.self)
+            return line.replacing(#/"answers":\[.*?\]/#, with: "\"answers\":\(answers)") + "\n"
+        }
+        try vitrail.write(right.joined(), to: "shapes/test/describe.jsonl")
+        let measured = try vitrail.run(call)
+        #expect(measured.code == 0 && measured.output.contains("\"score\":1"), "\(measured.output)\(measured.error)")
+    }
+
+    /// Names that are not UTF-8 have no text to call them by: they are told of, and the others captioned.
+    @Test func oddNamesAreLeftOut() throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        // Some file systems take no such names.
+        let made = try vitrail.shell(
+            "cd shapes/test/images && cp \"$(ls | head -n 1)\" \"$(printf 'caf\\351.png')\" && : > \"$(printf 'n\\351.txt')\""
+        )
+        guard made.code == 0 else { return }
+        let folder = try vitrail.run(["caption", "shapes/test/images", "--model", Self.pebble, "--json"] + Self.short)
+        #expect(folder.code == 1 && folder.lines.count == 6, "\(folder.error)")
+        #expect(folder.error.contains(#"shapes/test/images/caf\xE9.png: the name"#), "\(folder.error)")
+        #expect(!folder.error.contains(".txt"))
+        for pattern in ["'shapes/test/images/*'", "shapes/test/images/*.png shapes/test/images/*.jpg"] {
+            let named = try vitrail.shell(
+                "\"$VITRAIL\" caption \(pattern) --model '\(Self.pebble)' --json --max-new-tokens 1")
+            #expect(named.code == 1 && named.error.contains("is not UTF-8"), "\(named.error)")
+        }
+        #expect(try vitrail.shell("mkdir -p c/a && cp shapes/test/images/* c/a").code == 0)
+        let strict = try vitrail.run("convert", "image-folder", "c", "--output", "out.jsonl")
+        #expect(strict.code == 1 && strict.error.contains(#"c/a/caf\xE9.png"#) && strict.error.contains("--lenient"))
+        let lenient = try vitrail.run("convert", "image-folder", "c", "--output", "out.jsonl", "--lenient")
+        #expect(lenient.code == 0, "\(lenient.error)")
+        #expect(try vitrail.text("out.jsonl").split(separator: "\n").count == 6)
+    }
+}
