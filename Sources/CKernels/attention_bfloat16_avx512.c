@@ -55,29 +55,32 @@ INLINE void multiply_rows(
         for (int j = 0; j < C; j++) _mm512_storeu_ps(c + r * ldc + 16 * j, sums[r][j]);
 }
 
+/// The same where only R and C are known.
+INLINE void multiply_or_add(
+    const int R, const int C, bool add, const uint16_t *a, const uint16_t *b, ptrdiff_t pairs, float *c, ptrdiff_t ldc) {
+    if (add) {
+        multiply_rows(R, C, true, a, b, pairs, c, ldc);
+    } else {
+        multiply_rows(R, C, false, a, b, pairs, c, ldc);
+    }
+}
+
 /// c[32, 32] = (add ? c : 0) + a · b over blocks of 32 terms; a's second group of 16 rows is `a_group` elements on. Of rows and terms
 /// whole eights are taken, of columns one vector or both.
 static void multiply(
     extent of, const uint16_t *a, ptrdiff_t a_group, const uint16_t *b, float *c, ptrdiff_t ldc, bool add) {
     const ptrdiff_t pairs = (of.terms + 7) / 8 * 4;
     for (ptrdiff_t row = 0; row < of.rows; row += 16, a += a_group, c += 16 * ldc) {
-        const bool both = of.rows - row > 8;
-#define ROWS(R, C, from)                                                                                    \
-    if (add) {                                                                                              \
-        multiply_rows(R, C, true, a + (from) * BLOCK_TERMS, b, pairs, c + (from) * ldc, ldc);               \
-    } else {                                                                                                \
-        multiply_rows(R, C, false, a + (from) * BLOCK_TERMS, b, pairs, c + (from) * ldc, ldc);              \
-    }
+        const bool is_half = of.rows - row <= 8;
         // Sums of 16 vectors are enough to wait for none of them.
         if (of.columns > 16) {
-            ROWS(8, 2, 0)
-            if (both) ROWS(8, 2, 8)
-        } else if (both) {
-            ROWS(16, 1, 0)
+            multiply_or_add(8, 2, add, a, b, pairs, c, ldc);
+            if (!is_half) multiply_or_add(8, 2, add, a + 8 * BLOCK_TERMS, b, pairs, c + 8 * ldc, ldc);
+        } else if (is_half) {
+            multiply_or_add(8, 1, add, a, b, pairs, c, ldc);
         } else {
-            ROWS(8, 1, 0)
+            multiply_or_add(16, 1, add, a, b, pairs, c, ldc);
         }
-#undef ROWS
     }
 }
 
