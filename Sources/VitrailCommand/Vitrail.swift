@@ -34,7 +34,7 @@ enum Main {
         Console.keepStandardStreams()
         checkCommandName()
         do {
-            var command = try Vitrail.parseAsRoot()
+            var command = try Vitrail.parseAsRoot(arguments)
             do {
                 try command.run()
             } catch let code as ExitCode {
@@ -52,6 +52,19 @@ enum Main {
             }
             Console.error(text)
             leave(code == .validationFailure ? ExitStatus.wrongUse : ExitStatus.failed)
+        }
+    }
+
+    /// The call's words; a negative number behind an option is its value, not an option of its own, so that its range can be told.
+    private static var arguments: [String] {
+        CommandLine.arguments.dropFirst().reduce(into: []) { words, word in
+            if let last = words.last, last.hasPrefix("--"), last != "--", !last.contains("="), word.hasPrefix("-"),
+                Double(word) != nil
+            {
+                words[words.count - 1] = last + "=" + word
+            } else {
+                words.append(word)
+            }
         }
     }
 

@@ -72,6 +72,26 @@ struct FamilyFolderTests {
         #expect(try run(blind, item, in: folder).logits == run(whole, item, in: folder).logits)
     }
 
+    /// Another template or prompt would be another question: what cannot be is told, not passed over.
+    @Test(arguments: [
+        (#"{"template": "vicuna"}"#, "unknown chat template"), (#"{"template": 5}"#, "\"template\" is 5"),
+        (#"{"caption_prompt": ["a"]}"#, "\"caption_prompt\" is"), ("[]", "expected keys and values"),
+        (#"{"format": 1, "templ"#, "vitrail.json:1:"),
+    ])
+    func ownSettingsThatCannotBeAreTold(text: String, words: String) throws {
+        try withTemporaryFolder { copy in
+            try ModelBundle.open(Paths.join(families, "smolvlm"), on: backend).write(to: copy)
+            try Files.write(text, to: Paths.join(copy, "vitrail.json"))
+            let error = try #require(throws: UserError.self) { try ModelBundle.open(copy, on: backend) }
+            #expect(error.problem.contains("vitrail.json:") && error.problem.contains(words), "\(error)")
+            #expect(error.fix?.contains("download") == false)
+            try Files.write(
+                #"{"template": "chatml", "caption_prompt": "What?", "later": 1}"#, to: Paths.join(copy, "vitrail.json"))
+            let bundle = try ModelBundle.open(copy, on: backend)
+            #expect(bundle.template == .chatML && bundle.captionPrompt == "What?")
+        }
+    }
+
     /// What is written has the same configuration, and the same weights under the names of the family.
     @Test(arguments: names)
     func roundTrip(name: String) throws {

@@ -71,6 +71,11 @@ struct MisuseTests {
         (["answer", "--model", pebble, "--input", "torn.jsonl"], 1, "torn.jsonl:1:13: "),
         (["score", pebble, "--text", "latin1.txt"], 1, "latin1.txt:2: byte 0xe9"),
         (["bench", "tokenizer", pebble, "latin1.txt"], 1, "latin1.txt:2: byte 0xe9"),
+        (
+            ["answer", "--model", pebble, "--question", "x", "--max-new-tokens", "-1"], 2,
+            "--max-new-tokens -1 is out of range"
+        ),
+        (["score", pebble, "--data", "q.jsonl", "--limit", "-2"], 2, "--limit -2 is out of range"),
         (["estimate", "r.yaml", "--methods", ""], 1, "no method is named"),
         (["estimate", "r.yaml", "--memory", "nan"], 2, "--memory nan is out of range"),
         (["export", pebble, "out", "--shard-size", "nan"], 2, "--shard-size nan is no size"),

@@ -94,30 +94,15 @@ extension ModelBundle {
         vocabulary: VocabularyGrowth = VocabularyGrowth()
     ) throws -> ModelBundle {
         let (tokenizer, added) = try tokenizer(folder, family, adding: vocabulary.tokens)
-        let settings = try ownSettings(folder)
-        let template = settings["template"]?.string.flatMap { ChatTemplateName(rawValue: $0) }
+        let own = try OwnSettings(folder)
         let bundle = ModelBundle(
-            model: model, tokenizer: tokenizer, processor: try processor(folder, family), template: template,
+            model: model, tokenizer: tokenizer, processor: try processor(folder, family), template: own.template,
             imageTokenID: family.imageTokenID ?? imageToken(family, tokenizer), sideFiles: try sideFiles(folder),
             addedTokens: added, published: family.published, pictureTokens: family.pictures?.tokens ?? [:])
-        bundle.captionPrompt = settings["caption_prompt"]?.string
+        bundle.captionPrompt = own.captionPrompt
         if mayGrow(family, vocabulary) { bundle.growVocabulary(roundedTo: vocabulary.multiple) }
         try bundle.check(folder)
         return bundle
-    }
-
-    /// `vitrail.json`, which this project alone writes; null where there is none.
-    private static func ownSettings(_ folder: String) throws -> JSON {
-        let path = Paths.join(folder, "vitrail.json")
-        guard Files.exists(path) else { return .null }
-        do {
-            return try JSON.read(path)
-        } catch let error as JSONError {
-            throw UserError(
-                error.problem,
-                fix: "copy it from the run or model that the folder was made from; it names template and caption prompt"
-            )
-        }
     }
 
     private static func imageToken(_ family: ModelFamily, _ tokenizer: Tokenizer) -> Int32 {
@@ -163,10 +148,7 @@ extension ModelBundle {
         generation["do_sample"] = false
         try Files.write(
             JSON.object(generation).serialized(pretty: true) + "\n", to: Paths.join(folder, "generation_config.json"))
-        var own: JSONObject = ["format": 1]
-        if let template { own["template"] = .string(template.rawValue) }
-        if let captionPrompt { own["caption_prompt"] = .string(captionPrompt) }
-        try Files.write(JSON.object(own).serialized(pretty: true) + "\n", to: Paths.join(folder, "vitrail.json"))
+        try OwnSettings(template: template, captionPrompt: captionPrompt).write(to: folder)
         try Files.write(json.serialized(pretty: true) + "\n", to: Paths.join(folder, "config.json"))
     }
 
