@@ -97,6 +97,10 @@ static void down_part(void *context, int part, int parts) {
     map_part(b->run, &b->block->down, token->hidden, token->inner, b->run->middle, b->run->stream, part, parts);
 }
 
+static void attend_part(void *context, int part, int parts) {
+    attend(context, part, part + 1 < parts ? part + 1 : part);
+}
+
 // MARK: The head
 
 static void enter_head(void *context) {
@@ -162,10 +166,7 @@ ptrdiff_t vitrail_decode_token(vitrail_pool *pool, const vitrail_decoder_token *
     decoding run = {
         .token = token, .kernels = vitrail_kernels(), .threads = threads, .query_offsets = {0, 1}, .key_start = (int32_t)token->first_key,
         .key_count = (int32_t)token->keys};
-    vitrail_attention_layout layout = {
-        .query_heads = token->query_heads, .key_value_heads = token->key_value_heads, .width = token->width,
-        .scale = token->scale, .segments = 1, .query_offsets = run.query_offsets, .key_starts = &run.key_start,
-        .key_counts = &run.key_count, .is_causal = true};
+    const vitrail_attention_layout layout = sequence_layout(token);
     const ptrdiff_t chunks = divide_up(token->keys, ATTENTION_DECODE_KEYS), group = token->query_heads / token->key_value_heads;
     for (size_t i = 0; i < count; i++) {
         const vitrail_decoder_block *block = &token->blocks[i];
@@ -205,10 +206,8 @@ ptrdiff_t vitrail_decode_token(vitrail_pool *pool, const vitrail_decoder_token *
     memset((void *)run.chunks_done, 0, counters);
     for (size_t i = 0; i < count; i++) {
         decoding_block *b = &blocks[i];
-        *b = (decoding_block){.run = &run, .block = &token->blocks[i], .x = i == 0 ? token->x : run.stream, .layout = layout};
-        b->layout.window = b->block->window;
-        b->first_chunk = attention_hidden(&b->layout, 0, 0) / ATTENTION_DECODE_KEYS;
-        b->chunks = chunks - b->first_chunk;
+        *b = sequence_block(&run, &token->blocks[i]);
+        b->x = i == 0 ? token->x : run.stream;
         plan_block(b, threads, phases + i * BLOCK_PHASES);
     }
     phases[count * BLOCK_PHASES] = head;

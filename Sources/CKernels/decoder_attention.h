@@ -1,23 +1,26 @@
-// The attention of a token on its way through a decoder; included by decoder.c alone.
+// The attention of a token on its way through a decoder; included by decoder.c and decoder_rows.c.
 #ifndef DECODER_ATTENTION_H
 #define DECODER_ATTENTION_H
 
 #include "decoder_token.h"
 
-/// Keys and values of the first chunk that this thread will come to.
-static void ask_for_chunk(const decoding_block *b) {
+/// Asks for the keys and values of a chunk of one head.
+static void ask_for_keys(const decoding_block *b, ptrdiff_t chunk, ptrdiff_t head) {
     const vitrail_decoder_token *token = b->run->token;
     const vitrail_matrix cache = b->block->cache;
-    const ptrdiff_t heads = token->key_value_heads, parts = b->chunks * heads, thread = vitrail_pool_thread();
-    const ptrdiff_t part = parts * thread / b->run->threads, end = parts * (thread + 1) / b->run->threads;
-    if (part >= end) return;
-    const ptrdiff_t first = (b->first_chunk + part / heads) * ATTENTION_DECODE_KEYS;
-    const ptrdiff_t last = least(first + ATTENTION_DECODE_KEYS, token->keys - 1);
+    const ptrdiff_t first = chunk * ATTENTION_DECODE_KEYS, last = least(first + ATTENTION_DECODE_KEYS, token->keys - 1);
     const size_t bytes = (size_t)token->width * (cache.is_bfloat16 ? 2 : 4);
     for (ptrdiff_t key = token->first_key + first; key < token->first_key + last; key++) {
-        ask_for(head_at(cache, key, part % heads, token->width).data, bytes);
-        ask_for(head_at(cache, key, heads + part % heads, token->width).data, bytes);
+        ask_for(head_at(cache, key, head, token->width).data, bytes);
+        ask_for(head_at(cache, key, token->key_value_heads + head, token->width).data, bytes);
     }
+}
+
+/// Keys and values of the first chunk that this thread will come to.
+static inline void ask_for_chunk(const decoding_block *b) {
+    const ptrdiff_t heads = b->run->token->key_value_heads, parts = b->chunks * heads, thread = vitrail_pool_thread();
+    const ptrdiff_t part = parts * thread / b->run->threads, end = parts * (thread + 1) / b->run->threads;
+    if (part < end) ask_for_keys(b, b->first_chunk + part / heads, part % heads);
 }
 
 static void turn(const decoding *run, float *heads, ptrdiff_t columns) {
@@ -57,19 +60,37 @@ static attention_unit unit_at(const decoding_block *b, int part) {
     };
 }
 
-/// A chunk of keys of one head, with its newest key where that is among them; the last chunk of a head joins them all.
-static void attend_part(void *context, int part, int parts) {
-    const decoding_block *b = context;
+static vitrail_attention_layout sequence_layout(const vitrail_decoder_token *token) {
+    return (vitrail_attention_layout){
+        .query_heads = token->query_heads, .key_value_heads = token->key_value_heads, .width = token->width,
+        .scale = token->scale, .segments = 1, .is_causal = true};
+}
+
+/// A block for attention over one sequence, whose keys are all chunks from the first one that its window reaches.
+static decoding_block sequence_block(const decoding *run, const vitrail_decoder_block *block) {
+    decoding_block b = {.run = (decoding *)run, .block = block, .layout = sequence_layout(run->token)};
+    b.layout.query_offsets = run->query_offsets;
+    b.layout.key_starts = &run->key_start;
+    b.layout.key_counts = &run->key_count;
+    b.layout.window = block->window;
+    b.first_chunk = attention_hidden(&b.layout, 0, 0) / ATTENTION_DECODE_KEYS;
+    b.chunks = divide_up(run->token->keys, ATTENTION_DECODE_KEYS) - b.first_chunk;
+    return b;
+}
+
+/// A chunk of keys of one head, with its newest key where that is among them; the last chunk of a head joins them all. Asks for the
+/// keys of the part `next`.
+static void attend(const decoding_block *b, int part, int next) {
     const decoding *run = b->run;
     const vitrail_decoder_token *token = run->token;
     const ptrdiff_t columns = query_columns(token), group = token->query_heads / token->key_value_heads * token->width;
-    const attention_unit units[2] = {unit_at(b, part), unit_at(b, part + 1 < parts ? part + 1 : part)};
+    const attention_unit units[2] = {unit_at(b, part), unit_at(b, next)};
     const ptrdiff_t head = units[0].head;
     if (units[0].first == (token->keys - 1) / ATTENTION_DECODE_KEYS) store_key_value(b, head);
     float *queries = own_floats(run);
     memcpy(queries + head * group, run->qkv + head * group, (size_t)group * sizeof(float));
     turn(run, queries + head * group, group);
-    const ptrdiff_t ends[2] = {0, parts * (token->query_heads / token->key_value_heads) * attention_partial(&b->layout)};
+    const ptrdiff_t ends[2] = {0, b->chunks * token->query_heads * attention_partial(&b->layout)};
     attention_args args = {
         .layout = &b->layout,
         .query = row_of(queries, columns),
@@ -81,7 +102,7 @@ static void attend_part(void *context, int part, int parts) {
         .partials = run->partials,
         .scratch = queries + attention_round(columns, 16),
     };
-    run->kernels->attention_decode(&args, 0, part + 1 < parts ? 2 : 1);
+    run->kernels->attention_decode(&args, 0, next == part ? 1 : 2);
     if (atomic_fetch_add_explicit(&run->chunks_done[head], 1, memory_order_acq_rel) + 1 < b->chunks) return;
     atomic_store_explicit(&run->chunks_done[head], 0, memory_order_relaxed);
     run->kernels->attention_combine(&args, (int)head, (int)token->key_value_heads);

@@ -1,4 +1,4 @@
-// A token on its way through a decoder: what its phases share; included by decoder.c alone.
+// A token on its way through a decoder: what its phases share; included by decoder.c and decoder_rows.c.
 #ifndef DECODER_TOKEN_H
 #define DECODER_TOKEN_H
 
@@ -56,7 +56,7 @@ static void ask_for(const void *memory, size_t bytes) {
 }
 
 /// The root-mean-square norm of a row, ready for a map.
-static void prepare_normed(const decoding *run, const float *x, const float *weight, float epsilon, vitrail_weight_format format) {
+static inline void prepare_normed(const decoding *run, const float *x, const float *weight, float epsilon, vitrail_weight_format format) {
     const ptrdiff_t hidden = run->token->hidden;
     float *normed = own_floats(run), statistics;
     norm_args args = {

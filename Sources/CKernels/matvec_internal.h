@@ -68,6 +68,15 @@ size_t pairs_bytes(int64_t columns, int64_t k);
 /// Tasks of a pool with a `pairs_work`: rounding x, then the products; at most a part for PAIRS_RUN_ROWS rows of weights.
 void pairs_pack_part(void *work, int part, int parts);
 void pairs_part(void *work, int part, int parts);
+
+// The same for callers that divide the work themselves. Memory for packed rows with k off the multiples of 32 starts as zeros.
+
+/// Rounds columns [first, first + count) of row `row` of m; `x` is the first of these.
+void pairs_pack_row(const float *x, int64_t first, int64_t count, int64_t row, int64_t m, int64_t k, uint16_t *packed);
+/// Products of up to PAIRS_RUN_ROWS rows of weights with all packed rows: out[column * stride + row], where rows up to the next
+/// multiple of six are written, too.
+void pairs_sums(const uint16_t *weights, int64_t ldw, int64_t k, int count, const uint16_t *packed, int64_t m, float *out,
+                int64_t stride);
 #endif
 
 float float_from_half(uint16_t value);

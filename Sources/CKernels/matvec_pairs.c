@@ -46,6 +46,22 @@ void pairs_pack_part(void *context, int part, int parts) {
     }
 }
 
+TARGET_AVX512_BF16 void pairs_pack_row(const float *x, int64_t first, int64_t count, int64_t row, int64_t m, int64_t k,
+                                       uint16_t *out) {
+    int64_t group = row * groups_of(m) / m;
+    while (row >= first_column(m, group + 1)) group++;
+    const int64_t column = first_column(m, group), columns = first_column(m, group + 1) - column;
+    out += column * padded(k) + (row - column) * TERMS;
+    // Up to 16 at a time, none of which lies beyond its block of terms.
+    for (int64_t done = 0, next; done < count; done = next) {
+        const int64_t at = first + done;
+        next = least(count, done + 16 - at % 16);
+        const __m512 values = _mm512_maskz_loadu_ps(lanes(next - done), x + done);
+        uint16_t *to = out + at / TERMS * columns * TERMS + at % TERMS;
+        _mm256_mask_storeu_epi16(to, lanes(next - done), (__m256i)_mm512_cvtneps_pbh(values));
+    }
+}
+
 /// The sums of the lanes of each of eight vectors, all in the same order.
 TARGET_AVX512_BF16 __attribute__((always_inline)) static inline __m256 lane_sums(const __m512 v[8]) {
     __m512 halves[4], quarters[2];
@@ -66,11 +82,11 @@ TARGET_AVX512_BF16 __attribute__((always_inline)) static inline __m256 lane_sums
     return _mm256_add_ps(_mm512_castps512_ps256(ordered), _mm512_extractf32x8_ps(ordered, 1));
 }
 
-/// Products of ROWS rows of weights, of which `count` exist, with a packed group: out[column * RUN + row]. Asks for `lines` lines
+/// Products of ROWS rows of weights, of which `count` exist, with a packed group: out[column * stride + row]. Asks for `lines` lines
 /// from `ahead` on with each 32 terms.
 TARGET_AVX512_BF16 __attribute__((always_inline)) static inline void multiply(
     const uint16_t *weights, int64_t ldw, int count, const uint16_t *x, const int columns, int64_t k, const char *ahead,
-    int lines, float *out) {
+    int lines, float *out, int64_t stride) {
     const uint16_t *rows[ROWS];
     __m512 sums[COLUMNS * 8];
 #pragma clang loop unroll(full)
@@ -104,7 +120,7 @@ TARGET_AVX512_BF16 __attribute__((always_inline)) static inline void multiply(
         }
     }
 #pragma clang loop unroll(full)
-    for (int c = 0; c < columns; c++) _mm256_mask_storeu_ps(out + c * RUN, (1 << ROWS) - 1, lane_sums(sums + 8 * c));
+    for (int c = 0; c < columns; c++) _mm256_mask_storeu_ps(out + c * stride, (1 << ROWS) - 1, lane_sums(sums + 8 * c));
 }
 
 /// y = (accumulate ? y : 0) + sums + bias for a run of rows of weights.
@@ -121,37 +137,38 @@ TARGET_AVX512_BF16 static void store_run(const vitrail_matvec_args *args, int64_
     }
 }
 
-/// Rows [first, last) of the weights, a run of them at most.
-TARGET_AVX512_BF16 static void multiply_run(const pairs_work *work, int64_t first, int64_t last) {
-    const vitrail_matvec_args *args = work->args;
-    const int64_t groups = groups_of(args->m), ldw = args->ldw, k = args->k;
+TARGET_AVX512_BF16 void pairs_sums(const uint16_t *weights, int64_t ldw, int64_t k, int count, const uint16_t *packed, int64_t m,
+                                   float *out, int64_t stride) {
+    const int64_t groups = groups_of(m);
     // Each group asks for its share of the rows ahead.
     const int lines = (int)divide_up(ROWS, groups);
     const int64_t share = lines * (k / TERMS) * 64;
-    float sums[PAIRS_MOST_COLUMNS * RUN + 8] __attribute__((aligned(64)));
-    for (int64_t row = first; row < last; row += ROWS) {
-        const uint16_t *weights = (const uint16_t *)args->weights + row * ldw;
+    for (int row = 0; row < count; row += ROWS, weights += ROWS * ldw) {
         for (int64_t group = 0; group < groups; group++) {
-            const int64_t column = first_column(args->m, group);
-            const uint16_t *x = work->packed + column * padded(k);
+            const int64_t column = first_column(m, group);
+            const uint16_t *x = packed + column * padded(k);
             const char *ahead = (const char *)(weights + ROWS_AHEAD * ldw) + group * share;
-            const int count = (int)least(ROWS, last - row);
-            float *out = sums + column * RUN + row - first;
-            switch (first_column(args->m, group + 1) - column) {
-#define CASE(n) case n: multiply(weights, ldw, count, x, n, k, ahead, lines, out); break;
+            const int rows = (int)least(ROWS, count - row);
+            float *sums = out + column * stride + row;
+            switch (first_column(m, group + 1) - column) {
+#define CASE(n) case n: multiply(weights, ldw, rows, x, n, k, ahead, lines, sums, stride); break;
                 CASE(1) CASE(2) CASE(3) CASE(4)
 #undef CASE
             }
         }
     }
-    store_run(args, first, last - first, sums);
 }
 
 void pairs_part(void *context, int part, int parts) {
     const pairs_work *work = context;
-    const int64_t n = work->args->n, runs = divide_up(n, RUN);
+    const vitrail_matvec_args *args = work->args;
+    const int64_t n = args->n, runs = divide_up(n, RUN);
+    float sums[PAIRS_MOST_COLUMNS * RUN] __attribute__((aligned(64)));
     for (int64_t run = runs * part / parts; run < runs * (part + 1) / parts; run++) {
-        multiply_run(work, run * RUN, least((run + 1) * RUN, n));
+        const int64_t first = run * RUN, count = least(RUN, n - first);
+        const uint16_t *weights = (const uint16_t *)args->weights + first * args->ldw;
+        pairs_sums(weights, args->ldw, args->k, (int)count, work->packed, args->m, sums, RUN);
+        store_run(args, first, count, sums);
     }
 }
 

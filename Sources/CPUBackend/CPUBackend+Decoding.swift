@@ -60,28 +60,52 @@ final class CPUTokenPass: TokenPass {
             ldw: Int64(map.weight.shape.columns), format: format)
     }
 
-    func callAsFunction(_ x: Tensor, caches: [Tensor], at place: TokenPlace, into logits: Tensor) -> Int {
+    func takes(sequences: Int) -> Bool {
+        withBlocks { sequences == 1 || vitrail_decodes_rows(&token, sequences) }
+    }
+
+    func callAsFunction(_ x: Tensor, caches: [Tensor], at places: [TokenPlace], into logits: Tensor) -> [Int] {
         precondition(caches.count == kernelBlocks.count, "\(caches.count) caches of \(kernelBlocks.count) blocks")
         precondition(
-            x.count == token.hidden && logits.count == token.vocabulary,
+            x.count == places.count * token.hidden && logits.count == places.count * token.vocabulary,
             "\(x.shape) and \(logits.shape) of \(token.hidden) columns and \(token.vocabulary) logits")
+        let rows = places.map { $0.firstKey + $0.keys }.max() ?? 0
         for (index, cache) in caches.enumerated() {
-            let rows = place.firstKey + place.keys
             precondition(
-                place.keys > 0 && rows <= cache.shape.rows
-                    && cache.shape.columns == 2 * token.key_value_heads * token.width, "a cache of another shape")
+                rows <= cache.shape.rows && cache.shape.columns == 2 * token.key_value_heads * token.width,
+                "a cache of another shape")
             kernelBlocks[index].cache = cache.matrix.eitherWindow
         }
+        return withBlocks {
+            let tokens = places.indices.map { kernelToken($0, at: places[$0], x, logits) }
+            if tokens.count == 1 { return [vitrail_decode_token(backend.pool, tokens)] }
+            var likeliest = [Int](repeating: 0, count: tokens.count)
+            vitrail_decode_rows(backend.pool, tokens, tokens.count, &likeliest)
+            return likeliest
+        }
+    }
+
+    /// One sequence's token, row `index` of x and of the logits.
+    private func kernelToken(
+        _ index: Int, at place: TokenPlace, _ x: Tensor, _ logits: Tensor
+    ) -> vitrail_decoder_token {
+        precondition(place.keys > 0, "a token has a key")
         precondition(place.angles.map { $0.count == token.width } ?? true, "angles of another width")
-        token.angles = place.angles.map { UnsafePointer($0.floatPointer) }
-        token.first_key = place.firstKey
-        token.keys = place.keys
-        token.x = UnsafePointer(x.floatPointer)
-        token.logits = logits.floatPointer
-        defer { token.blocks = nil }
-        return kernelBlocks.withUnsafeBufferPointer {
+        var row = token
+        row.angles = place.angles.map { UnsafePointer($0.floatPointer) }
+        row.first_key = place.firstKey
+        row.keys = place.keys
+        row.x = UnsafePointer(x.floatPointer) + index * token.hidden
+        row.logits = logits.floatPointer + index * token.vocabulary
+        return row
+    }
+
+    /// Lends the blocks to `token`.
+    private func withBlocks<Result>(_ body: () -> Result) -> Result {
+        kernelBlocks.withUnsafeBufferPointer {
             token.blocks = $0.baseAddress
-            return vitrail_decode_token(backend.pool, &token)
+            defer { token.blocks = nil }
+            return body()
         }
     }
 }

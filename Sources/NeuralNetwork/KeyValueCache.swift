@@ -103,14 +103,16 @@ public final class KeyValueCache: AttentionCache {
         return all
     }
 
-    /// Takes the one new token of a sequence through the whole decoder; nil where it goes through it layer by layer.
+    /// Takes one new token of each of some sequences through the whole decoder; nil where they go through it layer by layer.
     ///
     /// A cache serves one generation, in which weights stay as they are: the way is made once.
-    /// - Returns: the logits behind the token `[1, vocabulary]`, and the index of the largest, the first of equals.
+    /// - Parameter angles: of each token's position, nil without rotary positions.
+    /// - Returns: the logits behind the tokens `[sequences, vocabulary]`, and the indices of the largest, the first of equals.
     package func advance(
-        _ x: Tensor, _ segments: AttentionSegments, angles: Tensor?, decoder: () -> DecoderWeights?
-    ) -> (logits: Tensor, likeliest: Int)? {
-        guard segments.count == 1, segments.queryCount == 1, layers.allSatisfy({ $0 != nil }) else { return nil }
+        _ x: Tensor, _ segments: AttentionSegments, angles: [Tensor]?, decoder: () -> DecoderWeights?
+    ) -> (logits: Tensor, likeliest: [Int])? {
+        let count = segments.count
+        guard segments.queryCount == count, x.shape.rows == count, layers.allSatisfy({ $0 != nil }) else { return nil }
         if case .layerByLayer = pass { return nil }
         if pass == nil {
             guard let weights = decoder(), let way = x.backend.tokenPass(through: weights) else {
@@ -119,11 +121,13 @@ public final class KeyValueCache: AttentionCache {
             }
             pass = .together(way, vocabulary: weights.head.weight.shape.rows)
         }
-        guard case .together(let way, let vocabulary) = pass else { return nil }
-        let logits = x.backend.empty([1, vocabulary])
-        let place = TokenPlace(
-            firstKey: Int(segments.keyStarts[0]), keys: Int(segments.keyCounts[0]), angles: angles)
-        return (logits, way(x, caches: layers.map { $0! }, at: place, into: logits))
+        guard case .together(let way, let vocabulary) = pass, way.takes(sequences: count) else { return nil }
+        let logits = x.backend.empty([count, vocabulary])
+        let places = (0..<count).map {
+            TokenPlace(
+                firstKey: Int(segments.keyStarts[$0]), keys: Int(segments.keyCounts[$0]), angles: angles?[$0])
+        }
+        return (logits, way(x, caches: layers.map { $0! }, at: places, into: logits))
     }
 
     /// Stores the new keys and values and attends over all of them with the queries of some rows, or of all.

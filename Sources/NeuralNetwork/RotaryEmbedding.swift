@@ -52,8 +52,11 @@ public final class RotaryEmbedding {
             table: table(covering: positions.count))
     }
 
-    /// Cosines, then sines, of the last of `count` positions, `[1, headWidth]`.
-    package func angles(ofLast count: Int) -> Tensor { table(covering: count).rows(count - 1..<count) }
+    /// Cosines, then sines, of each of some positions, `[1, headWidth]`, further ones by `offset`.
+    package func angles(of positions: RotaryPositions, offset: Int) -> [Tensor] {
+        let table = table(covering: positions.count + offset)
+        return positions.tensor.integers.map { table.rows(Int($0) + offset..<Int($0) + offset + 1) }
+    }
 
     /// `[positions, headWidth]`, cosines then sines. Grows by doubling; with dynamic scaling it depends on the length itself.
     func table(covering count: Int) -> Tensor {

@@ -94,11 +94,14 @@ public struct DecoderWeights {
     }
 }
 
-/// A decoder as a back end takes single tokens through all of it at once.
+/// A decoder as a back end takes single tokens of one or several sequences through all of it at once.
 public protocol TokenPass: AnyObject {
-    /// logits `[1, vocabulary]` behind the token x `[1, hidden]`.
+    /// Whether it takes tokens of so many sequences together.
+    func takes(sequences: Int) -> Bool
+
+    /// logits `[sequences, vocabulary]` behind the tokens x `[sequences, hidden]`, one of each sequence.
     ///
     /// - Parameter caches: keys and values of each block, `[rows, 2 · keyValueColumns]`, float32 or of `factorType`.
-    /// - Returns: the index of the largest logit, the first of equals.
-    func callAsFunction(_ x: Tensor, caches: [Tensor], at place: TokenPlace, into logits: Tensor) -> Int
+    /// - Returns: the index of each sequence's largest logit, the first of equals.
+    func callAsFunction(_ x: Tensor, caches: [Tensor], at places: [TokenPlace], into logits: Tensor) -> [Int]
 }

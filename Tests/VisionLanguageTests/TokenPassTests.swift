@@ -6,7 +6,7 @@ import Testing
 import Tuning
 import VisionLanguage
 
-/// Single tokens through all blocks at once, beside the same tokens layer by layer: equal in every bit.
+/// Tokens of one or several sequences through all blocks at once, beside the same tokens layer by layer: equal in every bit.
 @Suite struct TokenPassTests {
     static let storages: [WeightStorage?] = [nil, .bfloat16, .q8, .q4]
 
@@ -27,9 +27,9 @@ import VisionLanguage
                 let positions = RotaryPositions((start..<start + ids.count).map { Int32($0) }, on: backend)
                 let context = AttentionContext(segments: segments, positions: positions, cache: cache)
                 let x = language.embedded(ids, features: nil, rows: [])
-                if !layerByLayer, step > 0, let token = language.singleToken(x, context) {
+                if !layerByLayer, step > 0, let token = language.singleTokens(x, context) {
                     let values = token.logits.floats
-                    #expect(token.likeliest == values.firstIndex(of: values.max()!))
+                    #expect(token.likeliest == [values.firstIndex(of: values.max()!)!])
                     results.append(values)
                     passed += 1
                 } else {
@@ -76,6 +76,78 @@ import VisionLanguage
         expectEqual(storage, threads: 2) {
             $0.activation = .geluTanh
             $0.norm = .rootMeanSquarePlusOne
+        }
+    }
+
+    /// Logits of `tokens` tokens of several sequences, behind prompts of unequal length.
+    private func logits(
+        _ language: Decoder, sequences: Int, prompt: Int, tokens: Int, layerByLayer: Bool
+    ) -> (results: [[Float]], passed: Int) {
+        var passed = 0
+        let results: [[Float]] = GradientRecording.disabled {
+            let backend = language.embedding.value.backend
+            let lengths = (0..<sequences).map { prompt + $0 * 5 % 7 }
+            let cache = KeyValueCache(
+                sequences: sequences, capacity: prompt + 7 + tokens, layers: language.configuration.layers)
+            var results: [[Float]] = []
+            for step in 0...tokens {
+                let counts = step == 0 ? lengths : lengths.map { _ in 1 }
+                let positions = lengths.flatMap { step == 0 ? Array(0..<$0) : [$0 + step - 1] }
+                let ids = positions.enumerated().map { Int32(($0 * 37 + $1 * 91 + step) % 300) }
+                let context = AttentionContext(
+                    segments: cache.extend(Array(0..<sequences), by: counts, on: backend),
+                    positions: RotaryPositions(positions.map { Int32($0) }, on: backend), cache: cache)
+                let x = language.embedded(ids, features: nil, rows: [])
+                if !layerByLayer, step > 0, let rows = language.singleTokens(x, context) {
+                    let values = rows.logits.floats
+                    for (row, likeliest) in rows.likeliest.enumerated() {
+                        let own = Array(values[row * 300..<(row + 1) * 300])
+                        #expect(likeliest == own.firstIndex(of: own.max()!))
+                    }
+                    results.append(values)
+                    passed += 1
+                } else {
+                    let all = language.logits(language(x, context)).floats
+                    if step > 0 { results.append(all) }
+                }
+            }
+            return results
+        }
+        return (results, passed)
+    }
+
+    @Test(
+        "tokens of several sequences: equal bits, with windows, biases and off the vectors",
+        arguments: [2, 3, 5, 16], [1, 3])
+    func sequences(count: Int, threads: Int) {
+        let changes: [(inout DecoderConfiguration) -> Void] = [
+            { _ in },
+            {
+                $0.slidingWindow = SlidingWindow(tokens: 9, layers: [1])
+                $0.hasQueryKeyValueBias = true
+                $0.hasOutputBias = true
+                $0.hasFeedForwardBias = true
+            },
+            {
+                $0.hiddenSize = 20
+                $0.headWidth = 12
+                $0.attentionHeads = 2
+                $0.keyValueHeads = 1
+                $0.intermediateSize = 44
+            },
+        ]
+        for (index, change) in changes.enumerated() {
+            let backend = CPUBackend(threads: threads, products: .bfloat16)
+            let model = VisionLanguageModel(smallDecoder(change), Initializer(backend: backend, seed: 3))
+            model.store(.bfloat16)
+            // Several chunks of keys in one of the cases.
+            let prompt = index == 0 && count == 3 ? 140 : 6
+            let (together, passed) = logits(
+                model.language, sequences: count, prompt: prompt, tokens: 4, layerByLayer: false)
+            let (apart, _) = logits(model.language, sequences: count, prompt: prompt, tokens: 4, layerByLayer: true)
+            #expect(passed == (count >= 3 && backend.instructionSet == "avx512-bf16" ? 4 : 0))
+            #expect(together == apart, "case \(index)")
+            #expect(together[1].contains { $0 != 0 } && together[1].allSatisfy(\.isFinite))
         }
     }
 

@@ -48,6 +48,13 @@ typedef struct vitrail_decoder_token {
 /// have equal bits to those of the kernels one after the other, whatever the threads.
 ptrdiff_t vitrail_decode_token(vitrail_pool *pool, const vitrail_decoder_token *token);
 
+/// Whether `vitrail_decode_rows` takes so many sequences: some rows of bfloat16 weights, where weights are read once for all as they lie.
+bool vitrail_decodes_rows(const vitrail_decoder_token *token, ptrdiff_t rows);
+
+/// Likewise a token of each of several sequences, which differ in caches, place, x and logits only; likeliest[rows] are the indices of
+/// their largest logits.
+void vitrail_decode_rows(vitrail_pool *pool, const vitrail_decoder_token *tokens, ptrdiff_t rows, ptrdiff_t *likeliest);
+
 #ifdef __cplusplus
 }
 #endif

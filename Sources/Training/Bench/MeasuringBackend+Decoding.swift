@@ -18,7 +18,9 @@ private final class MeasuredTokenPass: TokenPass {
         self.backend = backend
     }
 
-    func callAsFunction(_ x: Tensor, caches: [Tensor], at place: TokenPlace, into logits: Tensor) -> Int {
-        backend.timed(.decoder) { base(x, caches: caches, at: place, into: logits) }
+    func takes(sequences: Int) -> Bool { base.takes(sequences: sequences) }
+
+    func callAsFunction(_ x: Tensor, caches: [Tensor], at places: [TokenPlace], into logits: Tensor) -> [Int] {
+        backend.timed(.decoder) { base(x, caches: caches, at: places, into: logits) }
     }
 }

@@ -174,8 +174,8 @@ final class GenerationSession {
     ) -> LogitRows {
         var context = AttentionContext(
             segments: segments, positions: RotaryPositions(positions, on: model.backend), cache: joined ?? cache)
-        if let token = model.language.singleToken(x, context) {
-            return LogitRows(tensor: token.logits, likeliest: Int32(token.likeliest))
+        if let tokens = model.language.singleTokens(x, context) {
+            return LogitRows(tensor: tokens.logits, likeliest: tokens.likeliest.map { Int32($0) })
         }
         context.endsWithLastRows = segments.count < segments.queryCount
         return LogitRows(tensor: model.language.logits(model.language(x, context)))
@@ -185,15 +185,15 @@ final class GenerationSession {
 /// Logits of the next token of several sequences.
 struct LogitRows {
     fileprivate let tensor: Tensor
-    /// The likeliest token of a single sequence, where it is known.
-    fileprivate var likeliest: Int32?
+    /// The likeliest tokens, where they are known.
+    fileprivate var likeliest: [Int32]?
 
     /// Those of one sequence.
     subscript(row: Int) -> [Float] { tensor.rows(row..<row + 1).floats }
 
     /// The likeliest token of one sequence, found without copying its logits.
     func likeliest(_ row: Int) -> Int32 {
-        if let likeliest { return likeliest }
+        if let likeliest { return likeliest[row] }
         let logits = tensor.rows(row..<row + 1)
         return withExtendedLifetime(logits) {
             Sampler.likeliest(UnsafeBufferPointer(start: logits.floatPointer, count: logits.count))

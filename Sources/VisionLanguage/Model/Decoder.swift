@@ -206,15 +206,15 @@ public final class Decoder: Module, VirtualTokenSite {
         return h
     }
 
-    /// The one new token of a sequence through everything at once, where the back end has a way for that; nil elsewhere.
+    /// One new token of each of some sequences through everything at once, where the back end has a way for that; nil elsewhere.
     ///
-    /// - Returns: the logits behind the token, `[1, vocabulary]`, and the index of the largest, the first of equals.
-    package func singleToken(_ x: Tensor, _ context: AttentionContext) -> (logits: Tensor, likeliest: Int)? {
-        guard x.shape.rows == 1, x.node == nil, !GradientRecording.isEnabled,
+    /// - Returns: the logits behind the tokens, `[sequences, vocabulary]`, and the indices of the largest, the first of equals.
+    package func singleTokens(_ x: Tensor, _ context: AttentionContext) -> (logits: Tensor, likeliest: [Int])? {
+        guard context.segments.count == x.shape.rows, x.node == nil, !GradientRecording.isEnabled,
             let cache = context.cache as? KeyValueCache, positions == nil, let rotary, let given = context.positions
         else { return nil }
-        let count = given.count + (virtualTokens?.count ?? 0)
-        return cache.advance(x, context.segments, angles: rotary.angles(ofLast: count)) {
+        let angles = rotary.angles(of: given, offset: virtualTokens?.count ?? 0)
+        return cache.advance(x, context.segments, angles: angles) {
             let weights = blocks.compactMap(\.weights)
             guard weights.count == blocks.count, let norm = norm as? RMSNorm else { return nil }
             if let head, !head.isPlain { return nil }
