@@ -123,6 +123,17 @@ struct AnswerFileTests {
         #expect(measured.code == 0 && measured.output.contains("\"score\":1"), "\(measured.output)\(measured.error)")
     }
 
+    /// Nobody waits for a pipe that lies among pictures.
+    @Test(.timeLimit(.minutes(2))) func pipesAmongPicturesAreLeftOut() throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        #expect(
+            try vitrail.shell("mkfifo shapes/test/images/pipe.png && ln -s nowhere shapes/test/images/x.png").code == 0)
+        let folder = try vitrail.run(["caption", "shapes/test/images", "--model", Self.pebble, "--json"] + Self.short)
+        #expect(folder.code == 1 && folder.lines.count { !$0.contains("\"error\"") } == 6, "\(folder.error)")
+        #expect(folder.error.contains("pipe.png is a pipe") && folder.error.contains("x.png"), "\(folder.error)")
+    }
+
     /// Names that are not UTF-8 have no text to call them by: they are told of, and the others captioned.
     @Test func oddNamesAreLeftOut() throws {
         let vitrail = try prepare()

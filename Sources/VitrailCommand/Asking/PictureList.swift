@@ -71,7 +71,16 @@ struct PictureList {
         var odd: [String] = []
         let found = try Files.tree(folder) { odd.append(Paths.join(folder, $0)) }
         odd.forEach { leaveOut($0) }
-        return found.filter(Self.isPicture).map { .file(Paths.join(folder, $0)) }
+        return found.filter(Self.isPicture).map { Paths.join(folder, $0) }.filter { isFile($0) }.map { .file($0) }
+    }
+
+    /// Whether a name in a folder is a file, or a link to nothing, which is told when it is read; a pipe would be waited for.
+    private mutating func isFile(_ path: String) -> Bool {
+        if Files.isRegularFile(path) || !Files.exists(path) { return true }
+        leftOut += 1
+        Console.report(
+            UserError("\(path) is a pipe or a device, not a picture's file", fix: "take it out of the folder"))
+        return false
     }
 
     private mutating func leaveOut(_ path: String) {
