@@ -4,7 +4,8 @@
 
 typedef float NAME(vector) __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 
-enum { NAME(COLUMNS) = LANES * VECTORS };
+// AHEAD_TERMS: how many terms before they are wanted those that come from farther away are asked for.
+enum { NAME(COLUMNS) = LANES * VECTORS, NAME(AHEAD_TERMS) = 32, NAME(LINE_TERMS) = 16 };
 
 TARGET __attribute__((always_inline)) static inline void NAME(tile)(
     const float32_tile *tile, const int rows, const bool by_rows) {
@@ -22,13 +23,30 @@ TARGET __attribute__((always_inline)) static inline void NAME(tile)(
     const float *b = tile->b;
     const int64_t k = tile->k;
     const ptrdiff_t b_stride = tile->b_stride;
-    // C is wanted when the sums are done: ask for it now.
+    // In smaller tiles a term has too little work to ask for others beside it.
+    const bool asks = LANES >= 16;
+    const float *const ahead = asks ? tile->ahead : NULL;
+    const bool asks_for_a = asks && tile->asks_for_a, asks_for_b = asks && tile->asks_for_b;
+    // C and what is added to it are wanted when the sums are done: ask for them now.
+    const float *const from = tile->from && tile->from != tile->c ? tile->from : NULL;
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {
         __builtin_prefetch(tile->c + i * tile->ldc, 1);
         __builtin_prefetch(tile->c + i * tile->ldc + NAME(COLUMNS) - 1, 1);
+        if (from) {
+            __builtin_prefetch(from + i * tile->from_stride);
+            __builtin_prefetch(from + i * tile->from_stride + NAME(COLUMNS) - 1);
+        }
     }
     for (int64_t p = 0; p < k; p++) {
+        // Into the second-level cache: of the next rows a line each in turn, one a term.
+        const int64_t term = p % NAME(LINE_TERMS);
+        if (by_rows && ahead && term < ROWS) __builtin_prefetch(ahead + term * stride + (p - term), 0, 2);
+        if (!by_rows && asks_for_a) __builtin_prefetch(a + NAME(AHEAD_TERMS) * stride, 0, 2);
+        if (asks_for_b) {
+            __builtin_prefetch(b + NAME(AHEAD_TERMS) * b_stride, 0, 2);
+            __builtin_prefetch(b + NAME(AHEAD_TERMS) * b_stride + NAME(COLUMNS) - 1, 0, 2);
+        }
         NAME(vector) columns[VECTORS];
 #pragma clang loop unroll(full)
         for (int j = 0; j < VECTORS; j++) columns[j] = *(const NAME(vector) *)(b + j * LANES);

@@ -67,6 +67,8 @@ typedef struct {
     const float *from;   // what is added, C itself to accumulate, or NULL
     ptrdiff_t from_stride;
     int rows, columns;
+    const float *ahead;  // by rows: those multiplied next, which come from farther away and are asked for; or NULL
+    bool asks_for_a, asks_for_b;  // later terms of A (by columns) and of B come from farther away
 } float32_tile;
 
 typedef void (*float32_kernel)(const float32_tile *tile);

@@ -1,6 +1,8 @@
 // A float32 product from microkernels. B is packed into panels as wide as a kernel's tile; A is read where it lies,
-// or packed by the unit of work that reads it when its rows are not contiguous. Neither the cut into units nor the
-// number of threads changes the order of a sum: only `BLOCK_DEPTH` does.
+// or packed by the unit of work that reads it when its rows are not contiguous. In a weight gradient, where a term of A and
+// of B is a row of each, a kernel's tile is a few neighbours of both rows: nothing is packed. The last units are taken in
+// pieces of their rows, so that threads end together. Neither the cut into units nor the number of threads changes the
+// order of a sum: only `BLOCK_DEPTH` does.
 
 #include "product_internal.h"
 
@@ -10,16 +12,20 @@ enum {
     UNIT_COLUMNS = 512,
     LOCAL_ROWS = 400,               // with fewer rows than this each unit packs its own part of B
     SHARED_BYTES = 24 << 20,        // packed B held at once
+    LAST_PIECES = 4,                // of each of the last units, at most
+    LINE_BYTES = 64,
 };
 
 typedef struct {
     const vitrail_product_args *args;
     const float32_kernels *kernels;
     product_source a_source, b_source;
+    bool in_place;                  // A's columns and B's rows are read where they lie
     bool pack_a;
     int64_t depth;                  // terms in a block
     int64_t row_tiles, column_tiles;
     int64_t row_units, column_units;
+    int64_t whole_units, pieces;    // units that are taken whole, and in how many pieces the others are
     int64_t first_tile;             // first column tile of the chunk in work, and their number
     int64_t chunk_tiles;
     float *packing;                 // where packed B of the chunk is written
@@ -60,15 +66,18 @@ static void pack_part(void *context, int part, int parts) {
     }
 }
 
-/// Multiplies a block of rows by a block of columns.
+/// Multiplies a block of rows by a block of columns: a unit, or a piece of one.
 static void multiply_part(void *context, int part, int parts) {
     (void)parts;
     const native_product *product = context;
     const vitrail_product_args *args = product->args;
     const float32_kernels *kernels = product->kernels;
-    const int64_t row_unit = part % product->row_units, column_unit = part / product->row_units;
-    const int64_t first_row = product->row_tiles * row_unit / product->row_units * kernels->rows;
-    const int64_t last_row = least(args->m, product->row_tiles * (row_unit + 1) / product->row_units * kernels->rows);
+    const int64_t into_last = part - product->whole_units, pieces = into_last < 0 ? 1 : product->pieces;
+    const int64_t unit = into_last < 0 ? part : product->whole_units + into_last / pieces;
+    const int64_t row_unit = unit % product->row_units, column_unit = unit / product->row_units;
+    const int64_t piece = row_unit * pieces + (into_last < 0 ? 0 : into_last % pieces), of = product->row_units * pieces;
+    const int64_t first_row = product->row_tiles * piece / of * kernels->rows;
+    const int64_t last_row = least(args->m, product->row_tiles * (piece + 1) / of * kernels->rows);
     const int64_t first_tile = product->chunk_tiles * column_unit / product->column_units;
     const int64_t last_tile = product->chunk_tiles * (column_unit + 1) / product->column_units;
     char *scratch = product->scratch + (size_t)vitrail_pool_thread() * product->scratch_bytes;
@@ -108,8 +117,8 @@ static void multiply_part(void *context, int part, int parts) {
             if (product->shared) {
                 work.b = product->shared + (tile * args->k + start) * kernels->columns;
             } else if (!args->transpose_b && product->b_source == SOURCE_FLOAT32 && work.columns == kernels->columns
-                       && last_row - first_row <= 4 * kernels->rows) {
-                // Too few rows to repay a copy.
+                       && (product->in_place || last_row - first_row <= 4 * kernels->rows)) {
+                // Or too few rows to repay a copy.
                 work.b = (const float *)args->b + start * args->ldb + column;
                 work.b_stride = args->ldb;
             } else {
@@ -125,9 +134,14 @@ static void multiply_part(void *context, int part, int parts) {
                     work.a = packed_a + (row - first_row) * depth;
                     work.a_stride = args->transpose_a ? kernels->rows : depth;
                 } else {
-                    work.a = (const float *)args->a + row * args->lda + start;
+                    const bool is_next = !product->in_place && tile == first_tile && row + kernels->rows < last_row;
+                    work.a = (const float *)args->a + (product->in_place ? start * args->lda + row : row * args->lda + start);
                     work.a_stride = args->lda;
+                    work.ahead = is_next ? work.a + kernels->rows * args->lda : NULL;
                 }
+                // The first panel brings the unit's rows into the second-level cache, the first rows a panel.
+                work.asks_for_a = product->in_place && tile == first_tile;
+                work.asks_for_b = row == first_row;
                 (args->transpose_a ? kernels->by_columns : kernels->by_rows)(&work);
             }
         }
@@ -140,9 +154,9 @@ static product_source source_of(vitrail_element type, vitrail_element precision)
 }
 
 /// Cuts a chunk of C into units: large ones for the caches, several a thread for balance.
-static void cut(native_product *product, int threads, bool shared) {
+static void cut_units(native_product *product, int threads, bool cuts_rows) {
     const float32_kernels *kernels = product->kernels;
-    const int64_t rows = shared ? UNIT_ROWS : LOCAL_ROWS;
+    const int64_t rows = cuts_rows ? UNIT_ROWS : LOCAL_ROWS;
     product->row_units = divide_up(product->row_tiles, (rows + kernels->rows - 1) / kernels->rows);
     product->column_units = divide_up(product->chunk_tiles, UNIT_COLUMNS / kernels->columns);
     if (threads == 1) return;
@@ -150,14 +164,24 @@ static void cut(native_product *product, int threads, bool shared) {
     while (product->row_units * product->column_units < wanted) {
         const int64_t tall = product->row_tiles / product->row_units * kernels->rows;
         const int64_t wide = product->chunk_tiles / product->column_units * kernels->columns;
-        if (wide >= 2 * kernels->columns && (wide >= tall || !shared)) {
+        if (wide >= 2 * kernels->columns && (wide >= tall || !cuts_rows)) {
             product->column_units = least(product->column_units * 2, product->chunk_tiles);
-        } else if (shared && tall >= 2 * kernels->rows) {
+        } else if (cuts_rows && tall >= 2 * kernels->rows) {
             product->row_units = least(product->row_units * 2, product->row_tiles);
         } else {
             break;
         }
     }
+}
+
+static void cut(native_product *product, int threads) {
+    // What one unit packs of B alone is not packed again for its pieces.
+    const bool cuts_rows = product->shared || product->in_place;
+    cut_units(product, threads, cuts_rows);
+    const int64_t units = product->row_units * product->column_units;
+    const int64_t most = threads > 1 && cuts_rows ? product->row_tiles / product->row_units : 1;
+    product->pieces = most < 1 ? 1 : least(most, LAST_PIECES);
+    product->whole_units = product->pieces == 1 ? units : units - least(units, threads);
 }
 
 static native_product describe(const vitrail_product_args *args, const float32_kernels *kernels) {
@@ -169,8 +193,13 @@ static native_product describe(const vitrail_product_args *args, const float32_k
         .row_tiles = divide_up(args->m, kernels->rows),
         .column_tiles = divide_up(args->n, kernels->columns),
     };
+    const bool is_float32 = product.a_source == SOURCE_FLOAT32 && product.b_source == SOURCE_FLOAT32;
+    // Where a tile takes less than half a line of A's rows, reading a line for each of them costs more than packing does.
+    const bool takes_lines = kernels->rows * (int)sizeof(float) > LINE_BYTES / 2;
+    product.in_place = args->transpose_a && !args->transpose_b && is_float32 && takes_lines;
     // Rows a multiple of 4 KiB apart would share a few lines of the first cache.
-    product.pack_a = args->transpose_a || product.a_source != SOURCE_FLOAT32 || args->lda % 1024 == 0;
+    const bool is_read_by_rows = !args->transpose_a && product.a_source == SOURCE_FLOAT32 && args->lda % 1024 != 0;
+    product.pack_a = !product.in_place && !is_read_by_rows;
     const int64_t blocks = divide_up(args->k, BLOCK_DEPTH);
     product.depth = blocks < 2 ? args->k : (divide_up(args->k, blocks) + 15) / 16 * 16;
     if (product.depth < 1) product.depth = 1;  // no terms: one visit writes zeros and the bias
@@ -180,7 +209,7 @@ static native_product describe(const vitrail_product_args *args, const float32_k
 bool product_native_float32(vitrail_pool *pool, const vitrail_product_args *args, const float32_kernels *kernels) {
     const int threads = vitrail_pool_threads(pool);
     native_product product = describe(args, kernels);
-    const bool share = args->m > LOCAL_ROWS;
+    const bool share = args->m > LOCAL_ROWS && !product.in_place;
     const int64_t tile_bytes = args->k * kernels->columns * 4;
     int64_t chunk = product.column_tiles;
     if (share && tile_bytes > 0) {
@@ -204,8 +233,9 @@ bool product_native_float32(vitrail_pool *pool, const vitrail_product_args *args
         if (share) {
             vitrail_pool_run_dynamic(pool, pack_part, &product, (int)least(product.chunk_tiles, 4 * threads));
         }
-        cut(&product, threads, share);
-        vitrail_pool_run_dynamic(pool, multiply_part, &product, (int)(product.row_units * product.column_units));
+        cut(&product, threads);
+        const int64_t pieces = (product.row_units * product.column_units - product.whole_units) * product.pieces;
+        vitrail_pool_run_dynamic(pool, multiply_part, &product, (int)(product.whole_units + pieces));
     }
     vitrail_pool_return(pool, memory);
     return true;
