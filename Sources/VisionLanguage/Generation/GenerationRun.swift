@@ -32,18 +32,23 @@ package final class GenerationRun {
     }
 
     /// Goes on until all answers of all runs are complete. Runs of one model take each step together, so that weights are read once for
-    /// all; an answer is the same to the last bit however many runs there are.
+    /// all, where so many rows add up as those of one run do; an answer is the same to the last bit however many runs there are.
     ///
     /// - Parameter step: does the work of a step, which it may surround.
     package static func finish(_ runs: [GenerationRun], step: (() -> Void) -> Void = { $0() }) {
-        for run in runs where !run.isJoinable { finish(together: [run], step) }
         let joinable = runs.filter(\.isJoinable)
-        guard joinable.count > 1 else { return finish(together: joinable, step) }
-        RowStreaming.widened { finish(together: joinable, step) }
+        let rows = joinable.reduce(0) { $0 + $1.prompts.count }
+        let together = RowStreaming.widened { joinable.filter { rows <= $0.session.streamedRows } }
+        let apart = together.count > 1 ? runs.filter { !$0.isJoinable } : runs
+        for run in apart { finish(together: [run], step) }
+        if together.count > 1 { RowStreaming.widened { finish(together: together, step) } }
     }
 
     /// Whether its products add up as those of more rows do.
-    private var isJoinable: Bool { prompts.count >= Self.leastRows }
+    private var isJoinable: Bool { hasCompany && prompts.count <= session.streamedRows }
+
+    /// Whether so few rows never come that they add up in another order.
+    private var hasCompany: Bool { prompts.count >= Self.leastRows }
 
     private static func finish(together runs: [GenerationRun], _ step: (() -> Void) -> Void) {
         GradientRecording.disabled {
@@ -68,7 +73,7 @@ package final class GenerationRun {
     /// then added up as with more neighbours.
     private func rows() -> [(prompt: Int, token: Int32)] {
         let rows = zip(active, next).map { (prompt: $0, token: $1) }
-        return isJoinable ? rows + ended.prefix(max(0, Self.leastRows - rows.count)) : rows
+        return hasCompany ? rows + ended.prefix(max(0, Self.leastRows - rows.count)) : rows
     }
 
     /// Takes a token for each of the prompts `rows` from the logits from a row on.

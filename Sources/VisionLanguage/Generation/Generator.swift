@@ -102,6 +102,8 @@ final class GenerationSession {
     let cache: KeyValueCache
     /// Tokens of every prompt that are in the cache already.
     private var opened: Int32 = 0
+    /// Rows up to which weights are streamed past them, so that they add up alike.
+    var streamedRows: Int { model.backend.streamedRows }
 
     init(_ model: VisionLanguageModel, sequences: Int, capacity: Int) {
         self.model = model
