@@ -187,19 +187,30 @@ static bfloat16_product describe(const vitrail_product_args *args, const bfloat1
     };
 }
 
+/// Whether A is read where it lies.
+static bool reads_rows(const vitrail_product_args *args, const bfloat16_kernels *kernels) {
+    const bool fits = args->k % BLOCK_TERMS == 0 && args->lda % BLOCK_TERMS == 0 && (uintptr_t)args->a % 64 == 0;
+    const int64_t bytes = args->lda * (int64_t)sizeof(uint16_t);
+    return kernels->reads_rows && args->a_type == VITRAIL_BFLOAT16 && !args->transpose_a && fits
+           && !(kernels->apart && bytes % kernels->apart == 0);
+}
+
 int64_t product_bfloat16_visits(const vitrail_product_args *args, const bfloat16_kernels *kernels) {
     return divide_up(divide_up(args->k, kernels->terms), kernels->depth / kernels->terms);
 }
 
 bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels) {
+    const bool by_columns = kernels->multiply_columns && args->transpose_a && !args->transpose_b;
+    if (by_columns && args->c_type == VITRAIL_FLOAT32 && !args->activates) {
+        return product_bfloat16_columns(pool, args, kernels);
+    }
     const int threads = vitrail_pool_threads(pool);
     bfloat16_product product = describe(args, kernels);
     const size_t a_bytes =
         (size_t)(product.groups * group_size(&product, product.blocks, product.visits)) * sizeof(uint16_t);
     const size_t b_bytes =
         (size_t)(product.panels * panel_size(&product, product.blocks, product.visits)) * sizeof(uint16_t);
-    product.direct_a = kernels->reads_rows && args->a_type == VITRAIL_BFLOAT16 && !args->transpose_a
-                       && args->k % BLOCK_TERMS == 0 && args->lda % BLOCK_TERMS == 0 && (uintptr_t)args->a % 64 == 0;
+    product.direct_a = reads_rows(args, kernels);
     bool share_a = true, share_b = true;
     if (args->m <= LOCAL_EXTENT || (b_bytes > SHARED_BYTES && a_bytes <= b_bytes)) {
         share_b = false;

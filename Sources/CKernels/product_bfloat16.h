@@ -35,7 +35,8 @@ typedef struct {
     ptrdiff_t from_stride;
     int rows, columns;        // of C
     const char *ahead, *ahead_second;  // what is read soon from farther away; a kernel may ask for it,
-    ptrdiff_t ahead_step;     // so many bytes of both a block of terms; 0: nothing
+    ptrdiff_t ahead_step;     // so many bytes of both a block of terms; by columns, bytes from a term of `ahead` to the next; 0: nothing
+    ptrdiff_t ahead_bytes;    // of each term, by columns
     bool asks_for_rows;       // each group's successor comes from farther away as well
     bool activates, narrow;   // C = activation(...); C in bfloat16, rows `ldc` of its elements apart
     vitrail_activation_kind activation;
@@ -49,14 +50,21 @@ typedef struct {
     int depth;                // terms between visits to C, a multiple of a block's
     int scales;               // elements that hold a row's scale, behind its group's blocks of a visit
     bool reads_rows;          // of bfloat16 where they lie: A need not be packed
+    int apart;                // but for rows a multiple of so many bytes apart, which share a few lines of the first cache; or 0
     void (*start)(void), (*stop)(void);  // around a thread's tiles; may be NULL
     void (*multiply)(const bfloat16_tile *tile);
+    /// The same with A as `interleave` leaves it, or NULL.
+    void (*multiply_columns)(const bfloat16_tile *tile);
     /// Packs `blocks` blocks of one group of A, of which `terms` terms and `rows` rows exist; with scales, a whole visit's.
     void (*pack_a)(uint16_t *out, const void *a, int64_t lda, bool transposed, vitrail_element type, int rows,
                    int64_t terms, int64_t blocks);
     /// Packs one panel of B likewise.
     void (*pack_b)(uint16_t *out, const void *b, int64_t ldb, bool transposed, vitrail_element type, int columns,
                    int64_t terms, int64_t blocks);
+    /// Packs `columns` columns, whose terms are rows `stride` elements apart, as [terms / 2][width][2]; up to 32 bytes behind the
+    /// last pair are written too. NULL without `multiply_columns`.
+    void (*interleave)(uint16_t *out, int width, const void *from, int64_t stride, vitrail_element type, int columns,
+                       int64_t terms, int64_t blocks);
 } bfloat16_kernels;
 
 #if PRODUCT_X86
@@ -132,6 +140,7 @@ const bfloat16_kernels *bfloat16_kernels_in_use(void);
 /// The kernels that take a float32 product of this shape in slices, or NULL where float32 kernels are the faster.
 const bfloat16_kernels *slices_kernels_for(const vitrail_product_args *args);
 
+bool product_bfloat16_columns(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels);
 bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels);
 /// How often a product comes by its C.
 int64_t product_bfloat16_visits(const vitrail_product_args *args, const bfloat16_kernels *kernels);

@@ -46,13 +46,13 @@ INLINE __m512i load_32(const void *data, ptrdiff_t index, const vitrail_element 
 INLINE __m512i interleave_16(const void *data, ptrdiff_t first, ptrdiff_t second, bool has_second,
                              const vitrail_element type, __mmask16 mask) {
     const __mmask16 second_mask = has_second ? mask : 0;
+    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
+                                           21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     if (type == VITRAIL_BFLOAT16) {
         const __m256i low = _mm256_maskz_loadu_epi16(mask, (const uint16_t *)data + first);
         const __m256i high = _mm256_maskz_loadu_epi16(second_mask, (const uint16_t *)data + second);
-        return _mm512_or_si512(_mm512_cvtepu16_epi32(low), _mm512_slli_epi32(_mm512_cvtepu16_epi32(high), 16));
+        return _mm512_permutexvar_epi16(order, _mm512_inserti64x4(_mm512_castsi256_si512(low), high, 1));
     }
-    const __m512i order = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6,
-                                           21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
     const __m512 low = _mm512_maskz_loadu_ps(mask, (const float *)data + first);
     const __m512 high = _mm512_maskz_loadu_ps(second_mask, (const float *)data + second);
     return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh(high, low));
@@ -133,6 +133,38 @@ INLINE void pack_b(uint16_t *out, const void *b, int64_t ldb, const bool transpo
                                  vitrail_element type, int count_name, int64_t terms, int64_t blocks) {  \
         SPECIALISE(call)                                                                                 \
     }
+
+/// How many rows before they are wanted those of an operand whose terms lie apart are asked for.
+enum { ROWS_AHEAD = 32 };
+
+INLINE void interleave(uint16_t *out, const int width, const void *from, int64_t stride, const vitrail_element type,
+                       int columns, int64_t terms, int64_t blocks) {
+    const __mmask16 low = mask_16(columns), high = mask_16(columns - 16);
+    const ptrdiff_t row = stride * (type == VITRAIL_BFLOAT16 ? 2 : 4), last = (columns - 1) * (type == VITRAIL_BFLOAT16 ? 2 : 4);
+    const char *ahead = (const char *)from + ROWS_AHEAD * row;
+    for (int64_t p = 0; p < blocks * BLOCK_TERMS; p += 2, out += 2 * width, ahead += 2 * row) {
+        __builtin_prefetch(ahead);
+        __builtin_prefetch(ahead + last);
+        __builtin_prefetch(ahead + row);
+        __builtin_prefetch(ahead + row + last);
+        const bool exists = p < terms, is_whole = p + 1 < terms;
+        const ptrdiff_t first = p * stride;
+        _mm512_storeu_si512(out, exists ? interleave_16(from, first, first + stride, is_whole, type, low)
+                                        : _mm512_setzero_si512());
+        if (width <= 16) continue;
+        _mm512_storeu_si512(out + 32, exists ? interleave_16(from, first + 16, first + stride + 16, is_whole, type, high)
+                                             : _mm512_setzero_si512());
+    }
+}
+
+TARGET_AVX512_BF16 void bfloat16_interleave(uint16_t *out, int width, const void *from, int64_t stride,
+                                            vitrail_element type, int columns, int64_t terms, int64_t blocks) {
+    const bool is_wide = width > 16, is_narrow = type == VITRAIL_BFLOAT16;
+    if (is_wide && is_narrow) interleave(out, 32, from, stride, VITRAIL_BFLOAT16, columns, terms, blocks);
+    else if (is_wide) interleave(out, 32, from, stride, VITRAIL_FLOAT32, columns, terms, blocks);
+    else if (is_narrow) interleave(out, 14, from, stride, VITRAIL_BFLOAT16, columns, terms, blocks);
+    else interleave(out, 14, from, stride, VITRAIL_FLOAT32, columns, terms, blocks);
+}
 
 #define A_14(t, e) pack_a(out, 14, from, stride, t, e, rows, terms, blocks)
 #define A_16(t, e) pack_a(out, 16, from, stride, t, e, rows, terms, blocks)
