@@ -1,6 +1,7 @@
 // One entrance for every matrix product: the choice of the engine, and how fast it is.
 
 #include "product_bfloat16.h"
+#include "quantized_product.h"
 
 #include <time.h>
 
@@ -22,13 +23,22 @@ bool vitrail_products_in_bfloat16(void) {
     return vitrail_products_engine_in_use() == VITRAIL_PRODUCTS_NATIVE && bfloat16_kernels_in_use();
 }
 
+bool vitrail_products_in_integers(void) {
+    // Tiles of bfloat16 are the faster, widening included.
+    return vitrail_cpu() >= VITRAIL_CPU_AVX512_VNNI && vitrail_cpu() < VITRAIL_CPU_AMX;
+}
+
+static bool is_quantized(vitrail_element type) { return type == VITRAIL_INT8_GROUPS || type == VITRAIL_INT4_GROUPS; }
+
 bool vitrail_product_finishes(const vitrail_product_args *args) {
+    if (is_quantized(args->b_type)) return true;
     return args->precision == VITRAIL_BFLOAT16 && args->k > 0 && engine_of(args) == VITRAIL_PRODUCTS_NATIVE
            && bfloat16_kernels_in_use() && product_bfloat16_visits(args, bfloat16_kernels_in_use()) == 1;
 }
 
 bool vitrail_product(vitrail_pool *pool, const vitrail_product_args *args) {
     if (args->m <= 0 || args->n <= 0) return true;
+    if (is_quantized(args->b_type)) return product_quantized(pool, args);
     if (args->k > 0 && engine_of(args) == VITRAIL_PRODUCTS_OPENBLAS) {
         if (!args->addend) return product_openblas(pool, args);
         for (int64_t row = 0; row < args->m; row++) {

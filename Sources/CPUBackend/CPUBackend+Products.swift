@@ -16,13 +16,21 @@ extension CPUBackend {
 
     /// Whether weights are streamed past so many rows.
     private func areFew(_ rows: Int, for weights: Matrix) -> Bool {
-        rows <= (weights.dtype == .bfloat16 ? streamedRows : Self.fewRows)
+        switch weights.dtype {
+        case .bfloat16: rows <= streamedRows
+        case .int8Blocks, .int4Blocks: rows <= (multipliesBlocks ? 1 : Self.fewRows)
+        default: rows <= Self.fewRows
+        }
     }
+
+    /// Whether products of any number of rows take block forms as they are, in integers.
+    public var multipliesBlocks: Bool { products == .bfloat16 && vitrail_products_in_integers() }
 
     /// Few rows by stored weights stream the weights once; everything else packs both factors for the kernels' tiles.
     ///
     /// In float32 precision narrow weights are widened exactly. In bfloat16 precision rows meet bfloat16 weights rounded to
-    /// bfloat16, and block forms rounded to eight bits a block of 32, as integer dot products want them.
+    /// bfloat16, and block forms rounded to eight bits a block of 32, as integer dot products want them: any number of rows where
+    /// AVX-512 multiplies bytes and there are no tiles, few elsewhere.
     public func product(
         _ a: Matrix, transposeA: Bool, _ b: Matrix, transposeB: Bool, alpha: Float, bias: Tensor?, into c: Matrix,
         accumulate: Bool
@@ -33,8 +41,10 @@ extension CPUBackend {
         {
             return
         }
-        let (left, right) = (readable(a), readable(b))
-        var arguments = productArguments(left, transposeA, right, transposeB, alpha, bias, c)
+        let form = !transposeA && transposeB ? integerForm(of: b) : nil
+        var arguments = productArguments(
+            readable(a), transposeA, form == nil ? readable(b) : b, transposeB, alpha, bias, c)
+        if let form { (arguments.b, arguments.b_type) = form }
         arguments.accumulate = accumulate
         guard c.dtype == .bfloat16, accumulate || !vitrail_product_finishes(&arguments) else {
             guard vitrail_product(pool, &arguments) else { failForMemory(c) }
@@ -58,8 +68,10 @@ extension CPUBackend {
         _ x: Matrix, weight: Matrix, bias: Tensor?, addend: Matrix?, activation: Activation?, into y: Matrix
     ) {
         if !areFew(y.rows, for: weight) || x.dtype != .float32 || y.dtype != .float32 {
-            let (left, right) = (readable(x), readable(weight))
-            var arguments = productArguments(left, false, right, true, 1, bias, y)
+            let form = integerForm(of: weight)
+            var arguments = productArguments(
+                readable(x), false, form == nil ? readable(weight) : weight, true, 1, bias, y)
+            if let form { (arguments.b, arguments.b_type) = form }
             if let addend {
                 arguments.addend = UnsafePointer(addend.floatPointer)
                 arguments.ld_addend = Int64(addend.rowStride)
@@ -163,6 +175,14 @@ extension CPUBackend {
             return (UnsafeRawPointer(regrouped), format)
         default: return nil
         }
+    }
+
+    /// Weights as products in integers read them; nil where they are widened.
+    private func integerForm(of weights: Matrix) -> (UnsafeRawPointer, vitrail_element)? {
+        guard multipliesBlocks, weights.dtype.blockLength > 1, let (form, format) = streamedForm(of: weights) else {
+            return nil
+        }
+        return (form, format == VITRAIL_WEIGHTS_INT8 ? VITRAIL_INT8_GROUPS : VITRAIL_INT4_GROUPS)
     }
 
     /// The window itself where products can read it, otherwise a float32 copy.

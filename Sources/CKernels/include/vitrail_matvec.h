@@ -39,7 +39,8 @@ typedef struct vitrail_matvec_args {
 } vitrail_matvec_args;
 
 /// Multiplies few rows by many weights and reads the weights once for every 16 rows of x (8 rows when quantised; for all of them where
-/// `vitrail_matvec_is_wide`). More rows than 64 of float32 or bfloat16 weights become a `vitrail_product`.
+/// `vitrail_matvec_is_wide`). More rows than 64 of float32 or bfloat16 weights become a `vitrail_product`, which takes any number of
+/// rows of quantised ones where `vitrail_products_in_integers`.
 /// Bit for bit a function of the arguments and the instruction set. Returns false when scratch memory is short.
 bool vitrail_matvec(vitrail_pool *pool, const vitrail_matvec_args *args);
 

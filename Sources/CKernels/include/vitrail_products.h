@@ -12,6 +12,9 @@ extern "C" {
 typedef enum vitrail_element {
     VITRAIL_FLOAT32 = 0,
     VITRAIL_BFLOAT16 = 1,  ///< the upper half of a float32, stored as uint16_t
+    /// Quantised weights as vitrail_matvec.h draws them: B alone, with `transpose_b`, where `vitrail_products_in_integers`.
+    VITRAIL_INT8_GROUPS = 2,
+    VITRAIL_INT4_GROUPS = 3,
 } vitrail_element;
 
 /// Which code multiplies.
@@ -34,7 +37,8 @@ typedef struct vitrail_product_args {
     bool accumulate;          ///< adds to what C holds; otherwise C is only written (NaN there is harmless)
     vitrail_element a_type, b_type;
     /// VITRAIL_FLOAT32 multiplies in float32. VITRAIL_BFLOAT16 rounds float32 operands to bfloat16
-    /// (nearest even) and adds the products in float32.
+    /// (nearest even) and adds the products in float32. With quantised weights either rounds A to 8 bits a block of 32 terms and
+    /// multiplies in integers.
     vitrail_element precision;
     vitrail_products_engine engine;  ///< for this product; automatic takes the process's
     const float *addend;      ///< [m, n] with rows `ld_addend` elements apart, or NULL; not with `accumulate`
@@ -55,6 +59,10 @@ bool vitrail_product(vitrail_pool *pool, const vitrail_product_args *args);
 
 /// Whether products in bfloat16 precision read bfloat16 faster than float32: this processor has instructions for it.
 bool vitrail_products_in_bfloat16(void);
+
+/// Whether products with quantised weights are taken in integers, whatever the number of rows: elsewhere few rows go through
+/// `vitrail_matvec`, and weights are widened for more. A row of C then has the bits that `vitrail_matvec` gives it.
+bool vitrail_products_in_integers(void);
 
 /// Chooses the engine of the process; must not be called while products run.
 void vitrail_products_set_engine(vitrail_products_engine engine);

@@ -4,13 +4,13 @@ import TensorCore
 import TestSupport
 import Testing
 
-/// Few rows by narrow weights in bfloat16 precision, where rows are rounded to the weights' own coarseness.
+/// Rows by narrow weights in bfloat16 precision, where rows are rounded to the weights' own coarseness.
 @Suite struct StreamedProductTests {
     /// Rounding a row to bfloat16, or to eight bits a block of 32, errs by less than 1/250 of its largest element; over sums
     /// with random signs that stays below a hundredth of the largest result. A code in the wrong place is off by the whole scale.
     static let tolerance = Tolerance.ofScale(0.01)
 
-    @Test(arguments: [DType.bfloat16, .int8Blocks, .int4Blocks], [1, 3, 16, 17])
+    @Test(arguments: [DType.bfloat16, .int8Blocks, .int4Blocks], [1, 3, 16, 17, 31, 63, 200])
     func likeTheReference(_ dtype: DType, _ rows: Int) {
         for threads in [1, 4] {
             for (inner, outputs) in [(32, 1), (64, 33), (96, 40), (576, 130)] {
@@ -19,6 +19,28 @@ import Testing
                     Self.product(rows, inner, outputs, dtype, on: backend),
                     Self.product(rows, inner, outputs, dtype, on: ReferenceBackend()), Self.tolerance,
                     "\(dtype) \(rows)×\(inner)×\(outputs)")
+            }
+        }
+    }
+
+    /// What follows a product, in its registers or by kernels of its own, whether few rows come or many.
+    @Test(arguments: [DType.int8Blocks, .int4Blocks], [1, 2, 16, 17, 63])
+    func linearMaps(_ dtype: DType, _ rows: Int) {
+        for (activation, isNarrow) in [(nil, false), (nil, true), (Activation.gelu, true), (.silu, false)] {
+            func map(_ backend: any Backend) -> [Float] {
+                var numbers = NumberStream(seed: UInt64(rows))
+                let x = numbers.window(rows, 96, on: backend)
+                let weight = numbers.tensor([40, 96], dtype, on: backend)
+                let (bias, addend) = (numbers.tensor([40], on: backend), numbers.window(rows, 40, on: backend))
+                let y = backend.empty([rows, 40], isNarrow ? .bfloat16 : .float32)
+                backend.linearMap(
+                    x, weight: weight.matrix, bias: bias, addend: addend, activation: activation, into: y.matrix)
+                return y.floats
+            }
+            for threads in [1, 4] {
+                expectClose(
+                    map(CPUBackend(threads: threads, products: .bfloat16)), map(ReferenceBackend()), Self.tolerance,
+                    "\(dtype) \(rows) rows, \(activation as Any), narrow \(isNarrow)")
             }
         }
     }

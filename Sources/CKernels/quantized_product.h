@@ -1,0 +1,50 @@
+// Products of any number of rows of x with quantised weights, in integers; not part of the module.
+//
+// Rows of x lie in panels of PANEL_ROWS rows, rounded to 8 bits a block of 32 terms:
+//
+//     panel:  [K / 32] { values int8 [8 quads][rows][4 terms], scales float [rows], offsets int32 [rows] }
+//
+// where an offset is what the weights' offset adds to a block's sum, negative. Rows that do not exist are not read.
+#ifndef QUANTIZED_PRODUCT_H
+#define QUANTIZED_PRODUCT_H
+
+#include "matvec_internal.h"
+
+#if PRODUCT_X86
+
+enum {
+    PANEL_ROWS = 5,
+    PAIR_ROWS = 2 * QUANT_ROWS,                     // of weights that a tile takes at once
+    PANEL_SCALES = PANEL_ROWS * QUANT_TERMS,        // bytes from a block's start
+    PANEL_OFFSETS = PANEL_SCALES + PANEL_ROWS * 4,
+    PANEL_BLOCK = PANEL_OFFSETS + PANEL_ROWS * 4,
+};
+
+/// A block of C: a panel's rows and the weights of two groups.
+typedef struct {
+    const uint8_t *groups[2];    // the same one twice where there is no second
+    size_t scale_bytes;          // from a group's start to its codes
+    int64_t blocks;              // of terms
+    const char *panel;
+    int rows;                    // of the panel
+    const char *ahead;           // what is read soon from farther away
+    int ahead_lines;             // that are asked for a block of terms
+} quantized_tile;
+
+/// out[row * PAIR_ROWS + weight] = sums; bit for bit those of `quantized_kernel`.
+typedef void (*quantized_tile_kernel)(const quantized_tile *tile, float *out);
+void quantized_tile_int8(const quantized_tile *tile, float *out);
+void quantized_tile_int4(const quantized_tile *tile, float *out);
+
+/// Rounds `rows` rows of x (float32, or bfloat16) to a panel; `offset` is that of the weights' codes.
+void quantized_pack_panel(const void *x, vitrail_element type, int64_t ldx, int rows, int64_t k, int offset, char *panel);
+
+/// C = activation(alpha * sums + ... + bias) for rows [row, row + rows) and columns [column, column + columns) of C.
+void quantized_store(const vitrail_product_args *args, int64_t row, int rows, int64_t column, int columns, const float *sums);
+
+#endif
+
+/// A product whose B is quantised, where `vitrail_products_in_integers`.
+bool product_quantized(vitrail_pool *pool, const vitrail_product_args *args);
+
+#endif
