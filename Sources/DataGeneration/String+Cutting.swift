@@ -43,7 +43,7 @@ extension String {
     /// The items of a numbered list (`1.`, `2 .`, `3)` at the start of a line).
     var numberedItems: [String] {
         var items: [String] = []
-        for line in split(separator: "\n", omittingEmptySubsequences: false) {
+        for line in split(omittingEmptySubsequences: false, whereSeparator: \.isNewline) {
             let rest = line.drop { $0 == " " || $0 == "\t" }
             let digits = rest.prefix { $0.isASCII && $0.isNumber }
             let tail = rest.dropFirst(digits.count).drop { $0 == " " }

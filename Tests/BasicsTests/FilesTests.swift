@@ -23,6 +23,23 @@ struct FilesTests {
         }
     }
 
+    /// Editors on Windows end lines with two bytes, which are one character to Swift.
+    @Test func linesKeepTheirNumbers() throws {
+        try withTemporaryFolder { folder in
+            let path = Paths.join(folder, "lines.txt")
+            try Files.write("\u{FEFF}one\r\n\r\n  \ntwo é\n\nthree\rfour\r\ntorn", to: path)
+            let whole = [
+                TextLine(number: 1, text: "one"), TextLine(number: 4, text: "two é"),
+                TextLine(number: 6, text: "three\rfour"),
+            ]
+            #expect(try Files.readLines(path) == whole + [TextLine(number: 7, text: "torn")])
+            #expect(try Files.readLines(path, onlyEnded: true) == whole)
+            try Files.write("", to: path)
+            #expect(try Files.readLines(path).isEmpty)
+            #expect(try Files.readLines(path, onlyEnded: true).isEmpty)
+        }
+    }
+
     @Test func missingAndWrongPlaces() throws {
         try withTemporaryFolder { folder in
             let error = try #require(throws: FileError.self) { try Files.read(folder + "/none") }

@@ -134,6 +134,19 @@ struct AnswerFileTests {
         #expect(folder.error.contains("pipe.png is a pipe") && folder.error.contains("x.png"), "\(folder.error)")
     }
 
+    /// A picture that arrives through a pipe, and a list from an editor that ends lines with two bytes.
+    @Test func picturesByPipeAndByList() throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        let rest = "--model '\(Self.pebble)' --json \(Self.short.joined(separator: " "))"
+        let piped = try vitrail.shell(
+            "cat shapes/test/images/$(ls shapes/test/images | head -n 1) | \"$VITRAIL\" caption /dev/stdin \(rest)")
+        #expect(piped.code == 0 && piped.lines.count == 1, "\(piped.error)")
+        #expect(try vitrail.shell("ls shapes/test/images/* | sed 's/$/\\r/' > list.txt").code == 0)
+        let listed = try vitrail.shell("\"$VITRAIL\" caption --input list.txt \(rest)")
+        #expect(listed.code == 0 && listed.lines.count == 6, "\(listed.error)")
+    }
+
     /// Names that are not UTF-8 have no text to call them by: they are told of, and the others captioned.
     @Test func oddNamesAreLeftOut() throws {
         let vitrail = try prepare()

@@ -10,7 +10,10 @@ public enum Files {
     /// - Parameter limit: The most bytes accepted; 1 GiB unless said.
     /// - Throws: ``FileError``, or ``UserError`` for a file above the limit.
     public static func read(_ path: String, limit: Int = 1 << 30) throws -> [UInt8] {
-        let file = try FileDescriptor(path, flags: O_RDONLY, operation: "read")
+        try read(FileDescriptor(path, flags: O_RDONLY, operation: "read"), of: path, limit: limit)
+    }
+
+    private static func read(_ file: borrowing FileDescriptor, of path: String, limit: Int) throws -> [UInt8] {
         let status = try file.status()
         if status.isDirectory { throw FileError("read", path, code: EISDIR) }
         let tooLarge = UserError(
@@ -28,15 +31,17 @@ public enum Files {
         return content
     }
 
-    /// Lends the bytes of a file: a small one is read, which takes fewer calls, a large one mapped.
-    /// - Throws: ``FileError``, or what the body throws.
+    /// Lends the bytes of a file: a small one is read, which takes fewer calls, a large one mapped; so is a pipe read, up to 1 GiB.
+    /// - Throws: as ``read(_:limit:)``, or what the body throws.
     public static func withBytes<Result>(
         of path: String, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) throws -> Result {
         let file = try FileDescriptor(path, flags: O_RDONLY, operation: "read")
         let status = try file.status()
         if status.isDirectory { throw FileError("read", path, code: EISDIR) }
-        guard status.isRegular, status.size <= 1 << 18 else {
+        // A pipe has no size, and cannot be mapped.
+        guard status.isRegular else { return try read(file, of: path, limit: 1 << 30).withUnsafeBytes(body) }
+        guard status.size <= 1 << 18 else {
             let mapped = try MappedFile(path)
             return try body(mapped.bytes)
         }

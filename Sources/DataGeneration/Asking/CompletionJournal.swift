@@ -21,16 +21,16 @@ public final class CompletionJournal: Sendable {
         try Files.createDirectory(Paths.parent(path))
         file = try AppendFile(path)
         var state = State()
-        for (number, line) in try Files.readText(path, limit: .max).split(separator: "\n").enumerated() {
+        for line in try Files.readLines(path, limit: .max) {
             let value: JSON
-            do throws(JSONError) { value = try JSON.parse(line, line: number + 1, of: path) } catch {
+            do throws(JSONError) { value = try JSON.parse(line.text, line: line.number, of: path) } catch {
                 throw UserError(
                     error.problem,
                     fix: "delete this line, whose question is then asked again; or name the journal of an earlier run")
             }
             guard let digest = value["digest"]?.string, let text = value["text"]?.string else {
                 throw UserError(
-                    "\(path):\(number + 1): no line of a journal",
+                    "\(path):\(line.number): no line of a journal",
                     fix: "name the journal of an earlier run, or a file that is not there yet")
             }
             let completion = Completion(

@@ -73,26 +73,24 @@ struct Seed: Sendable {
     /// - Throws: a `Problem` naming file and line.
     static func read(_ path: String) throws -> [Seed] {
         var seeds: [Seed] = []
-        let lines = try Files.readText(path).split(separator: "\n", omittingEmptySubsequences: false)
-        for (index, line) in lines.enumerated() {
-            let text = String(line).stripped
-            if text.isEmpty { continue }
+        for line in try Files.readLines(path) {
+            let text = line.text.stripped
             guard text.hasPrefix("{") else {
                 seeds.append(
-                    Seed(id: "line \(index + 1)", instruction: text, input: "", output: "", isClassification: false))
+                    Seed(id: "line \(line.number)", instruction: text, input: "", output: "", isClassification: false))
                 continue
             }
             let value: JSON
             do { value = try JSON.parse(text, source: path) } catch {
-                throw UserError("\(path):\(index + 1): \(error.reason)", fix: "write one JSON object a line")
+                throw UserError("\(path):\(line.number): \(error.reason)", fix: "write one JSON object a line")
             }
             guard let instruction = value["instruction"]?.string?.stripped, !instruction.isEmpty else {
-                throw UserError("\(path):\(index + 1): a seed has no \"instruction\"", fix: "add it")
+                throw UserError("\(path):\(line.number): a seed has no \"instruction\"", fix: "add it")
             }
             let instance = value["instances"]?[0]
             seeds.append(
                 Seed(
-                    id: value["id"]?.string ?? "line \(index + 1)", instruction: instruction,
+                    id: value["id"]?.string ?? "line \(line.number)", instruction: instruction,
                     input: (value["input"] ?? instance?["input"])?.string ?? "",
                     output: (value["output"] ?? instance?["output"])?.string ?? "",
                     isClassification: value["is_classification"]?.bool ?? false))

@@ -107,20 +107,20 @@ public struct LabelledPicture: Sendable {
     /// Reads lines of `{"id", "image", "label"}`; `answers` of a questions file may stand for the label.
     /// - Throws: what is wrong, by line.
     public static func read(_ path: String, plan: PatternPlan) throws -> [LabelledPicture] {
-        let lines = try Files.readText(path).split(separator: "\n")
+        let lines = try Files.readLines(path)
         guard !lines.isEmpty else {
             throw UserError("\(path): no pictures", fix: "name a file with {\"image\": …} a line")
         }
-        return try lines.enumerated().map { number, line in
-            let json = try JSON.parse(line, line: number + 1, of: path)
+        return try lines.enumerated().map { index, line in
+            let json = try JSON.parse(line.text, line: line.number, of: path)
             guard let image = json["image"]?.string else {
-                throw UserError("\(path):\(number + 1): \"image\" is missing", fix: "add \"image\": \"cat.jpg\"")
+                throw UserError("\(path):\(line.number): \"image\" is missing", fix: "add \"image\": \"cat.jpg\"")
             }
             let label = json["label"]?.string ?? json["answers"]?.array?.first?.string
-            if let label { _ = try plan.index(of: label, in: "\(path):\(number + 1)") }
+            if let label { _ = try plan.index(of: label, in: "\(path):\(line.number)") }
             let shares = json["probabilities"]?.object
             return LabelledPicture(
-                id: json["id"]?.string ?? "picture-\(number)", image: image, label: label,
+                id: json["id"]?.string ?? "picture-\(index)", image: image, label: label,
                 probabilities: shares.map { shares in plan.labels.map { shares[$0]?.double ?? 0 } })
         }
     }

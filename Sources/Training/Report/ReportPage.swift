@@ -5,11 +5,8 @@ enum ReportPage {
     /// The rows of a run's `.jsonl` file; none when it isn't there.
     static func lines(_ path: String) throws -> [JSON] {
         guard Files.exists(path) else { return [] }
-        let lines = try Files.readText(path, limit: .max).split(separator: "\n", omittingEmptySubsequences: false)
-        // What stands behind the last line's end was not written to its own end.
-        return try lines.dropLast().enumerated().compactMap { index, line in
-            if line.isEmpty { return nil }
-            do throws(JSONError) { return try JSON.parse(line, line: index + 1, of: path) } catch {
+        return try Files.readLines(path, limit: .max, onlyEnded: true).map { line in
+            do throws(JSONError) { return try JSON.parse(line.text, line: line.number, of: path) } catch {
                 throw UserError(
                     error.problem,
                     fix: "delete this line of the run's file; the report is drawn from the others")

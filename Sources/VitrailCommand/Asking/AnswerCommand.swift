@@ -77,12 +77,9 @@ enum QuestionFile {
         let path = Files.isDirectory(path) ? Paths.join(path, "questions.jsonl") : path
         let base = folder ?? Paths.parent(path)
         var items: [AnswerItem] = []
-        for (number, line) in try Files.readText(path, limit: .max).split(
-            separator: "\n", omittingEmptySubsequences: false
-        )
-        .enumerated() where !line.allSatisfy(\.isWhitespace) {
-            let json = try JSON.parse(line, line: number + 1, of: path)
-            items.append(try item(json, source: "\(path):\(number + 1)", index: items.count, base: base))
+        for line in try Files.readLines(path) {
+            let json = try JSON.parse(line.text, line: line.number, of: path)
+            items.append(try item(json, source: "\(path):\(line.number)", index: items.count, base: base))
         }
         guard !items.isEmpty else {
             throw UserError("\(path): no questions", fix: "a line is {\"image\": …, \"question\": …}")

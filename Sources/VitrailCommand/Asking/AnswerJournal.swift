@@ -24,16 +24,14 @@ struct AnswerJournal {
                 "\(path) is a device or a pipe, of which no later call could go on",
                 fix: "name a file, or leave --output out and take what --json prints")
         }
-        let text = try Files.readText(path, limit: .max)
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).dropLast().enumerated()
-        where !line.isEmpty {
-            guard let record = try? JSON.parse(String(line), source: path), let id = record["id"]?.string else {
+        for line in try Files.readLines(path, limit: .max, onlyEnded: true) {
+            guard let record = try? JSON.parse(line.text, source: path), let id = record["id"]?.string else {
                 throw UserError(
-                    "\(path):\(index + 1) is no answer, so this is no file to go on with",
+                    "\(path):\(line.number) is no answer, so this is no file to go on with",
                     fix: "name another file with --output, or delete that line")
             }
             lines[id, default: []].append(
-                Line(number: index + 1, mark: record["made_by"]?.string, hasFailed: record["error"] != nil))
+                Line(number: line.number, mark: record["made_by"]?.string, hasFailed: record["error"] != nil))
         }
     }
 

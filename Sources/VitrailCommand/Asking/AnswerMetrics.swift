@@ -85,8 +85,8 @@ enum AnswerMetrics {
         Console.error(
             "  \(outcome.failed) of \(items.count) questions are left out of the evaluation: their pictures cannot be used"
         )
-        let answered = try Files.readText(file, limit: .max).split(separator: "\n").filter {
-            try JSON.parse(String($0), source: file)["error"] == nil
+        let answered = try Files.readLines(file, limit: .max).map(\.text).filter {
+            try JSON.parse($0, source: file)["error"] == nil
         }
         try Files.write(answered.joined(separator: "\n") + "\n", to: file)
         return try Prediction.read(file)

@@ -18,15 +18,11 @@ struct PictureList {
 
     /// Adds those of a list: a path a line, or the `image` of a line of JSONL.
     mutating func read(_ path: String, images folder: String?) throws {
-        let text = try Files.readText(path)
         let base = folder ?? Paths.parent(path)
-        let lines = text.split(separator: "\n", omittingEmptySubsequences: false).enumerated()
-        let named = try lines.compactMap { number, line -> ImageReference? in
-            let line = line.hasSuffix("\r") ? line.dropLast() : line
-            guard !line.allSatisfy(\.isWhitespace) else { return nil }
-            guard line.first == "{" else { return ImageReference(String(line)).resolved(under: base) }
-            let source = "\(path):\(number + 1)"
-            guard let name = try JSON.parse(line, line: number + 1, of: path)["image"]?.string else {
+        let named = try Files.readLines(path).map { line in
+            guard line.text.first == "{" else { return ImageReference(line.text).resolved(under: base) }
+            let source = "\(path):\(line.number)"
+            guard let name = try JSON.parse(line.text, line: line.number, of: path)["image"]?.string else {
                 throw UserError("\(source): no \"image\"", fix: "each line is a path, or an object with an \"image\"")
             }
             return ImageReference(name).resolved(under: base)

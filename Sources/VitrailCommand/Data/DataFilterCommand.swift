@@ -125,8 +125,7 @@ struct DataFilterCommand: ParsableCommand {
 
     private func lines(of path: String?) throws -> [String] {
         guard let path else { return [] }
-        let lines = try Files.readText(path).split(whereSeparator: \.isNewline).map { String($0) }
-            .filter { !$0.allSatisfy(\.isWhitespace) && !$0.hasPrefix("#") }
+        let lines = try Files.readLines(path).map(\.text).filter { !$0.hasPrefix("#") }
         guard !lines.isEmpty else { throw UserError("\(path) names nothing", fix: "write a word or phrase a line") }
         return lines
     }

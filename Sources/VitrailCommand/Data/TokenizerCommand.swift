@@ -57,9 +57,10 @@ struct TokenizerTrainCommand: ParsableCommand {
                 try trainer.add(file: file)
                 continue
             }
-            for (number, line) in try Files.readText(file, limit: .max).split(separator: "\n").enumerated() {
-                guard let text = try JSON.parse(line, line: number + 1, of: file)["text"]?.string else {
-                    throw UserError("\(file):\(number + 1): no \"text\"", fix: "each line is an object with a \"text\"")
+            for line in try Files.readLines(file, limit: .max) {
+                guard let text = try JSON.parse(line.text, line: line.number, of: file)["text"]?.string else {
+                    throw UserError(
+                        "\(file):\(line.number): no \"text\"", fix: "each line is an object with a \"text\"")
                 }
                 trainer.add(text)
             }
