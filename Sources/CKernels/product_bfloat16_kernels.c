@@ -69,23 +69,19 @@ TARGET_FINISH void bfloat16_store_sums(const bfloat16_tile *tile, const float *s
 #undef FINISH
 }
 
-enum { ROWS = 14 };
+enum { ROWS = 14, ASKING_BLOCKS = 24 };
 
-/// C is wanted when the sums are done, and so is what is added to them.
+/// C is wanted when the sums are done, and so is what is added to them: asks for rows [begin, end) of both.
 TARGET_AVX512_BF16 __attribute__((always_inline)) static inline void ask_for_sums(
-    const bfloat16_tile *tile, int first, const int rows) {
-    const int last = tile->columns - 1;
-    const ptrdiff_t element = tile->narrow ? sizeof(uint16_t) : sizeof(float);
-    const char *const c = (const char *)tile->c + first * tile->ldc * element;
-    for (int i = 0; i < rows; i++) {
-        __builtin_prefetch(c + i * tile->ldc * element, 1);
-        __builtin_prefetch(c + (i * tile->ldc + last) * element, 1);
-    }
-    if (!tile->from || tile->from == tile->c) return;
-    const float *const from = tile->from + first * tile->from_stride;
-    for (int i = 0; i < rows; i++) {
-        __builtin_prefetch(from + i * tile->from_stride);
-        __builtin_prefetch(from + i * tile->from_stride + last);
+    const bfloat16_tile *tile, int64_t begin, int64_t end) {
+    const ptrdiff_t element = tile->narrow ? sizeof(uint16_t) : sizeof(float), last = tile->columns - 1;
+    for (int64_t i = begin; i < end; i++) {
+        const char *const c = (const char *)tile->c + i * tile->ldc * element;
+        __builtin_prefetch(c, 1);
+        __builtin_prefetch(c + last * element, 1);
+        if (!tile->from || tile->from == tile->c) continue;
+        __builtin_prefetch(tile->from + i * tile->from_stride);
+        __builtin_prefetch(tile->from + i * tile->from_stride + last);
     }
 }
 
@@ -138,7 +134,6 @@ TARGET_AVX512_BF16 __attribute__((always_inline)) static inline void multiply_gr
     __m512 sums[ROWS][2];
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) sums[i][0] = sums[i][1] = _mm512_setzero_ps();
-    ask_for_sums(tile, first, rows);
     // Three rows an address register: x86 has too few for a pointer to every row.
     const ptrdiff_t pair_bytes = by_columns ? ROWS * 4 : 4, stride = by_columns ? 4 : tile->a_stride;
     const ptrdiff_t a_block = (by_columns ? ROWS * BLOCK_TERMS : tile->a_block) * (ptrdiff_t)sizeof(uint16_t);
@@ -150,7 +145,16 @@ TARGET_AVX512_BF16 __attribute__((always_inline)) static inline void multiply_gr
     // By columns, each of two groups asks for half of the terms.
     const char *ahead = first == 0 ? tile->ahead
                         : by_columns ? tile->ahead + tile->blocks * (BLOCK_TERMS / 2) * ahead_step : tile->ahead_second;
+    // A few rows of C in each of the last blocks: asked for all at once, they would hold up what the next terms read.
+    const int64_t asking_blocks = least(tile->blocks, ASKING_BLOCKS), silent_blocks = tile->blocks - asking_blocks;
+    const int64_t asked_rows = divide_up(4 * rows, 3 * asking_blocks);
+    int64_t asked = 0;
     for (int64_t block = 0; block < tile->blocks; block++) {
+        if (block >= silent_blocks && asked < rows) {
+            const int64_t end = least(rows, asked + asked_rows);
+            ask_for_sums(tile, first + asked, first + end);
+            asked = end;
+        }
         for (ptrdiff_t line = 0; !by_columns && line < ahead_step; line += 64) __builtin_prefetch(ahead + line, 0, 2);
         if (!by_columns) ahead += ahead_step;
 #pragma clang loop unroll_count(4)
