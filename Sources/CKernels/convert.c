@@ -45,11 +45,14 @@ void vitrail_convert(
 }
 
 typedef struct regroup_args {
-    const uint8_t *blocks;
-    uint8_t *destination;
+    uint8_t *blocks, *groups;
     ptrdiff_t rows, columns, group_bytes;
-    bool is_int4;
+    bool is_int4, back;
 } regroup_args;
+
+static void copy_bytes(uint8_t *blocks, uint8_t *groups, ptrdiff_t bytes, bool back) {
+    memcpy(back ? blocks : groups, back ? groups : blocks, (size_t)bytes);
+}
 
 /// Groups of 16 rows: scales [blocks][16], then codes [blocks][quads][16 rows][4 terms]; rows that do not exist are zero.
 static void regroup_task(void *context, int part, int parts) {
@@ -60,40 +63,96 @@ static void regroup_task(void *context, int part, int parts) {
     vitrail_share((args->rows + 15) / 16, 1, part, parts, &begin, &end);
     for (ptrdiff_t group = begin; group < end; group++) {
         // The codes stand at the group's end, the scales before them are rounded up to whole cache lines.
-        uint8_t *scales = args->destination + group * args->group_bytes;
+        uint8_t *scales = args->groups + group * args->group_bytes;
         uint8_t *codes = scales + args->group_bytes - blocks * code_bytes;
-        for (ptrdiff_t i = 0; i < 16; i++) {
-            ptrdiff_t row = group * 16 + i;
+        const ptrdiff_t count = args->rows - group * 16 < 16 ? args->rows - group * 16 : 16;
+        if (count < 16 && !args->back) memset(scales, 0, (size_t)args->group_bytes);
+        for (ptrdiff_t i = 0; i < count; i++) {
             for (ptrdiff_t b = 0; b < blocks; b++) {
-                static const uint8_t none[34];
-                const uint8_t *block = row < args->rows ? args->blocks + (row * blocks + b) * source_bytes : none;
+                uint8_t *block = args->blocks + ((group * 16 + i) * blocks + b) * source_bytes;
                 uint8_t *target = codes + b * code_bytes;
-                memcpy(scales + (b * 16 + i) * 2, block, 2);
-                for (ptrdiff_t j = 0; j < 32; j++) {
-                    if (!args->is_int4) {
-                        // Signed codes become unsigned ones with offset 128.
-                        target[(j / 4 * 16 + i) * 4 + j % 4] = (uint8_t)(block[2 + j] + 128);
-                    } else if (j < 16) {
-                        // Both forms keep terms j and j + 16 in one byte, the lower one in the low half.
-                        target[(j / 4 * 16 + i) * 4 + j % 4] = block[2 + j];
+                copy_bytes(block, scales + (b * 16 + i) * 2, 2, args->back);
+                for (ptrdiff_t j = 0; j < (args->is_int4 ? 16 : 32); j += 4) {
+                    // Both forms of four bits keep terms j and j + 16 in one byte, the lower one in the low half.
+                    uint8_t quad[4], *place = target + (j / 4 * 16 + i) * 4;
+                    if (args->is_int4) {
+                        copy_bytes(block + 2 + j, place, 4, args->back);
+                        continue;
                     }
+                    // Signed codes become unsigned ones with offset 128.
+                    memcpy(quad, args->back ? place : block + 2 + j, 4);
+                    for (int term = 0; term < 4; term++) quad[term] ^= 128;
+                    memcpy(args->back ? block + 2 + j : place, quad, 4);
                 }
             }
         }
     }
 }
 
-void vitrail_regroup_blocks(
-    vitrail_pool *pool, const void *blocks, vitrail_dtype dtype, ptrdiff_t rows, ptrdiff_t columns,
-    void *destination) {
+static void regroup(
+    vitrail_pool *pool, void *blocks, vitrail_dtype dtype, ptrdiff_t rows, ptrdiff_t columns, void *groups, bool back) {
     regroup_args args = {
         .blocks = blocks,
-        .destination = destination,
+        .groups = groups,
         .rows = rows,
         .columns = columns,
         .is_int4 = dtype == VITRAIL_DTYPE_INT4_BLOCKS,
+        .back = back,
     };
     args.group_bytes =
         (ptrdiff_t)vitrail_quantized_bytes(args.is_int4 ? VITRAIL_WEIGHTS_INT4 : VITRAIL_WEIGHTS_INT8, 16, columns);
     vitrail_pool_run(pool, regroup_task, &args, vitrail_parts(pool, (rows + 15) / 16, 4));
+}
+
+void vitrail_regroup_blocks(
+    vitrail_pool *pool, const void *blocks, vitrail_dtype dtype, ptrdiff_t rows, ptrdiff_t columns,
+    void *destination) {
+    regroup(pool, (void *)blocks, dtype, rows, columns, destination, false);
+}
+
+void vitrail_blocks_from_groups(
+    vitrail_pool *pool, const void *groups, vitrail_dtype dtype, ptrdiff_t rows, ptrdiff_t columns,
+    void *destination) {
+    regroup(pool, destination, dtype, rows, columns, (void *)groups, true);
+}
+
+typedef struct gather_groups_args {
+    const void *groups;
+    vitrail_weight_format format;
+    const int32_t *indices;
+    vitrail_matrix destination;
+    bool accumulate;
+} gather_groups_args;
+
+static void gather_groups_task(void *context, int part, int parts) {
+    const gather_groups_args *args = context;
+    const vitrail_matrix to = args->destination;
+    ptrdiff_t begin, end;
+    vitrail_share(to.rows, 1, part, parts, &begin, &end);
+    for (ptrdiff_t row = begin; row < end; row++) {
+        if (args->indices[row] < 0) {
+            if (!args->accumulate) memset(to.data + row * to.stride, 0, sizeof(float) * (size_t)to.columns);
+            continue;
+        }
+        for (ptrdiff_t block = 0; block < to.columns / 32; block++) {
+            int8_t codes[32];
+            const float scale =
+                vitrail_quantized_block(args->format, args->groups, to.columns, args->indices[row], block, codes);
+            float *values = to.data + row * to.stride + 32 * block;
+            for (int i = 0; i < 32; i++) values[i] = scale * (float)codes[i] + (args->accumulate ? values[i] : 0);
+        }
+    }
+}
+
+void vitrail_gather_groups(
+    vitrail_pool *pool, const void *groups, vitrail_dtype dtype, const int32_t *indices, vitrail_matrix destination,
+    bool accumulate) {
+    gather_groups_args args = {
+        .groups = groups,
+        .format = dtype == VITRAIL_DTYPE_INT4_BLOCKS ? VITRAIL_WEIGHTS_INT4 : VITRAIL_WEIGHTS_INT8,
+        .indices = indices,
+        .destination = destination,
+        .accumulate = accumulate,
+    };
+    if (destination.rows > 0) vitrail_pool_run(pool, gather_groups_task, &args, vitrail_parts(pool, destination.rows, 8));
 }

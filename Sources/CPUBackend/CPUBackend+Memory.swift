@@ -31,14 +31,15 @@ extension CPUBackend {
     /// Copies on all threads: tensors are host memory.
     public func upload(_ bytes: UnsafeRawBufferPointer, to tensor: Tensor) {
         precondition(bytes.count == tensor.dtype.byteCount(of: tensor.count), "upload: \(bytes.count) bytes")
-        RegroupedWeights.forget(tensor.storage)
+        forgetRegrouped(tensor.storage)
         if let source = bytes.baseAddress { vitrail_copy(pool, tensor.pointer, source, bytes.count) }
     }
 
     /// Copies on all threads: tensors are host memory.
     public func download(_ tensor: Tensor, to bytes: UnsafeMutableRawBufferPointer) {
         precondition(bytes.count == tensor.dtype.byteCount(of: tensor.count), "download: \(bytes.count) bytes")
-        if let target = bytes.baseAddress { vitrail_copy(pool, target, tensor.pointer, bytes.count) }
+        let source = inPlainOrder(tensor)
+        if let target = bytes.baseAddress { vitrail_copy(pool, target, source.pointer, bytes.count) }
     }
 
     /// Stores without reading, on all threads from 32,768 elements on.
@@ -49,14 +50,15 @@ extension CPUBackend {
     /// Copies bytes on all threads.
     public func copy(_ source: Tensor, into destination: Tensor) {
         precondition(source.dtype == destination.dtype && source.count == destination.count, "copy: unlike tensors")
-        RegroupedWeights.forget(destination.storage)
+        forgetRegrouped(destination.storage)
+        let source = inPlainOrder(source)
         vitrail_copy(pool, destination.pointer, source.pointer, source.dtype.byteCount(of: source.count))
     }
 
     /// One pass over memory; between two narrow kinds through float32.
     public func convert(_ source: Tensor, into destination: Tensor) {
         precondition(source.count == destination.count, "convert: \(source.shape) into \(destination.shape)")
-        RegroupedWeights.forget(destination.storage)
+        forgetRegrouped(destination.storage)
         let direct = source.dtype == .float32 || destination.dtype == .float32 || source.dtype == destination.dtype
         guard direct else {
             let widened = empty(source.shape)
@@ -64,6 +66,7 @@ extension CPUBackend {
             convert(widened, into: destination)
             return
         }
+        let source = inPlainOrder(source)
         vitrail_convert(
             pool, source.pointer, source.dtype.kernelType, destination.pointer, destination.dtype.kernelType,
             source.count)

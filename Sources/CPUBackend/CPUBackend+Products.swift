@@ -42,8 +42,9 @@ extension CPUBackend {
             return
         }
         let form = !transposeA && transposeB ? integerForm(of: b) : nil
-        var arguments = productArguments(
-            readable(a), transposeA, form == nil ? readable(b) : b, transposeB, alpha, bias, c)
+        // Named, so that copies live until the product is done.
+        let (left, right) = (readable(a), form == nil ? readable(b) : b)
+        var arguments = productArguments(left, transposeA, right, transposeB, alpha, bias, c)
         if let form { (arguments.b, arguments.b_type) = form }
         arguments.accumulate = accumulate
         guard c.dtype == .bfloat16, accumulate || !vitrail_product_finishes(&arguments) else {
@@ -69,8 +70,8 @@ extension CPUBackend {
     ) {
         if !areFew(y.rows, for: weight) || x.dtype != .float32 || y.dtype != .float32 {
             let form = integerForm(of: weight)
-            var arguments = productArguments(
-                readable(x), false, form == nil ? readable(weight) : weight, true, 1, bias, y)
+            let (left, right) = (readable(x), form == nil ? readable(weight) : weight)
+            var arguments = productArguments(left, false, right, true, 1, bias, y)
             if let form { (arguments.b, arguments.b_type) = form }
             if let addend {
                 arguments.addend = UnsafePointer(addend.floatPointer)
@@ -114,6 +115,7 @@ extension CPUBackend {
 
     /// Rows of any type as float32.
     func widen(_ matrix: Matrix, into wide: Matrix) {
+        let matrix = inPlainOrder(matrix)
         vitrail_gather_rows(
             pool, matrix.pointer, matrix.dtype.kernelType, matrix.dtype.byteCount(of: matrix.rowStride), nil,
             wide.window, false)

@@ -2,33 +2,39 @@ import CKernels
 import Synchronization
 import TensorCore
 
-/// Block-form weights with 16 rows side by side, as the streaming products read them: the same codes and scales in another order.
+/// Block-form weights with 16 rows side by side, as products in integers read them: the same codes and scales in another order.
 ///
-/// Made when a weight is first multiplied by few rows, and kept beside its memory while that lives and is not written to.
+/// Made when a weight is first read, and kept while its memory lives and is not written to. Where every product reads this order, it is
+/// the only one: the pages of the plain order go back to the system, and who wants that order gets a copy.
 final class RegroupedWeights {
-    private struct Window: Hashable {
+    /// Rows of a storage in their plain order.
+    struct Window: Hashable {
         let address: UnsafeMutableRawPointer
         let rows: Int
+        let columns: Int
+        let dtype: DType
+
+        var byteCount: Int { rows * dtype.byteCount(of: columns) }
+        var range: Range<UnsafeMutableRawPointer> { address..<address + byteCount }
+        var format: vitrail_weight_format { dtype == .int8Blocks ? VITRAIL_WEIGHTS_INT8 : VITRAIL_WEIGHTS_INT4 }
+        /// Bytes of so many rows side by side.
+        func groupedBytes(_ rows: Int) -> Int { vitrail_quantized_bytes(format, Int64(rows), Int64(columns)) }
     }
 
-    /// The windows of the storage that were asked for: the matrices of a model, as products join them.
-    private var blocks: [Window: RegroupedBlock] = [:]
+    /// The windows that were asked for: the matrices of a model, as products join them.
+    var blocks: [Window: RegroupedBlock] = [:]
+    /// Whether the plain order is gone.
+    var isSole = false
 
-    /// The regrouped form of a window, made by `make` where there is none.
-    static func form(of weights: Matrix, make: () -> RegroupedBlock) -> UnsafeMutableRawPointer {
-        let storage = weights.tensor.storage
-        let forms = storage.companion as? RegroupedWeights ?? RegroupedWeights()
-        let window = Window(address: weights.pointer, rows: weights.rows)
-        if let known = forms.blocks[window] { return known.pointer }
-        let block = make()
-        forms.blocks[window] = block
-        storage.companion = forms
-        return block.pointer
-    }
-
-    /// Forgets what was made from memory that is about to be written.
-    static func forget(_ storage: Storage) {
-        if storage.companion != nil { storage.companion = nil }
+    /// Where a window's rows lie, as one that was asked for or a part of one.
+    func place(of window: Window) -> UnsafeMutableRawPointer? {
+        if let known = blocks[window] { return known.pointer }
+        for (whole, block) in blocks where whole.columns == window.columns && whole.dtype == window.dtype {
+            let bytes = window.address - whole.address, row = bytes / window.dtype.byteCount(of: window.columns)
+            let isPart = bytes >= 0 && row + window.rows <= whole.rows && row % 16 == 0
+            if isPart { return block.pointer + whole.groupedBytes(row) }
+        }
+        return nil
     }
 }
 
@@ -36,19 +42,84 @@ extension CPUBackend {
     /// The regrouped form of block-form weights; nil when rows are not whole blocks next to each other.
     func regrouped(_ weights: Matrix) -> UnsafeMutableRawPointer? {
         guard weights.columns % 32 == 0, weights.rowStride == weights.columns else { return nil }
-        let format = weights.dtype == .int8Blocks ? VITRAIL_WEIGHTS_INT8 : VITRAIL_WEIGHTS_INT4
+        let storage = weights.tensor.storage
+        let window = RegroupedWeights.Window(
+            address: weights.pointer, rows: weights.rows, columns: weights.columns, dtype: weights.dtype)
         // Threads that compute side by side ask for the same weights.
         var form: UnsafeMutableRawPointer?
         regrouping.withLock { _ in
-            form = RegroupedWeights.form(of: weights) {
-                let byteCount = vitrail_quantized_bytes(format, Int64(weights.rows), Int64(weights.columns))
-                let block = regroupedMemory.block(byteCount)
+            let forms = storage.companion as? RegroupedWeights ?? RegroupedWeights()
+            form = forms.place(of: window)
+            guard form == nil else { return }
+            let block = regroupedMemory.block(window.groupedBytes(window.rows))
+            let plain = plainCopy(of: window.range, forms)
+            withExtendedLifetime(plain) {
                 vitrail_regroup_blocks(
-                    pool, weights.pointer, weights.dtype.kernelType, weights.rows, weights.columns, block.pointer)
-                return block
+                    pool, plain?.pointer ?? window.address, window.dtype.kernelType, window.rows, window.columns,
+                    block.pointer)
             }
+            forms.blocks[window] = block
+            if multipliesBlocks {
+                vitrail_memory_discard(window.address, window.byteCount)
+                forms.isSole = true
+            }
+            storage.companion = forms
+            form = block.pointer
         }
         return form
+    }
+
+    /// The tensor, or a copy of it where its memory holds weights in another order only.
+    func inPlainOrder(_ tensor: Tensor) -> Tensor {
+        guard tensor.dtype.blockLength > 1 else { return tensor }
+        var copy: Storage?
+        regrouping.withLock { _ in
+            guard let forms = tensor.storage.companion as? RegroupedWeights else { return }
+            let end = tensor.pointer + tensor.dtype.byteCount(of: tensor.count)
+            copy = plainCopy(of: tensor.pointer..<end, forms)
+        }
+        return copy.map { Tensor(shape: tensor.shape, dtype: tensor.dtype, storage: $0) } ?? tensor
+    }
+
+    /// The window, or the same one of a copy.
+    func inPlainOrder(_ matrix: Matrix) -> Matrix {
+        var window = matrix
+        window.tensor = inPlainOrder(matrix.tensor)
+        return window
+    }
+
+    /// Puts weights back into their plain order, since memory is about to be written.
+    func forgetRegrouped(_ storage: Storage) {
+        regrouping.withLock { _ in
+            guard let forms = storage.companion as? RegroupedWeights else { return }
+            for (window, block) in forms.blocks where forms.isSole { restore(window, block, at: window.address) }
+            storage.companion = nil
+        }
+    }
+
+    /// A copy of memory in its plain order; nil where it lies so anyway.
+    private func plainCopy(of range: Range<UnsafeMutableRawPointer>, _ forms: RegroupedWeights) -> Storage? {
+        guard forms.isSole, forms.blocks.keys.contains(where: { $0.range.overlaps(range) }) else { return nil }
+        let copy = allocate(byteCount: range.count)
+        vitrail_copy(pool, copy.pointer, range.lowerBound, range.count)
+        for (window, block) in forms.blocks where window.range.overlaps(range) {
+            let whole = allocate(byteCount: window.byteCount)
+            let part = window.range.clamped(to: range)
+            withExtendedLifetime(whole) {
+                restore(window, block, at: whole.pointer)
+                vitrail_copy(
+                    pool, copy.pointer + (part.lowerBound - range.lowerBound),
+                    whole.pointer + (part.lowerBound - window.address), part.count)
+            }
+        }
+        return copy
+    }
+
+    private func restore(
+        _ window: RegroupedWeights.Window, _ block: RegroupedBlock, at destination: UnsafeMutableRawPointer
+    ) {
+        vitrail_blocks_from_groups(
+            pool, block.pointer, window.dtype.kernelType, window.rows, window.columns, destination)
     }
 }
 

@@ -70,6 +70,10 @@ void vitrail_convert(
 void vitrail_regroup_blocks(
     vitrail_pool *pool, const void *blocks, vitrail_dtype dtype, ptrdiff_t rows, ptrdiff_t columns,
     void *destination);
+/// The way back.
+void vitrail_blocks_from_groups(
+    vitrail_pool *pool, const void *groups, vitrail_dtype dtype, ptrdiff_t rows, ptrdiff_t columns,
+    void *destination);
 /// destination = a + b; may be the same memory.
 void vitrail_add(vitrail_pool *pool, const float *a, const float *b, float *destination, ptrdiff_t count);
 /// destination = factor · source (+ destination); may be the same memory.
@@ -142,6 +146,10 @@ void vitrail_normalize_rows_gradient(
 void vitrail_gather_rows(
     vitrail_pool *pool, const void *table, vitrail_dtype dtype, ptrdiff_t row_bytes, const int32_t *indices,
     vitrail_matrix destination, bool accumulate);
+/// The same of a table of block-form weights in the order of `vitrail_matvec`, as wide as the destination.
+void vitrail_gather_groups(
+    vitrail_pool *pool, const void *groups, vitrail_dtype dtype, const int32_t *indices, vitrail_matrix destination,
+    bool accumulate);
 /// destination[indices[i]] += source[i] in increasing i, or = source[i] without `accumulate`, where the destination may be of
 /// either type; negative indices are skipped.
 void vitrail_scatter_rows(

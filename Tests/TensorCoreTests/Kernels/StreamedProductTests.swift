@@ -69,6 +69,53 @@ import Testing
         expectClose(y.floats, expected.floats, Self.tolerance, "after a second conversion")
     }
 
+    /// Weights that follow each other in memory are multiplied one by one and joined, in any order, read as rows and as numbers, and
+    /// written in part: whichever order lies in memory, all see the same numbers.
+    @Test(arguments: [DType.int8Blocks, .int4Blocks], [[48, 16, 16], [40, 24, 7]])
+    func windowsOfOneMemory(_ dtype: DType, _ heights: [Int]) {
+        let backend = CPUBackend(threads: 2, products: .bfloat16)
+        let columns = 96, total = heights.reduce(0, +)
+        var numbers = NumberStream(seed: 11)
+        let storage = backend.allocate(byteCount: dtype.byteCount(of: total * columns))
+        func window(_ rows: Range<Int>) -> Tensor {
+            Tensor(
+                shape: [rows.count, columns], dtype: dtype, storage: storage,
+                byteOffset: dtype.byteCount(of: rows.lowerBound * columns))
+        }
+        let whole = window(0..<total)
+        backend.convert(numbers.tensor([total, columns], on: backend), into: whole)
+        var expected = whole.floats
+        let x = numbers.tensor([5, columns], on: backend)
+        func multiply(_ weight: Tensor) -> [Float] {
+            let y = backend.empty([5, weight.shape.rows])
+            backend.product(
+                x.matrix, transposeA: false, weight.matrix, transposeB: true, alpha: 1, bias: nil, into: y.matrix,
+                accumulate: false)
+            return y.floats
+        }
+        func expectSound(_ rows: Range<Int>, _ comment: String) {
+            let numbers = Array(expected[rows.lowerBound * columns..<rows.upperBound * columns])
+            let wide = Tensor(numbers, shape: [rows.count, columns], on: backend)
+            expectClose(multiply(window(rows)), multiply(wide), Self.tolerance, "\(comment), \(rows)")
+            #expect(window(rows).floats == numbers, "\(comment), \(rows)")
+            let gathered = backend.empty([3, columns])
+            let indices = Tensor([Int32(rows.count - 1), -1, 0], on: backend)
+            backend.gatherRows(window(rows).matrix, indices: indices, into: gathered.matrix, accumulate: false)
+            let zeros = [Float](repeating: 0, count: columns)
+            #expect(gathered.floats == numbers.suffix(columns) + zeros + numbers.prefix(columns), "\(comment), \(rows)")
+        }
+        let (first, second) = (heights[0], heights[0] + heights[1])
+        let windows = [0..<first, first..<total, 0..<total, first..<second, second..<total]
+        for rows in windows + windows.reversed() { expectSound(rows, "read") }
+        let fresh = numbers.tensor([heights[1], columns], on: backend)
+        backend.convert(fresh, into: window(first..<second))
+        expected.replaceSubrange(first * columns..<second * columns, with: window(first..<second).floats)
+        for rows in windows { expectSound(rows, "written") }
+        let copy = backend.empty([total, columns], dtype)
+        backend.copy(whole, into: copy)
+        #expect(copy.floats == expected)
+    }
+
     private static func product(
         _ rows: Int, _ inner: Int, _ outputs: Int, _ dtype: DType, on backend: any Backend
     ) -> [Float] {
