@@ -68,6 +68,31 @@ import VisionLanguage
         }
     }
 
+    /// Tower and projector in blocks beside a decoder in others: all matrices but the first, which reads the pictures themselves.
+    @Test func aTowerInBlocks() throws {
+        try withTemporaryFolder { folder in
+            let backend = CPUBackend(threads: 2, products: .bfloat16)
+            let path = Paths.join(folder, "plain")
+            try SmallRun(folder).recipe().makeModel(on: backend).write(to: path)
+            let (before, after) = try (
+                ModelBundle.open(path, storage: .q4, visionStorage: .q8, on: backend),
+                ModelBundle.open(path, on: backend)
+            )
+            after.model.store(.q4, vision: .q8)
+            var inBlocks = 0
+            for (a, b) in zip(before.model.parameters.entries, after.model.parameters.entries) {
+                #expect(a.parameter.value.dtype == b.parameter.value.dtype, "\(a.path)")
+                #expect(bytes(a.parameter) == bytes(b.parameter), "\(a.path)")
+                guard !a.path.hasPrefix("language.") else { continue }
+                let isInBlocks = a.parameter.value.dtype == .int8Blocks
+                if isInBlocks { inBlocks += 1 }
+                #expect(!isInBlocks || !a.path.hasPrefix("vision.patchEmbedding"), "\(a.path)")
+                #expect(a.parameter.value.dtype != .int4Blocks, "\(a.path)")
+            }
+            #expect(inBlocks > 0)
+        }
+    }
+
     /// Random weights that are drawn in the form in which they are kept are those that are drawn and then brought into it.
     @Test(arguments: [WeightStorage?.none, .bfloat16, .q8, .q4])
     func randomWeightsAreDrawnInTheirForm(_ form: WeightStorage?) {

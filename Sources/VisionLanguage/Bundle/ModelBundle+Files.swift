@@ -12,25 +12,26 @@ extension ModelBundle {
     ///   - tower: the tower's folder, for layouts that leave it out (LLaVA's own).
     ///   - vocabulary: tokens to add, and what the embedding's rows are rounded up to.
     ///   - storage: how the weights are kept when nothing but answers is wanted of the model; nil keeps them in float32.
+    ///   - visionStorage: how the matrices of tower and projector are kept then.
     ///   - left: chooses parameters whose weights stay in the file, frozen, until something smaller is made of them.
     ///   - sees: whether pictures will come; without them tower and projector stay in the file, from which they are read if one comes.
     /// - Throws: an error naming what is missing, does not fit, or is not supported.
     public static func open(
         _ folder: String, tower: String? = nil, vocabulary: VocabularyGrowth = VocabularyGrowth(),
-        storage: WeightStorage? = nil, leaving left: ((ParameterTree) -> [Parameter])? = nil, sees: Bool = true,
-        on backend: any Backend
+        storage: WeightStorage? = nil, visionStorage: WeightStorage = .bfloat16,
+        leaving left: ((ParameterTree) -> [Parameter])? = nil, sees: Bool = true, on backend: any Backend
     ) throws -> ModelBundle {
         let family = try ModelFamily.read(folder, tower: tower)
         try family.checkSize(of: TensorFolder(folder), in: folder)
         let model = VisionLanguageModel(family.configuration, Initializer(backend: backend, fills: false))
         // Rows that are added are means of the others, taken in float32; what lies in blocks stays in them.
         if let storage, !mayGrow(family, vocabulary), try WeightStorage.ofFolder(folder) == nil {
-            model.reserve(storage)
+            model.reserve(storage, vision: visionStorage)
         }
         let unused = sees ? [] : model.parameters.entries.filter { !$0.path.hasPrefix("language.") }.map(\.parameter)
         try fill(model, from: folder, family, leaving: left?(model.parameters) ?? [], unused: unused)
         let bundle = try unfilled(folder, family, model: model, vocabulary: vocabulary)
-        if let storage { model.store(storage) }
+        if let storage { model.store(storage, vision: visionStorage) }
         return bundle
     }
 

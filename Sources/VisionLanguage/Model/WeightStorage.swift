@@ -12,6 +12,15 @@ public enum WeightStorage: String, Sendable, CaseIterable {
     /// 4.5 bits a weight in the blocks (GGML's Q4_0), 8.5 in embedding and head, whose rounding shows most.
     case q4
 
+    /// The form of matrices whose rows are whole blocks.
+    var blocks: DType {
+        switch self {
+        case .bfloat16: .bfloat16
+        case .q8: .int8Blocks
+        case .q4: .int4Blocks
+        }
+    }
+
     /// What `config.json` says of weights in blocks, as `quantization_config`.
     var json: JSON {
         ["quant_method": "vitrail", "format": .string(rawValue), "block_length": 32]
@@ -37,21 +46,22 @@ public enum WeightStorage: String, Sendable, CaseIterable {
 }
 
 extension VisionLanguageModel {
-    /// Keeps the weights in another form, for inference: the decoder's matrices as asked, those of tower and projector in bfloat16.
+    /// Keeps the weights in another form, for inference: the decoder's matrices as asked, those of tower and projector in `vision`.
     ///
     /// Tower and projector multiply hundreds of rows by each weight, where reading the weights costs little; the decoder reads all
-    /// of its weights for every token.
-    public func store(_ form: WeightStorage) {
-        arrange(form) { tree, dtype, accepts in tree.convert(to: dtype, where: accepts) }
+    /// of its weights for every token. Blocks pay there only where products of many rows are taken in integers.
+    public func store(_ form: WeightStorage, vision: WeightStorage = .bfloat16) {
+        arrange(form, vision) { tree, dtype, accepts in tree.convert(to: dtype, where: accepts) }
     }
 
     /// Before weights are loaded or drawn: gives them the memory that `store` would, so that they never exist whole in a wider form.
-    func reserve(_ form: WeightStorage) {
-        arrange(form) { tree, dtype, accepts in tree.reserve(dtype, where: accepts) }
+    func reserve(_ form: WeightStorage, vision: WeightStorage = .bfloat16) {
+        arrange(form, vision) { tree, dtype, accepts in tree.reserve(dtype, where: accepts) }
     }
 
     private func arrange(
-        _ form: WeightStorage, _ place: (ParameterTree, DType, _ accepts: (ParameterTree.Entry) -> Bool) -> Void
+        _ form: WeightStorage, _ vision: WeightStorage,
+        _ place: (ParameterTree, DType, _ accepts: (ParameterTree.Entry) -> Bool) -> Void
     ) {
         let tree = parameters
         if form != .bfloat16 {
@@ -59,9 +69,15 @@ extension VisionLanguageModel {
             let ends = ["language.embedding", "language.head"]
             func isEnd(_ entry: ParameterTree.Entry) -> Bool { ends.contains { entry.path.hasPrefix($0) } }
             place(language.filter(isEnd), .int8Blocks, Self.isPlainMatrix)
-            place(language, form == .q8 ? .int8Blocks : .int4Blocks) { Self.isPlainMatrix($0) && !isEnd($0) }
+            place(language, form.blocks) { Self.isPlainMatrix($0) && !isEnd($0) }
         }
-        // What is left is not the decoder's, or has rows that are no whole blocks.
+        if vision != .bfloat16 {
+            // Patches come with all that the picture holds; what later maps read has been normed.
+            place(tree.filter { !$0.path.hasPrefix("language.") }, vision.blocks) {
+                Self.isPlainMatrix($0) && !$0.path.hasPrefix("vision.patchEmbedding.")
+            }
+        }
+        // What is left has rows that are no whole blocks, or was asked for so.
         place(tree, .bfloat16, Self.isPlainMatrix)
     }
 

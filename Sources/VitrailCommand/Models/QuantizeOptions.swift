@@ -47,8 +47,12 @@ struct QuantizeOptions: ParsableArguments {
                 fix: "fold it in first with vitrail adapter merge")
         }
         // An adapter may change the tower too, and its base is told by all of its weights.
+        // Without products in integers, blocks of tower and projector would be widened for every batch.
+        let isInBlocks = stored != nil || quantize != nil
         let bundle = try ModelBundle.open(
-            folder, storage: isAdapted ? nil : storage(on: backend), sees: sees || isAdapted, on: backend)
+            folder, storage: isAdapted ? nil : stored ?? storage(on: backend),
+            visionStorage: isInBlocks && backend.multipliesBlocks ? .q8 : .bfloat16, sees: sees || isAdapted,
+            on: backend)
         let changes = try adapters.attach(to: bundle, of: folder)
         // What wider weights took goes back to the system.
         backend.releaseIdleMemory()
