@@ -3,7 +3,7 @@
     python torch_step.py --preset smol --dtype float32 --batch 4 --text 60 [--train projector]
 
 bfloat16 means autocast over float32 weights. Prints {"step_s": …, "tokens_per_second": …, "peak_rss_gb": …}: the median
-of the timed steps, after two that are not timed.
+of the timed steps, after those that are not timed.
 """
 
 import argparse
@@ -20,7 +20,8 @@ parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32
 parser.add_argument("--train", choices=["all", "projector"], default="all")
 parser.add_argument("--batch", type=int, default=4, help="samples a step")
 parser.add_argument("--text", type=int, default=60, help="text tokens a sample, after the visual ones")
-parser.add_argument("--steps", type=int, default=5, help="timed steps")
+parser.add_argument("--warmup", type=int, default=1, help="steps before those")
+parser.add_argument("--steps", type=int, default=3, help="timed steps")
 options = parser.parse_args()
 
 network = llava.model(options.preset)
@@ -43,7 +44,7 @@ def step() -> float:
     return time.perf_counter() - start
 
 
-for _ in range(2):
+for _ in range(options.warmup):
     step()
 seconds = statistics.median(step() for _ in range(options.steps))
 tokens = inputs["input_ids"].numel()

@@ -2,7 +2,7 @@
 
     python torch_tower.py --preset smol --dtype float32 --batch 16
 
-Prints {"pictures_per_second": …, "peak_rss_gb": …}: from the median of the timed passes, after two that are not timed.
+Prints {"pictures_per_second": …, "peak_rss_gb": …}: from the median of the timed passes, after one that is not timed.
 """
 
 import argparse
@@ -18,7 +18,7 @@ parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.R
 parser.add_argument("--preset", choices=llava.PRESETS, default="smol")
 parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
 parser.add_argument("--batch", type=int, default=16)
-parser.add_argument("--passes", type=int, default=5)
+parser.add_argument("--passes", type=int, default=3)
 options = parser.parse_args()
 
 tower = llava.PRESETS[options.preset][0]
@@ -34,6 +34,5 @@ def forward() -> float:
     return time.perf_counter() - start
 
 
-for _ in range(2):
-    forward()
+forward()
 llava.report(pictures_per_second=options.batch / statistics.median(forward() for _ in range(options.passes)))

@@ -8,7 +8,7 @@ lora     peft's LoRA of rank 8 on all maps of the decoder's blocks; tower, proje
 qlora    the same over bitsandbytes' NF4 blocks of 64 with double quantisation
 prompt   20 learned rows in front of every sequence, as peft's PromptEmbedding; everything else frozen
 
-Prints {"step_s": …, "tokens_per_second": …, "peak_rss_gb": …}: the median of the timed steps, after two that are not timed.
+Prints {"step_s": …, "tokens_per_second": …, "peak_rss_gb": …}: the median of the timed steps, after those that are not timed.
 """
 
 import argparse
@@ -28,7 +28,8 @@ parser.add_argument("--preset", choices=llava.PRESETS, default="smol")
 parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
 parser.add_argument("--batch", type=int, default=4, help="samples a step")
 parser.add_argument("--text", type=int, default=60, help="text tokens a sample, after the visual ones")
-parser.add_argument("--steps", type=int, default=5, help="timed steps")
+parser.add_argument("--warmup", type=int, default=1, help="steps before those")
+parser.add_argument("--steps", type=int, default=3, help="timed steps")
 options = parser.parse_args()
 
 
@@ -111,7 +112,7 @@ def step() -> float:
     return time.perf_counter() - start
 
 
-for _ in range(2):
+for _ in range(options.warmup):
     step()
 seconds = statistics.median(step() for _ in range(options.steps))
 tokens = inputs["input_ids"].numel()

@@ -34,30 +34,16 @@ static void read_part(void *context, int part, int parts) {
     work->sums[part] = sum;
 }
 
-static double seconds(void) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    return (double)time.tv_sec + 1e-9 * (double)time.tv_nsec;
-}
-
-double vitrail_read_bandwidth(vitrail_pool *pool, size_t bytes) {
-    enum { SWEEPS = 7, PARTS = 32 };
-    if (bytes == 0) bytes = (size_t)512 << 20;
+double vitrail_read_seconds(vitrail_pool *pool, const void *memory, size_t bytes) {
+    enum { PARTS = 32 };
     const int parts = PARTS * vitrail_pool_threads(pool);
-    char *memory = vitrail_pool_borrow(NULL, bytes);
     uint64_t *sums = vitrail_pool_borrow(NULL, (size_t)parts * sizeof *sums);
-    double best = 0;
-    if (memory && sums) {
-        memset(memory, 1, bytes);
-        const sweep work = {memory, bytes, sums};
-        for (int i = 0; i < SWEEPS; i++) {
-            const double start = seconds();
-            vitrail_pool_run_dynamic(pool, read_part, (void *)&work, parts);
-            const double rate = (double)bytes / (seconds() - start);
-            if (rate > best) best = rate;
-        }
-    }
+    if (!sums) return 0;
+    const sweep work = {memory, bytes, sums};
+    struct timespec start, end;
+    clock_gettime(CLOCK_MONOTONIC, &start);
+    vitrail_pool_run_dynamic(pool, read_part, (void *)&work, parts);
+    clock_gettime(CLOCK_MONOTONIC, &end);
     vitrail_pool_return(NULL, sums);
-    vitrail_pool_return(NULL, memory);
-    return best;
+    return (double)(end.tv_sec - start.tv_sec) + 1e-9 * (double)(end.tv_nsec - start.tv_nsec);
 }

@@ -9,7 +9,8 @@ public struct MachineLimits: Sendable {
 
     /// Measures memory, and products of 1024³ in the precisions asked for, on the back end's threads: about half a second each.
     public init(of backend: CPUBackend, precisions: [ProductPrecision] = ProductPrecision.allCases) {
-        readBandwidth = vitrail_read_bandwidth(backend.pool, 0)
+        let probe = MemoryProbe(of: backend)
+        readBandwidth = (0..<7).map { _ in probe.bandwidth(sweeps: 1) }.max() ?? 0
         var rates: [ProductPrecision: Double] = [:]
         for precision in precisions {
             var arguments = vitrail_product_args()

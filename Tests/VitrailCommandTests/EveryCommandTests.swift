@@ -146,8 +146,10 @@ struct EveryCommandTests {
     /// Every figure is there and above 0.
     @Test(arguments: [
         (["step", "--preset", "tiny", "--batch", "1", "--text", "4", "--steps", "1", "--no-floor"], "step_s"),
-        (["decode", "--preset", "tiny", "--prompt", "4", "--tokens", "2", "--repeats", "1"], "step_s"),
-        (["tower", "--preset", "tiny", "--batch", "1", "--passes", "1"], "pass_s"),
+        (["step", "--preset", "tiny", "--batch", "1", "--text", "4", "--steps", "1"], "over_floor"),
+        (["decode", "--preset", "tiny", "--prompt", "4", "--tokens", "2", "--repeats", "1"], "over_floor"),
+        (["decode", "--preset", "tiny", "--tokens", "2", "--repeats", "1"], "sequences_per_second_at_floor"),
+        (["tower", "--preset", "tiny", "--batch", "1", "--passes", "1"], "over_floor"),
         (["pictures", "shapes/train/images", "--passes", "1"], "pictures_per_second"),
         (["tokenizer", pebble, "shapes/train/corpus.txt", "--passes", "1"], "tokens_per_second"),
         (["quality", pebble, "--text", "text.txt", "--forms", "q8"], "weight_bytes"),

@@ -60,9 +60,8 @@ void vitrail_quantize(vitrail_pool *pool, vitrail_weight_format format, const vo
 float vitrail_quantized_block(vitrail_weight_format format, const void *weights, int64_t k, int64_t row,
                               int64_t block, int8_t values[32]);
 
-/// Bytes per second that the pool's threads read from memory, the best of several sweeps over `bytes` bytes
-/// (0 takes 512 MiB); 0 when memory is short.
-double vitrail_read_bandwidth(vitrail_pool *pool, size_t bytes);
+/// Seconds in which the pool's threads read `bytes` bytes, aligned to 64, once; 0 when memory is short.
+double vitrail_read_seconds(vitrail_pool *pool, const void *memory, size_t bytes);
 
 #ifdef __cplusplus
 }

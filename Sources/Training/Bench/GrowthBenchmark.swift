@@ -95,10 +95,11 @@ public struct GrowthBenchmark: Sendable {
         let benchmark = StepBenchmark(
             configuration, batch: axis == .batch ? size : axis == .sequence ? 4 : 8,
             textTokens: axis == .sequence ? size : 64, scope: .full, on: processor.backend)
-        let result = benchmark.run(steps: steps, warmup: 1)
+        benchmark.warmUp()
         let peak = processor.peakBytes()
+        let result = benchmark.run(steps: steps, withFloor: true)
         return Point(
             axis: axis, size: size, precision: processor.precision, stepSeconds: result.stepSeconds,
-            floorSeconds: benchmark.profile().floor.seconds, tokens: result.tokens, peakBytes: peak)
+            floorSeconds: result.floor?.floorSeconds ?? 0, tokens: result.tokens, peakBytes: peak)
     }
 }

@@ -5,7 +5,7 @@ import Tuning
 public import VisionLanguage
 
 /// Times a training step on random data: forward, backward, clip and AdamW, as a run does them.
-public struct StepBenchmark {
+public final class StepBenchmark {
     /// Which parameters are trained.
     public enum Scope: String, Sendable, CaseIterable {
         case full
@@ -18,6 +18,13 @@ public struct StepBenchmark {
         public var stepSeconds: Double
         /// All timed steps.
         public var seconds: [Double]
+        /// The steps and all their products by themselves, in turn; nil where no floor was asked for.
+        public var floor: FloorTurns?
+        /// Operations of all products of a step; 0 where no floor was asked for.
+        public var productOperations: Double
+        /// Where the time of one step goes: kinds of kernels with their seconds and calls, the longest first; `host` is what lies between the
+        /// kernels. Empty where no floor was asked for.
+        public var profile: [(name: String, seconds: Double, calls: Int)]
         /// Tokens of a step.
         public var tokens: Int
         /// Parameters of the model.
@@ -30,14 +37,6 @@ public struct StepBenchmark {
         public var coded: (weights: Int, bytes: Int)
     }
 
-    /// Where the time of one step goes.
-    public struct Profile: Sendable {
-        /// Kinds of kernels with their seconds and calls, the longest first; `host` is what lies between the kernels.
-        public var parts: [(name: String, seconds: Double, calls: Int)]
-        /// All products of the step by themselves: its floor.
-        public var floor: ProductFloor
-    }
-
     private let model: VisionLanguageModel
     private let batch: PackedBatch
     private let gradients: GradientBuffer
@@ -45,6 +44,7 @@ public struct StepBenchmark {
     private let backend: MeasuringBackend
     private let tuning: Tuning?
     private let trainable: Int
+    private var stepsDone = 0
 
     /// From here on the tower's features are read from disk, as by a stage with `cache_features` after its first epoch.
     ///
@@ -56,7 +56,7 @@ public struct StepBenchmark {
 
     /// - Parameters:
     ///   - textTokens: tokens after each picture's; the second half of them carries loss.
-    public init(
+    public convenience init(
         _ preset: ModelPreset, batch size: Int, textTokens: Int, scope: Scope, recomputes: Bool = false,
         on backend: any Backend
     ) {
@@ -122,31 +122,48 @@ public struct StepBenchmark {
         self.tuning = tuning
     }
 
-    /// Runs `warmup` steps untimed, then `steps` timed ones.
-    public func run(steps: Int, warmup: Int = 2) -> Result {
-        var seconds: [Double] = []
-        var loss = 0.0
-        for index in 0..<warmup + steps {
-            let start = ContinuousClock.now
-            loss = step(index)
-            if index >= warmup { seconds.append((ContinuousClock.now - start) / .seconds(1)) }
-        }
-        return Result(
-            stepSeconds: seconds.median, seconds: seconds, tokens: batch.tokenCount,
-            parameters: model.parameters.count, trainable: trainable, loss: loss,
-            coded: tuning?.coded ?? (0, 0))
+    /// Runs steps that are not timed; after two of them, memory has been at its peak.
+    public func warmUp(steps: Int = 2) {
+        for _ in 0..<steps { _ = timed() }
     }
 
-    /// Runs one more step with a clock around every kernel, and then its products by themselves.
-    public func profile() -> Profile {
-        backend.reset()
-        backend.isMeasuring = true
+    /// Times steps.
+    ///
+    /// - Parameter withFloor: whether to run all products of a step by themselves before and behind each timed one, after a step with a clock
+    ///   around every kernel. They take memory of their own.
+    public func run(steps: Int, withFloor: Bool = false) -> Result {
+        var result = Result(
+            stepSeconds: 0, seconds: [], floor: nil, productOperations: 0, profile: [], tokens: batch.tokenCount,
+            parameters: model.parameters.count, trainable: trainable, loss: 0, coded: tuning?.coded ?? (0, 0))
+        var loss = 0.0
+        func next() -> Double {
+            let step = timed()
+            loss = step.loss
+            return step.seconds
+        }
+        if withFloor {
+            backend.reset()
+            backend.isMeasuring = true
+            let total = next()
+            backend.isMeasuring = false
+            result.profile = backend.parts(of: total)
+            let floor = ProductFloor(backend.products, on: backend.base)
+            // The floor's factors lie where tensors of a step lay: one step finds other places for them.
+            _ = next()
+            let turns = FloorTurns(turns: steps, floor: floor.seconds, work: next)
+            (result.floor, result.seconds, result.productOperations) = (turns, turns.seconds, floor.operations)
+        } else {
+            result.seconds = (0..<steps).map { _ in next() }
+        }
+        (result.stepSeconds, result.loss) = (result.seconds.median, loss)
+        return result
+    }
+
+    private func timed() -> (seconds: Double, loss: Double) {
         let start = ContinuousClock.now
-        _ = step(0)
-        let total = (ContinuousClock.now - start) / .seconds(1)
-        backend.isMeasuring = false
-        return Profile(
-            parts: backend.parts(of: total), floor: ProductFloor(backend.products, on: backend.base))
+        let loss = step(stepsDone)
+        stepsDone += 1
+        return ((ContinuousClock.now - start) / .seconds(1), loss)
     }
 
     /// - Returns: the mean loss.

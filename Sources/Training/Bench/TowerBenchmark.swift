@@ -17,21 +17,31 @@ public struct TowerBenchmark {
         pictures = RandomBatch(preset.configuration).pictures(batch, [], &generator)
     }
 
-    /// Median seconds of a pass over all pictures, and all its products by themselves.
-    public func run(passes: Int) -> (seconds: Double, floor: ProductFloor) {
-        pass()
-        let times = (0..<max(1, passes)).map { _ in
-            let start = ContinuousClock.now
-            pass()
-            return (ContinuousClock.now - start) / .seconds(1)
-        }
-        backend.isMeasuring = true
-        pass()
-        backend.isMeasuring = false
-        return (times.median, ProductFloor(backend.products, on: backend.base))
+    /// Result of a measurement.
+    public struct Result: Sendable {
+        /// Median seconds of a pass over all pictures.
+        public var seconds: Double
+        /// The passes and all their products by themselves, in turn.
+        public var floor: FloorTurns
+        /// Operations of all products of a pass.
+        public var productOperations: Double
     }
 
-    private func pass() {
+    /// Times passes, with all products of a pass by themselves before and behind each.
+    public func run(passes: Int) -> Result {
+        _ = pass()
+        backend.isMeasuring = true
+        _ = pass()
+        backend.isMeasuring = false
+        let floor = ProductFloor(backend.products, on: backend.base)
+        _ = pass()
+        let turns = FloorTurns(turns: max(1, passes), floor: floor.seconds, work: pass)
+        return Result(seconds: turns.seconds.median, floor: turns, productOperations: floor.operations)
+    }
+
+    private func pass() -> Double {
+        let start = ContinuousClock.now
         GradientRecording.disabled { for group in pictures { _ = model.visualTokens(group) } }
+        return (ContinuousClock.now - start) / .seconds(1)
     }
 }

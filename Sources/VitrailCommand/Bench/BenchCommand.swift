@@ -1,4 +1,6 @@
 import ArgumentParser
+import Basics
+import Training
 import VisionLanguage
 
 /// `vitrail bench`.
@@ -40,5 +42,22 @@ enum ProfileTable {
             ])
         }
         Console.table(rows, to: Console.out)
+    }
+}
+
+/// All products of a piece of work by themselves, beside that work.
+enum FloorFacts {
+    static func text(_ floor: FloorTurns, _ operations: Double, of work: String) -> String {
+        "floor: all products alone \(Formatting.decimal(floor.floorSeconds * 1e3, 1)) ms at "
+            + "\(Formatting.count(Int(operations / floor.floorSeconds * 1e-9))) GFLOP/s; the \(work) is "
+            + "\(Formatting.decimal(floor.overFloor, 2)) times that"
+    }
+
+    static func json(_ floor: FloorTurns, _ operations: Double) -> [(key: String, value: JSON)] {
+        [
+            ("floor_s", .number(floor.floorSeconds)), ("over_floor", .number(floor.overFloor)),
+            ("over_floors", .array(floor.overFloors.map { .number($0) })),
+            ("product_gflops", .number(operations / floor.floorSeconds * 1e-9)),
+        ]
     }
 }

@@ -14,7 +14,9 @@ struct BenchDecodeCommand: ParsableCommand {
               vitrail bench decode --quantize q4 --batch 16 --tokens 128 --json
               vitrail bench decode --no-picture --prompt 256 --precision bfloat16
 
-            The floor of a step is reading all weights of the decoder, and the keys and values so far, from memory once.
+            The floor of a step is reading all weights of the decoder, and the keys and values so far, from memory once; that of the
+            prompt is all of its matrix products by themselves. Both are measured before and behind each generation, and a time
+            is held against those beside it: memory and cores do not give the same from one second to the next.
             """)
 
     @Option(help: "Model shape: smol or tiny.")
@@ -29,7 +31,7 @@ struct BenchDecodeCommand: ParsableCommand {
     @Option(help: ArgumentHelp("New tokens of each sequence.", valueName: "n"))
     var tokens = 64
 
-    @Option(help: ArgumentHelp("Generations that are timed, after a short one of warm-up.", valueName: "n"))
+    @Option(help: ArgumentHelp("Generations that are timed, after one of warm-up.", valueName: "n"))
     var repeats = 5
 
     @Flag(inversion: .prefixedNo, help: "Put a picture in front of each prompt.")
@@ -59,11 +61,14 @@ struct BenchDecodeCommand: ParsableCommand {
         let storage = quantization.storage(on: backend)
         let benchmark = DecodeBenchmark(
             preset.preset, batch: batch, textTokens: prompt, hasPicture: picture, storage: storage,
-            profiles: profile, on: backend)
-        let result = benchmark.run(tokens: tokens, repeats: repeats)
+            on: backend)
+        benchmark.warmUp(tokens: tokens)
+        // Before the floors take memory of their own.
         let peak = ProcessMemory.peakBytes
-        let limits = MachineLimits(of: backend, precisions: [])
-        let floor = limits.floor(operations: 0, bytes: result.bytesPerStep)
+        let probe = MemoryProbe(of: backend)
+        let result = benchmark.run(tokens: tokens, repeats: repeats, bandwidth: { probe.bandwidth() })
+        let (floor, promptFloor) = (result.stepFloor.floorSeconds, result.promptFloor.floorSeconds)
+        let bandwidth = result.bytesPerStep / floor
         let parts = profile ? benchmark.profile(tokens: tokens) : []
         let weights = storage?.rawValue ?? "float32"
         if json {
@@ -72,9 +77,13 @@ struct BenchDecodeCommand: ParsableCommand {
                 "threads": .int(backend.threads), "prompt_s": .number(result.promptSeconds),
                 "prompt_tokens_per_second": .number(Double(result.promptTokens) / result.promptSeconds),
                 "step_s": .number(result.stepSeconds), "tokens_per_second": .number(result.tokensPerSecond),
-                "floor_s": .number(floor), "over_floor": .number(result.stepSeconds / floor),
-                "bandwidth_share": .number(floor / result.stepSeconds), "peak_rss_gb": .number(Double(peak) / 1e9),
-                "limits": .object(LimitFacts.json(limits)),
+                "floor_s": .number(floor), "over_floor": .number(result.stepFloor.overFloor),
+                "over_floors": .array(result.stepFloor.overFloors.map { .number($0) }),
+                "bandwidth_share": .number(1 / result.stepFloor.overFloor),
+                "prompt_floor_s": .number(promptFloor), "prompt_over_floor": .number(result.promptFloor.overFloor),
+                "sequences_per_second_at_floor": .number(Double(batch) / (promptFloor + Double(tokens - 1) * floor)),
+                "peak_rss_gb": .number(Double(peak) / 1e9),
+                "limits": ["read_bytes_per_second": .number(bandwidth)],
             ]
             if profile { object["profile_s"] = .object(JSONObject(parts.map { ($0.name, .number($0.seconds)) })) }
             Console.out(JSON.object(object).serialized())
@@ -87,8 +96,11 @@ struct BenchDecodeCommand: ParsableCommand {
         Console.out(
             "a step takes \(Formatting.decimal(result.stepSeconds * 1e3, 2)) ms; reading its "
                 + "\(Formatting.decimal(result.bytesPerStep * 1e-6, 1)) MB at "
-                + "\(Formatting.decimal(limits.readBandwidth * 1e-9, 1)) GB/s takes \(Formatting.decimal(floor * 1e3, 2)) ms: "
-                + "\(Formatting.decimal(100 * floor / result.stepSeconds, 0)) % of the bandwidth")
+                + "\(Formatting.decimal(bandwidth * 1e-9, 1)) GB/s takes \(Formatting.decimal(floor * 1e3, 2)) ms: "
+                + "\(Formatting.decimal(100 / result.stepFloor.overFloor, 0)) % of the bandwidth")
+        Console.out(
+            "all products of the prompt alone take \(Formatting.decimal(promptFloor * 1e3, 1)) ms; the prompt is "
+                + "\(Formatting.decimal(result.promptFloor.overFloor, 2)) times that")
         if profile {
             Console.out("")
             ProfileTable.show(parts)

@@ -13,7 +13,8 @@ struct BenchStepCommand: ParsableCommand {
               vitrail bench step --preset tiny --batch 64 --text 24 --precision bfloat16 --json
               vitrail bench step --method qlora --part language        a tuning method of vitrail estimate
 
-            The floor of a step is all of its matrix products by themselves.
+            The floor of a step is all of its matrix products by themselves. They run before and behind each timed step, and a step
+            is held against those beside it, since cores do not give the same from one second to the next.
             """)
 
     @Option(help: "Model shape: smol or tiny.")
@@ -43,7 +44,7 @@ struct BenchStepCommand: ParsableCommand {
     @Flag(help: "Read the frozen tower's features from disk, as cache_features does from the second epoch on.")
     var cacheFeatures = false
 
-    @Flag(inversion: .prefixedNo, help: "Measure where the time goes, and the floor, after the steps.")
+    @Flag(inversion: .prefixedNo, help: "Measure where the time goes, and the floor, in turn with the steps.")
     var floor = true
 
     @Flag(help: "Print one JSON object.")
@@ -74,20 +75,19 @@ struct BenchStepCommand: ParsableCommand {
         let features = cacheFeatures ? try Files.makeTemporaryDirectory() : nil
         defer { if let features { try? Files.remove(features) } }
         if let features { try benchmark.cacheFeatures(in: features) }
-        let result = benchmark.run(steps: steps)
+        benchmark.warmUp()
         // Before the floor's products take memory of their own.
         let (peak, tensors) = (ProcessMemory.peakBytes, backend.peakBytes)
-        let profile = floor ? benchmark.profile() : nil
+        let result = benchmark.run(steps: steps, withFloor: floor)
         if json {
-            Console.out(JSON.object(object(result, profile, peak: peak, tensors: tensors, backend)).serialized())
+            Console.out(JSON.object(object(result, peak: peak, tensors: tensors, backend)).serialized())
         } else {
-            show(result, profile, peak: peak, backend)
+            show(result, peak: peak, backend)
         }
     }
 
     private func object(
-        _ result: StepBenchmark.Result, _ profile: StepBenchmark.Profile?, peak: Int, tensors: Int,
-        _ backend: CPUBackend
+        _ result: StepBenchmark.Result, peak: Int, tensors: Int, _ backend: CPUBackend
     ) -> JSONObject {
         var object: JSONObject = [
             "preset": .string(preset.rawValue), "dtype": .string(backend.products.rawValue),
@@ -101,16 +101,14 @@ struct BenchStepCommand: ParsableCommand {
             object["coded_weights"] = .int(result.coded.weights)
             object["coded_bytes"] = .int(result.coded.bytes)
         }
-        guard let profile else { return object }
-        object["floor_s"] = .number(profile.floor.seconds)
-        object["over_floor"] = .number(result.stepSeconds / profile.floor.seconds)
-        object["product_gflops"] = .number(profile.floor.gigaflops)
-        object["profile_s"] = .object(JSONObject(profile.parts.map { ($0.name, .number($0.seconds)) }))
+        guard let floor = result.floor else { return object }
+        for (key, value) in FloorFacts.json(floor, result.productOperations) { object[key] = value }
+        object["profile_s"] = .object(JSONObject(result.profile.map { ($0.name, .number($0.seconds)) }))
         return object
     }
 
     private func show(
-        _ result: StepBenchmark.Result, _ profile: StepBenchmark.Profile?, peak: Int, _ backend: CPUBackend
+        _ result: StepBenchmark.Result, peak: Int, _ backend: CPUBackend
     ) {
         let rate = Int(Double(result.tokens) / result.stepSeconds)
         Console.out(
@@ -118,12 +116,9 @@ struct BenchStepCommand: ParsableCommand {
                 + "\(Formatting.decimal(result.stepSeconds * 1e3, 1)) ms, \(Formatting.count(rate)) tokens/s, "
                 + "peak memory \(Formatting.bytes(peak))")
         if let line = Formatting.coded(result.coded) { Console.out(line) }
-        guard let profile else { return }
-        Console.out(
-            "floor: all products alone \(Formatting.decimal(profile.floor.seconds * 1e3, 1)) ms at "
-                + "\(Formatting.count(Int(profile.floor.gigaflops))) GFLOP/s; the step is "
-                + "\(Formatting.decimal(result.stepSeconds / profile.floor.seconds, 2)) times that\n")
-        ProfileTable.show(profile.parts)
+        guard let floor = result.floor else { return }
+        Console.out(FloorFacts.text(floor, result.productOperations, of: "step") + "\n")
+        ProfileTable.show(result.profile)
     }
 }
 

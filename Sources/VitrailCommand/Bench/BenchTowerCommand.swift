@@ -13,7 +13,7 @@ struct BenchTowerCommand: ParsableCommand {
               vitrail bench tower --batch 16
               vitrail bench tower --precision bfloat16 --json
 
-            The floor is all matrix products of the pass by themselves.
+            The floor is all matrix products of the pass by themselves, in turn with the passes.
             """)
 
     @Option(help: "Model shape: smol or tiny.")
@@ -40,24 +40,21 @@ struct BenchTowerCommand: ParsableCommand {
         let storage = backend.products == .bfloat16 ? "bfloat16" : "float32"
         let benchmark = TowerBenchmark(
             preset.preset, batch: batch, storage: backend.products == .bfloat16 ? .bfloat16 : nil, on: backend)
-        let (seconds, floor) = benchmark.run(passes: passes)
+        let result = benchmark.run(passes: passes)
+        let seconds = result.seconds
         let rate = Double(batch) / seconds
         if json {
-            let object: JSON = [
+            var object: JSONObject = [
                 "preset": .string(preset.rawValue), "weights": .string(storage), "batch": .int(batch),
                 "threads": .int(backend.threads), "pass_s": .number(seconds), "pictures_per_second": .number(rate),
-                "floor_s": .number(floor.seconds), "over_floor": .number(seconds / floor.seconds),
-                "product_gflops": .number(floor.gigaflops),
             ]
-            Console.out(object.serialized())
+            for (key, value) in FloorFacts.json(result.floor, result.productOperations) { object[key] = value }
+            Console.out(JSON.object(object).serialized())
         } else {
             Console.out(
                 "\(preset.rawValue) tower, \(storage), batch \(batch), \(backend.threads) threads: "
                     + "\(Formatting.decimal(seconds * 1e3, 1)) ms, \(Formatting.decimal(rate, 1)) pictures/s")
-            Console.out(
-                "floor: all products alone \(Formatting.decimal(floor.seconds * 1e3, 1)) ms at "
-                    + "\(Formatting.count(Int(floor.gigaflops))) GFLOP/s; the pass is "
-                    + "\(Formatting.decimal(seconds / floor.seconds, 2)) times that")
+            Console.out(FloorFacts.text(result.floor, result.productOperations, of: "pass"))
         }
     }
 }
