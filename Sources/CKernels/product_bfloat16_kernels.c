@@ -18,7 +18,7 @@
 #define TARGET_FINISH __attribute__((target("arch=x86-64-v4,avx512bf16")))
 
 void bfloat16_pack_a_14(uint16_t *, const void *, int64_t, bool, vitrail_element, int, int64_t, int64_t);
-void bfloat16_pack_b(uint16_t *, const void *, int64_t, bool, vitrail_element, int, int64_t, int64_t);
+void bfloat16_pack_b_asking(uint16_t *, const void *, int64_t, bool, vitrail_element, int, int64_t, int64_t);
 void bfloat16_interleave(uint16_t *, int, const void *, int64_t, vitrail_element, int, int64_t, int64_t);
 
 /// `function` is a constant, negative for none.
@@ -218,7 +218,7 @@ const bfloat16_kernels bfloat16_kernels_avx512 = {
     .multiply = avx512_multiply,
     .multiply_columns = avx512_multiply_columns,
     .pack_a = bfloat16_pack_a_14,
-    .pack_b = bfloat16_pack_b,
+    .pack_b = bfloat16_pack_b_asking,
     .interleave = bfloat16_interleave,
 };
 

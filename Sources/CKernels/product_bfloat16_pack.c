@@ -61,14 +61,28 @@ INLINE __m512i interleave_16(const void *data, ptrdiff_t first, ptrdiff_t second
 INLINE __mmask32 mask_32(int64_t count) { return count >= 32 ? 0xffffffffu : count <= 0 ? 0 : (1u << count) - 1; }
 INLINE __mmask16 mask_16(int64_t count) { return (__mmask16)(count >= 16 ? 0xffff : count <= 0 ? 0 : (1 << count) - 1); }
 
+/// How far ahead lines are asked for: the cores' own prefetching does not keep up with so many rows side by side.
+enum { BLOCKS_AHEAD = 2, PANELS_AHEAD = 2, ROWS_AHEAD = 32 };
+
+INLINE void ask_for(const void *data, ptrdiff_t index, const vitrail_element type) {
+    __builtin_prefetch((const char *)data + index * (type == VITRAIL_BFLOAT16 ? 2 : 4));
+}
+
+/// A block of terms of a line.
+INLINE void ask_for_block(const void *data, ptrdiff_t index, const vitrail_element type) {
+    ask_for(data, index, type);
+    if (type == VITRAIL_FLOAT32) ask_for(data, index + BLOCK_TERMS / 2, type);
+}
+
 INLINE void pack_a(uint16_t *out, const int group, const void *a, int64_t lda, const bool transposed,
-                   const vitrail_element type, int rows, int64_t terms, int64_t blocks) {
+                   const vitrail_element type, int rows, int64_t terms, int64_t blocks, const bool asks) {
     for (int64_t block = 0; block < blocks; block++, out += group * BLOCK_TERMS) {
         const int64_t start = block * BLOCK_TERMS;
         if (!transposed) {
             const __mmask32 mask = mask_32(terms - start);
 #pragma clang loop unroll_count(4)
             for (int i = 0; i < rows; i++) {
+                if (asks) ask_for_block(a, i * lda + start + BLOCKS_AHEAD * BLOCK_TERMS, type);
                 _mm512_storeu_si512(out + i * BLOCK_TERMS, load_32(a, i * lda + start, type, mask));
             }
             for (int i = rows; i < group; i++) _mm512_storeu_si512(out + i * BLOCK_TERMS, _mm512_setzero_si512());
@@ -88,7 +102,7 @@ INLINE void pack_a(uint16_t *out, const int group, const void *a, int64_t lda, c
 }
 
 INLINE void pack_b(uint16_t *out, const void *b, int64_t ldb, const bool transposed, const vitrail_element type,
-                   int columns, int64_t terms, int64_t blocks) {
+                   int columns, int64_t terms, int64_t blocks, const bool asks) {
     enum { PAIR_SIZE = 2 * PANEL_COLUMNS };
     for (int64_t block = 0; block < blocks; block++, out += PANEL_COLUMNS * BLOCK_TERMS) {
         const int64_t start = block * BLOCK_TERMS;
@@ -98,6 +112,10 @@ INLINE void pack_b(uint16_t *out, const void *b, int64_t ldb, const bool transpo
                 const __mmask16 mask = mask_16(columns - 16 * half);
                 for (int pair = 0; pair < BLOCK_TERMS / 2; pair++) {
                     const int64_t p = start + 2 * pair, first = p * ldb + 16 * half;
+                    if (asks) {
+                        ask_for(b, first + PANELS_AHEAD * PANEL_COLUMNS, type);
+                        ask_for(b, first + ldb + PANELS_AHEAD * PANEL_COLUMNS, type);
+                    }
                     const __m512i values = p < terms ? interleave_16(b, first, first + ldb, p + 1 < terms, type, mask)
                                                      : _mm512_setzero_si512();
                     _mm512_storeu_si512(to + pair * PAIR_SIZE, values);
@@ -109,6 +127,7 @@ INLINE void pack_b(uint16_t *out, const void *b, int64_t ldb, const bool transpo
 #pragma clang loop unroll(full)
             for (int j = 0; j < 16; j++) {
                 const int column = 16 * half + j;
+                if (asks) ask_for_block(b, column * ldb + start + BLOCKS_AHEAD * BLOCK_TERMS, type);
                 lines[j] = column < columns ? load_32(b, column * ldb + start, type, mask) : _mm512_setzero_si512();
             }
             transpose_rows_16(lines);
@@ -127,26 +146,21 @@ INLINE void pack_b(uint16_t *out, const void *b, int64_t ldb, const bool transpo
         else call(false, VITRAIL_FLOAT32);                                   \
     }
 
-// The packers of a group of rows, or of a panel of columns.
+// The packers of a group of rows, or of a panel of columns; those for tiles do not ask ahead.
 #define PACKER(name, count_name, call)                                                                    \
     TARGET_AVX512_BF16 void name(uint16_t *out, const void *from, int64_t stride, bool transposed,       \
                                  vitrail_element type, int count_name, int64_t terms, int64_t blocks) {  \
         SPECIALISE(call)                                                                                 \
     }
 
-/// How many rows before they are wanted those of an operand whose terms lie apart are asked for.
-enum { ROWS_AHEAD = 32 };
-
 INLINE void interleave(uint16_t *out, const int width, const void *from, int64_t stride, const vitrail_element type,
                        int columns, int64_t terms, int64_t blocks) {
     const __mmask16 low = mask_16(columns), high = mask_16(columns - 16);
-    const ptrdiff_t row = stride * (type == VITRAIL_BFLOAT16 ? 2 : 4), last = (columns - 1) * (type == VITRAIL_BFLOAT16 ? 2 : 4);
-    const char *ahead = (const char *)from + ROWS_AHEAD * row;
-    for (int64_t p = 0; p < blocks * BLOCK_TERMS; p += 2, out += 2 * width, ahead += 2 * row) {
-        __builtin_prefetch(ahead);
-        __builtin_prefetch(ahead + last);
-        __builtin_prefetch(ahead + row);
-        __builtin_prefetch(ahead + row + last);
+    for (int64_t p = 0; p < blocks * BLOCK_TERMS; p += 2, out += 2 * width) {
+        for (int64_t ahead = p + ROWS_AHEAD; ahead < p + ROWS_AHEAD + 2; ahead++) {
+            ask_for(from, ahead * stride, type);
+            ask_for(from, ahead * stride + columns - 1, type);
+        }
         const bool exists = p < terms, is_whole = p + 1 < terms;
         const ptrdiff_t first = p * stride;
         _mm512_storeu_si512(out, exists ? interleave_16(from, first, first + stride, is_whole, type, low)
@@ -166,12 +180,14 @@ TARGET_AVX512_BF16 void bfloat16_interleave(uint16_t *out, int width, const void
     else interleave(out, 14, from, stride, VITRAIL_FLOAT32, columns, terms, blocks);
 }
 
-#define A_14(t, e) pack_a(out, 14, from, stride, t, e, rows, terms, blocks)
-#define A_16(t, e) pack_a(out, 16, from, stride, t, e, rows, terms, blocks)
-#define B(t, e) pack_b(out, from, stride, t, e, columns, terms, blocks)
+#define A_14(t, e) pack_a(out, 14, from, stride, t, e, rows, terms, blocks, true)
+#define A_16(t, e) pack_a(out, 16, from, stride, t, e, rows, terms, blocks, false)
+#define B(t, e) pack_b(out, from, stride, t, e, columns, terms, blocks, false)
+#define B_ASKING(t, e) pack_b(out, from, stride, t, e, columns, terms, blocks, true)
 
 PACKER(bfloat16_pack_a_14, rows, A_14)
 PACKER(bfloat16_pack_a_16, rows, A_16)
 PACKER(bfloat16_pack_b, columns, B)
+PACKER(bfloat16_pack_b_asking, columns, B_ASKING)
 
 #endif
