@@ -6,6 +6,7 @@
 #define TARGET
 #define LANES 4
 #define COLUMNS 2
+#define IN_TURN false
 #include "matvec_dots_kernel.h"
 
 #if PRODUCT_X86
@@ -14,12 +15,21 @@
 #define TARGET TARGET_AVX2
 #define LANES 8
 #define COLUMNS 2
+#define IN_TURN false
 #include "matvec_dots_kernel.h"
 
 #define NAME(x) x##_avx512
 #define TARGET TARGET_AVX512
 #define LANES 16
 #define COLUMNS 4
+#define IN_TURN false
+#include "matvec_dots_kernel.h"
+
+#define NAME(x) x##_avx512_in_turn
+#define TARGET TARGET_AVX512
+#define LANES 16
+#define COLUMNS 4
+#define IN_TURN true
 #include "matvec_dots_kernel.h"
 
 #endif

@@ -1,5 +1,6 @@
 // Dot products of rows of weights, included once for every instruction set with these defined:
-// NAME(x) names, TARGET the function attribute, LANES floats a vector, COLUMNS most rows of x in a call.
+// NAME(x) names, TARGET the function attribute, LANES floats a vector, COLUMNS most rows of x in a call, IN_TURN whether one row of x
+// goes past rows of bfloat16 weights one after another, as they lie, instead of past four side by side. Bits are the same.
 
 typedef float NAME(vector) __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 typedef uint32_t NAME(bits) __attribute__((vector_size(LANES * 4), aligned(2), may_alias));
@@ -19,8 +20,9 @@ TARGET __attribute__((always_inline)) static inline void NAME(dots)(
     const void *weights, int64_t ldw, const int rows, const float *x, int64_t x_stride, const int columns, int64_t k,
     float *out, const bool half) {
     // The rows after these, where they are near; what lies ahead in these rows themselves where rows are long.
-    enum { FAR = 16384, AHEAD = 1024 };
-    const int64_t next = DOTS_ROWS * ldw * (half ? 2 : 4), ahead = next <= FAR ? next : AHEAD;
+    enum { FAR = 16384, AHEAD = 1024, AHEAD_IN_TURN = 4096 };
+    const int64_t next = DOTS_ROWS * ldw * (half ? 2 : 4);
+    const int64_t ahead = IN_TURN && half && rows == 1 ? AHEAD_IN_TURN : next <= FAR ? next : AHEAD;
     NAME(vector) even[DOTS_ROWS][COLUMNS], odd[DOTS_ROWS][COLUMNS];
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {
@@ -79,7 +81,7 @@ TARGET __attribute__((always_inline)) static inline void NAME(dots)(
     case n: if (n <= COLUMNS) NAME(dots)(weights, ldw, DOTS_ROWS, x, x_stride, n <= COLUMNS ? n : 1, k, out, half); return
 
 #define DISPATCH(half)                                                                          \
-    if (rows == DOTS_ROWS) {                                                                    \
+    if (rows == DOTS_ROWS && !(IN_TURN && half && columns == 1)) {                               \
         switch (columns) {                                                                      \
             COLUMN_CASE(1, half); COLUMN_CASE(2, half); COLUMN_CASE(3, half); COLUMN_CASE(4, half); \
         }                                                                                       \
@@ -122,3 +124,4 @@ const dots_kernels NAME(dots_kernels) = {
 #undef TARGET
 #undef LANES
 #undef COLUMNS
+#undef IN_TURN
