@@ -32,14 +32,15 @@ public struct DecodeBenchmark {
     /// - Parameters:
     ///   - textTokens: tokens of each prompt, after the picture's where `hasPicture`.
     ///   - storage: how weights are kept; nil keeps float32.
+    ///   - visionStorage: how those of tower and projector are kept then.
     public init(
         _ preset: ModelPreset, batch: Int, textTokens: Int, hasPicture: Bool, storage: WeightStorage?,
-        on backend: any Backend
+        visionStorage: WeightStorage = .bfloat16, on backend: any Backend
     ) {
         measuring = MeasuringBackend(backend)
         var configuration = preset.configuration
         if !hasPicture { configuration.vision = nil }
-        model = .random(configuration, seed: 0, storage: storage, on: measuring)
+        model = .random(configuration, seed: 0, storage: storage, visionStorage: visionStorage, on: measuring)
         prompts = RandomBatch(configuration).prompts(count: batch, textTokens: textTokens, hasPicture: hasPicture)
     }
 

@@ -83,11 +83,12 @@ extension VisionLanguageModel {
 
     /// A model of random weights in the form that they are to be kept in; nil keeps them in float32.
     package static func random(
-        _ configuration: ModelConfiguration, seed: UInt64, storage: WeightStorage?, on backend: any Backend
+        _ configuration: ModelConfiguration, seed: UInt64, storage: WeightStorage?,
+        visionStorage: WeightStorage = .bfloat16, on backend: any Backend
     ) -> VisionLanguageModel {
         let initializer = Initializer(fillingLaterOn: backend, seed: seed)
         let model = VisionLanguageModel(configuration, initializer)
-        if let storage { model.reserve(storage) }
+        if let storage { model.reserve(storage, vision: visionStorage) }
         initializer.fill()
         return model
     }

@@ -61,7 +61,7 @@ struct BenchDecodeCommand: ParsableCommand {
         let storage = quantization.storage(on: backend)
         let benchmark = DecodeBenchmark(
             preset.preset, batch: batch, textTokens: prompt, hasPicture: picture, storage: storage,
-            on: backend)
+            visionStorage: quantization.visionStorage(beside: storage, on: backend), on: backend)
         benchmark.warmUp(tokens: tokens)
         // Before the floors take memory of their own.
         let peak = ProcessMemory.peakBytes

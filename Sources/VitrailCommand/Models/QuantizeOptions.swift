@@ -19,6 +19,12 @@ struct QuantizeOptions: ParsableArguments {
         quantize?.storage ?? (backend.products == .bfloat16 ? .bfloat16 : nil)
     }
 
+    /// The form of tower and projector beside a decoder's. Without products in integers, their blocks would be widened for every batch.
+    func visionStorage(beside storage: WeightStorage?, on backend: CPUBackend) -> WeightStorage {
+        let isInBlocks = storage == .q8 || storage == .q4
+        return isInBlocks && backend.multipliesBlocks ? .q8 : .bfloat16
+    }
+
     /// Opens a model folder with its adapter and brings the weights into that form. A folder that lies in blocks stays in them.
     func open(_ folder: String, _ adapters: AdapterOptions, _ runtime: RuntimeOptions) throws -> ModelBundle {
         try adapters.refuseNames()
@@ -47,12 +53,10 @@ struct QuantizeOptions: ParsableArguments {
                 fix: "fold it in first with vitrail adapter merge")
         }
         // An adapter may change the tower too, and its base is told by all of its weights.
-        // Without products in integers, blocks of tower and projector would be widened for every batch.
-        let isInBlocks = stored != nil || quantize != nil
+        let storage = stored ?? storage(on: backend)
         let bundle = try ModelBundle.open(
-            folder, storage: isAdapted ? nil : stored ?? storage(on: backend),
-            visionStorage: isInBlocks && backend.multipliesBlocks ? .q8 : .bfloat16, sees: sees || isAdapted,
-            on: backend)
+            folder, storage: isAdapted ? nil : storage, visionStorage: visionStorage(beside: storage, on: backend),
+            sees: sees || isAdapted, on: backend)
         let changes = try adapters.attach(to: bundle, of: folder)
         // What wider weights took goes back to the system.
         backend.releaseIdleMemory()
