@@ -5,13 +5,13 @@ import CKernels
 ///
 /// The bandwidth of a shared machine swings within seconds, so a floor has to be probed right beside the work that it is a floor of.
 public final class MemoryProbe {
-    private let pool: OpaquePointer?
+    private let backend: CPUBackend
     private let block: UnsafeMutableRawPointer
     private let bytes = 512 << 20
 
     /// Takes 512 MiB, many times what a processor's last cache holds, and touches them; `backend`'s threads will read.
     public init(of backend: CPUBackend) {
-        pool = backend.pool
+        self.backend = backend
         guard let block = vitrail_memory_take(bytes) else {
             MemoryExhaustion("a block to probe", byteCount: bytes, usedBytes: backend.usedBytes).endProcess()
         }
@@ -25,7 +25,8 @@ public final class MemoryProbe {
     ///
     /// - Parameter sweeps: how often the block is read. The mean of a few, some 10 ms each, is what work of that moment could have had.
     public func bandwidth(sweeps: Int = 4) -> Double {
-        let seconds = (0..<max(1, sweeps)).reduce(0) { sum, _ in sum + vitrail_read_seconds(pool, block, bytes) }
+        let seconds = (0..<max(1, sweeps)).reduce(0) { sum, _ in sum + vitrail_read_seconds(backend.pool, block, bytes)
+        }
         return seconds > 0 ? Double(max(1, sweeps) * bytes) / seconds : 0
     }
 }
