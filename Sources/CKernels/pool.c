@@ -11,6 +11,7 @@
 #include "vitrail_cpu.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -19,16 +20,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#if defined(__linux__)
-#include <sched.h>
-#endif
+#include "pool_sides.h"
 
 enum { CACHE_LINE = 64 };
 
 #define GATE_CLOSED (1ull << 31)
 #define GATE_COUNT (GATE_CLOSED - 1)
 
-typedef enum { LISTS, DYNAMIC, RANGES, PHASES } division;
+typedef enum { LISTS, DYNAMIC, RANGES, PHASES, SIDES } division;
 
 typedef struct {
     _Alignas(CACHE_LINE) _Atomic uint64_t bounds;  // end << 32 | begin; in phases as pool_phases.h says
@@ -62,6 +61,7 @@ struct vitrail_pool {
     _Alignas(CACHE_LINE) _Atomic int finished;     // parts of the current phase that are done
     _Alignas(CACHE_LINE) _Atomic uint32_t phase;   // number of the current phase
     _Atomic int phase_sleepers;
+    side_kernel *sides;       // [threads]
     scratch_slot scratch[SCRATCH_SLOTS];
     reading_order order;
 };
@@ -110,9 +110,30 @@ static void run_ranges(vitrail_pool *pool, int thread) {
 
 #include "pool_phases.h"
 
+static void run_sides(vitrail_pool *pool, int thread) {
+    for (;;) {
+        const int part = atomic_fetch_add_explicit(&pool->next, 1, memory_order_relaxed);
+        if (part >= pool->parts) break;
+        current_side = &pool->sides[thread];
+        pool->task(pool->context, part, pool->parts);
+        current_side = NULL;
+        atomic_fetch_add_explicit(&pool->finished, 1, memory_order_release);
+    }
+    for (int turn = 1; atomic_load_explicit(&pool->finished, memory_order_acquire) < pool->parts; turn++) {
+        bool has_helped = false;
+        for (int i = 1; i < pool->threads; i++) has_helped |= help(&pool->sides[(thread + i) % pool->threads]);
+        // Nobody whom the others wait for shall wait for a core.
+        if (!has_helped) turn % 1024 == 0 ? (void)sched_yield() : relax();
+    }
+}
+
 static void work(vitrail_pool *pool, int thread) {
     if (pool->division == PHASES) {
         run_phases(pool, thread);
+        return;
+    }
+    if (pool->division == SIDES) {
+        run_sides(pool, thread);
         return;
     }
     if (pool->division == RANGES) {
@@ -206,10 +227,13 @@ static void *worker(void *argument) {
 
 static void run_inline(vitrail_task task, void *context, int parts) {
     const int outer = current_thread;
+    side_kernel *const side = current_side;
     current_thread = 0;
+    current_side = NULL;
     run_depth++;
     for (int part = 0; part < parts; part++) task(context, part, parts);
     run_depth--;
+    current_side = side;
     current_thread = outer;
 }
 
@@ -217,10 +241,19 @@ static void run(
     vitrail_pool *pool, vitrail_task task, void *context, int parts, division division, const void *memory,
     size_t bytes) {
     if (parts < 1) return;
+    if (pool && current_side && current_side->pool == pool && parts > 1 && division != PHASES && division != SIDES) {
+        run_side(current_side, task, context, parts);
+        return;
+    }
     if (!pool || pool->threads == 1 || (parts == 1 && division != PHASES) || run_depth > 0
         || pool->fork_generation != atomic_load_explicit(&fork_generation, memory_order_relaxed)
         || atomic_flag_test_and_set_explicit(&pool->in_use, memory_order_acquire)) {
-        run_inline(task, context, parts);
+        if (division == SIDES) {
+            // One after the other, and each on all the threads that there are.
+            for (int part = 0; part < parts; part++) task(context, part, parts);
+        } else {
+            run_inline(task, context, parts);
+        }
         return;
     }
     pool->task = task;
@@ -239,8 +272,9 @@ static void run(
         pool->phases = context;
         start_phases(pool);
         pool->ahead = follow(&pool->order, memory, bytes);
-    } else if (division == DYNAMIC) {
+    } else if (division == DYNAMIC || division == SIDES) {
         atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
+        atomic_store_explicit(&pool->finished, 0, memory_order_relaxed);
     } else {
         for (int i = 0; i < pool->threads; i++) atomic_store_explicit(&pool->claimed[i], 0, memory_order_relaxed);
     }
@@ -277,6 +311,10 @@ void vitrail_pool_run_dynamic(vitrail_pool *pool, vitrail_task task, void *conte
     run(pool, task, context, parts, DYNAMIC, NULL, 0);
 }
 
+void vitrail_pool_run_side_by_side(vitrail_pool *pool, vitrail_task task, void *context, int parts) {
+    run(pool, task, context, parts, SIDES, NULL, 0);
+}
+
 void vitrail_pool_run_reading(
     vitrail_pool *pool, vitrail_task task, void *context, int parts, const void *memory, size_t bytes) {
     run(pool, task, context, parts, RANGES, memory, bytes);
@@ -288,7 +326,12 @@ void vitrail_pool_run_phases(vitrail_pool *pool, const vitrail_phase *phases, in
 
 int vitrail_pool_thread(void) { return current_thread; }
 
-int vitrail_pool_threads(const vitrail_pool *pool) { return pool && run_depth == 0 ? pool->threads : 1; }
+int vitrail_pool_threads(const vitrail_pool *pool) {
+    const bool is_free = run_depth == 0 || (current_side && current_side->pool == pool);
+    return pool && is_free ? pool->threads : 1;
+}
+
+int vitrail_pool_crew(const vitrail_pool *pool) { return run_depth == 0 ? vitrail_pool_threads(pool) : 1; }
 
 void vitrail_pool_keep_alone(bool is_alone) { run_depth += is_alone ? 1 : -1; }
 
@@ -299,6 +342,7 @@ static void release(vitrail_pool *pool) {
     free((void *)pool->claimed);
     free(pool->order.entries);
     free(pool->ranges);
+    free(pool->sides);
     free(pool);
 }
 
@@ -318,10 +362,12 @@ vitrail_pool *vitrail_pool_create(int threads, bool pin) {
     pool->claimed = calloc((size_t)threads, 1);
     pool->order.entries = calloc(READINGS, sizeof(reading_entry));
     pool->ranges = aligned_alloc(CACHE_LINE, (size_t)threads * sizeof(part_range));
-    if (!pool->handles || !pool->claimed || !pool->order.entries || !pool->ranges) {
+    pool->sides = aligned_alloc(CACHE_LINE, (size_t)threads * sizeof(side_kernel));
+    if (!pool->handles || !pool->claimed || !pool->order.entries || !pool->ranges || !pool->sides) {
         release(pool);
         return NULL;
     }
+    for (int i = 0; i < threads; i++) pool->sides[i] = (side_kernel){.pool = pool, .gate = SIDE_CLOSED};
     // Signals belong to the program's own threads.
     sigset_t all, previous;
     sigfillset(&all);

@@ -218,7 +218,7 @@ bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *arg
         // Rows are packed by their units where one unit takes all columns; terms that lie apart are better read at once.
         share_a = args->n > (args->transpose_a ? LOCAL_EXTENT : UNIT_COLUMNS) && a_bytes <= SHARED_BYTES;
     }
-    cut(&product, threads, share_a, share_b);
+    cut(&product, vitrail_pool_crew(pool), share_a, share_b);
 
     const bool packs_a = share_a && !product.direct_a;
     const size_t shared_a_bytes = packs_a ? (a_bytes + 63) & ~(size_t)63 : 0;

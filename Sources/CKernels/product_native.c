@@ -233,7 +233,7 @@ bool product_native_float32(vitrail_pool *pool, const vitrail_product_args *args
         if (share) {
             vitrail_pool_run_dynamic(pool, pack_part, &product, (int)least(product.chunk_tiles, 4 * threads));
         }
-        cut(&product, threads);
+        cut(&product, vitrail_pool_crew(pool));
         const int64_t pieces = (product.row_units * product.column_units - product.whole_units) * product.pieces;
         vitrail_pool_run_dynamic(pool, multiply_part, &product, (int)(product.whole_units + pieces));
     }

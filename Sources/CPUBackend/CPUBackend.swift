@@ -53,6 +53,18 @@ public final class CPUBackend: Backend {
 
     deinit { vitrail_pool_destroy(pool) }
 
+    /// On the threads of the pool; those that are done first take parts of the others' kernels.
+    public func sideBySide(_ count: Int, _ body: @Sendable (Int) -> Void) {
+        typealias Body = @Sendable (Int) -> Void
+        withoutActuallyEscaping(body) { body in
+            withUnsafePointer(to: body) { pointer in
+                vitrail_pool_run_side_by_side(
+                    pool, { context, part, _ in context?.assumingMemoryBound(to: Body.self).pointee(Int(part)) },
+                    UnsafeMutableRawPointer(mutating: pointer), Int32(count))
+            }
+        }
+    }
+
     /// Runs the kernels that `body` calls on the calling thread alone, on every back end: several threads that each do so compute
     /// side by side, without waiting for each other.
     public static func onThisThread<Result>(_ body: () throws -> Result) rethrows -> Result {

@@ -14,6 +14,10 @@ public protocol Backend: AnyObject {
     /// How many threads divide sums between them; results have equal bits where this is equal.
     var threads: Int { get }
 
+    /// Calls `body` with 0, …, count − 1, side by side where there are threads. Kernels that it calls give the bits that they give
+    /// elsewhere.
+    func sideBySide(_ count: Int, _ body: @Sendable (Int) -> Void)
+
     /// Rows up to which products stream weights past them as they lie, so that they had better be float32.
     var streamedRows: Int { get }
 

@@ -54,14 +54,13 @@ public final class Parameter {
     /// Whether weight decay applies: true for matrices, false for norms, biases and embeddings of positions.
     public package(set) var decays: Bool
     /// The sum of gradients since `clearGradient()`, nil when none has arrived.
-    public var gradient: Tensor? { hasGradient ? gradientBuffer : nil }
+    public var gradient: Tensor? { arriving.gradient }
     /// Called when the last contribution of a backward pass has arrived: what fused optimizers (LOMO) hook into.
     public var onGradientComplete: ((Parameter) -> Void)?
 
     private var stored: Tensor?
-    private var gradientBuffer: Tensor?
-    private var hasGradient = false
-    private weak var leaf: Leaf?
+    /// Where gradients arrive outside of lanes.
+    let arriving = ArrivingGradient()
 
     /// A parameter over `value`.
     public init(_ value: Tensor, decays: Bool, isTrainable: Bool = true) {
@@ -90,20 +89,21 @@ public final class Parameter {
     }
 
     /// The leaf of the graph being built, which is the same for all uses while anything refers to it.
-    private var currentLeaf: Leaf {
-        if let leaf { return leaf }
-        let fresh = Leaf(self)
-        leaf = fresh
+    private var currentLeaf: GraphNode {
+        let arriving = GradientLane.current?.gradient(of: self) ?? arriving
+        if let leaf = arriving.leaf { return leaf }
+        let fresh = Leaf(self, arriving)
+        arriving.leaf = fresh
         return fresh
     }
 
     /// Forgets the gradient but keeps its memory for the next step.
-    public func clearGradient() { hasGradient = false }
+    public func clearGradient() { arriving.isThere = false }
 
     /// Gives the gradient's memory back.
     public func dropGradient() {
-        hasGradient = false
-        gradientBuffer = nil
+        arriving.isThere = false
+        arriving.memory = nil
     }
 
     /// Exchanges the weights for another tensor of the same shape: loading, quantising, merging.
@@ -120,13 +120,6 @@ public final class Parameter {
         stored = nil
     }
 
-    /// Lets a kernel write the next contribution to the gradient.
-    fileprivate func addGradient(_ write: (Tensor, Bool) -> Void) {
-        if gradientBuffer == nil { gradientBuffer = value.backend.empty(shape) }
-        write(gradientBuffer!, hasGradient)
-        hasGradient = true
-    }
-
     /// Lets a kernel write the next contribution to gradients of values whose rows follow each other: parameters that have none
     /// yet get memory in which these do, too, and are written as one from then on; others one by one.
     ///
@@ -139,7 +132,7 @@ public final class Parameter {
     ) {
         if nodes.count > 1, let (joined, accumulates) = joinedGradient(nodes, rows: rows) {
             write(0..<joined.shape[0], joined, accumulates)
-            for node in nodes { (node as? Leaf)?.parameter.hasGradient = true }
+            for node in nodes { (node as? Leaf)?.arriving.isThere = true }
             return
         }
         var start = 0
@@ -152,29 +145,30 @@ public final class Parameter {
     /// The gradients' memory as one tensor, made where none has any, and whether there is something to add to; nil where it does
     /// not lie together.
     private static func joinedGradient(_ nodes: ArraySlice<GraphNode?>, rows: ArraySlice<Int>) -> (Tensor, Bool)? {
-        guard let first = (nodes.first as? Leaf)?.parameter else { return nil }
-        let isNew = first.gradientBuffer == nil
+        guard let leaf = nodes.first as? Leaf else { return nil }
+        let first = leaf.arriving
+        let isNew = first.memory == nil
         for node in nodes {
-            guard let parameter = (node as? Leaf)?.parameter, (parameter.gradientBuffer == nil) == isNew,
-                parameter.hasGradient == first.hasGradient
+            guard let arriving = (node as? Leaf)?.arriving, (arriving.memory == nil) == isNew,
+                arriving.isThere == first.isThere
             else { return nil }
         }
         guard isNew else {
-            var joined = first.gradientBuffer
+            var joined = first.memory
             for node in nodes.dropFirst() {
-                guard let next = (node as? Leaf)?.parameter.gradientBuffer else { return nil }
+                guard let next = (node as? Leaf)?.arriving.memory else { return nil }
                 joined = joined?.joined(with: next)
             }
-            return joined.map { ($0, first.hasGradient) }
+            return joined.map { ($0, first.isThere) }
         }
-        var dimensions = first.shape.dimensions
+        var dimensions = leaf.shape.dimensions
         dimensions[0] = rows.reduce(0, +)
-        let all = first.value.backend.empty(Shape(dimensions))
+        let all = leaf.backend.empty(Shape(dimensions))
         var offset = 0
         for node in nodes {
-            guard let parameter = (node as? Leaf)?.parameter else { return nil }
-            parameter.gradientBuffer = Tensor(shape: parameter.shape, storage: all.storage, byteOffset: offset)
-            offset += DType.float32.byteCount(of: parameter.count)
+            guard let leaf = node as? Leaf else { return nil }
+            leaf.arriving.memory = Tensor(shape: leaf.shape, storage: all.storage, byteOffset: offset)
+            offset += DType.float32.byteCount(of: leaf.shape.count)
         }
         return (all, false)
     }
@@ -182,18 +176,25 @@ public final class Parameter {
     /// The graph's end at a parameter, one for all uses of a graph: it is reached when all of them have contributed.
     private final class Leaf: GraphNode {
         let parameter: Parameter
+        let arriving: ArrivingGradient
 
-        init(_ parameter: Parameter) {
+        init(_ parameter: Parameter, _ arriving: ArrivingGradient) {
             self.parameter = parameter
+            self.arriving = arriving
             super.init(shape: parameter.shape, backend: parameter.value.backend, inputs: [], pullback: nil)
         }
 
         override var isParameter: Bool { true }
 
-        override func accumulate(_ write: (Tensor, Bool) -> Void) { parameter.addGradient(write) }
+        override func accumulate(_ write: (Tensor, Bool) -> Void) {
+            let memory = arriving.memory ?? backend.empty(shape)
+            arriving.memory = memory
+            write(memory, arriving.isThere)
+            arriving.isThere = true
+        }
 
         override func accept(_ contribution: Tensor) {
-            parameter.addGradient { destination, accumulates in
+            accumulate { destination, accumulates in
                 if accumulates {
                     destination.backend.add(destination, contribution, into: destination)
                 } else {

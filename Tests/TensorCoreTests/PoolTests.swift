@@ -31,6 +31,79 @@ import Testing
         #expect(counts == expected)
     }
 
+    /// Kernels that stand side by side: their counts, and the pool.
+    private struct Sides {
+        var pool: OpaquePointer?
+        var counts: UnsafeMutablePointer<Int32>
+        var kernels: Int
+    }
+
+    @Test("every part of every kernel side by side is taken once, and all are done behind it", arguments: [1, 2, 3, 5])
+    func sides(threads: Int32) throws {
+        let pool = try #require(vitrail_pool_create(threads, false))
+        defer { vitrail_pool_destroy(pool) }
+        let width = 17
+        let task: vitrail_task = { context, part, parts in
+            let sides = context!.assumingMemoryBound(to: Sides.self).pointee
+            // The first has much to do, so that the others help it.
+            for kernel in 0..<(part == 0 ? 20 : 1) * sides.kernels {
+                let own = sides.counts + (Int(part) * 20 * sides.kernels + kernel) * 17
+                let count = Int32([17, 1, 5, 0][kernel % 4])
+                let inner: vitrail_task = { counts, part, _ in
+                    counts!.assumingMemoryBound(to: Int32.self)[Int(part)] += 1
+                }
+                switch kernel % 3 {
+                case 0: vitrail_pool_run(sides.pool, inner, own, count)
+                case 1: vitrail_pool_run_dynamic(sides.pool, inner, own, count)
+                default: vitrail_pool_run_reading(sides.pool, inner, own, count, nil, 0)
+                }
+                // What the kernel has written is there when it returns; a fault counts for a thousand.
+                for part in 0..<Int(count) where own[part] != 1 { own[part] += 1000 }
+            }
+        }
+        for parts in [1, 2, 4, 7] {
+            let kernels = 50
+            var counts = [Int32](repeating: 0, count: parts * 20 * kernels * width)
+            counts.withUnsafeMutableBufferPointer { buffer in
+                var sides = Sides(pool: pool, counts: buffer.baseAddress!, kernels: kernels)
+                for _ in 0..<3 {
+                    buffer.update(repeating: 0)
+                    vitrail_pool_run_side_by_side(pool, task, &sides, Int32(parts))
+                }
+            }
+            var wrong = 0
+            for part in 0..<parts {
+                for kernel in 0..<20 * kernels {
+                    let ran = kernel < (part == 0 ? 20 : 1) * kernels
+                    let count = ran ? [17, 1, 5, 0][kernel % 4] : 0
+                    let start = (part * 20 * kernels + kernel) * width
+                    for place in 0..<width where counts[start + place] != (place < count ? 1 : 0) { wrong += 1 }
+                }
+            }
+            #expect(wrong == 0, "\(parts) parts on \(threads) threads")
+        }
+    }
+
+    @Test("kernels side by side are cut for all threads, and keep to themselves inside")
+    func sidesCutForAllThreads() throws {
+        let pool = try #require(vitrail_pool_create(3, false))
+        defer { vitrail_pool_destroy(pool) }
+        var sides = (pool: pool, seen: (Int32(0), Int32(0)))
+        let task: vitrail_task = { context, part, _ in
+            typealias Seen = (pool: OpaquePointer, seen: (Int32, Int32))
+            let sides = context!.assumingMemoryBound(to: Seen.self)
+            guard part == 0 else { return }
+            sides.pointee.seen.0 = vitrail_pool_threads(sides.pointee.pool)
+            let inner: vitrail_task = { context, part, _ in
+                let sides = context!.assumingMemoryBound(to: Seen.self)
+                if part == 1 { sides.pointee.seen.1 = vitrail_pool_threads(sides.pointee.pool) }
+            }
+            vitrail_pool_run_dynamic(sides.pointee.pool, inner, context, 2)
+        }
+        vitrail_pool_run_side_by_side(pool, task, &sides, 2)
+        #expect(sides.seen == (3, 1))
+    }
+
     /// What parts of a phase see: a row of counts that the phase before must have filled.
     private struct Row {
         var before: UnsafeMutablePointer<Int32>?

@@ -24,8 +24,12 @@ vitrail_pool *vitrail_pool_create(int threads, bool pin);
 /// Ends the threads and frees the pool; in a forked child it frees memory only.
 void vitrail_pool_destroy(vitrail_pool *pool);
 
-/// Threads that a run from the calling thread takes at most, itself included: one from inside a part, or while it keeps alone.
+/// Threads that a run from the calling thread takes at most, itself included: one from inside a part, but for those of work side by side, or
+/// while it keeps alone.
 int vitrail_pool_threads(const vitrail_pool *pool);
+
+/// Threads that begin a run from the calling thread together: one in work side by side, where others may come to help.
+int vitrail_pool_crew(const vitrail_pool *pool);
 
 /// With true, the calling thread runs all parts of its runs itself until it says false as often, whatever the pool: for threads
 /// that compute side by side.
@@ -40,6 +44,11 @@ void vitrail_pool_run(vitrail_pool *pool, vitrail_task task, void *context, int 
 /// As `vitrail_pool_run`, but each thread takes the next part when it is free: for parts of unequal cost,
 /// and for machines with other work. Give more parts than threads.
 void vitrail_pool_run_dynamic(vitrail_pool *pool, vitrail_task task, void *context, int parts);
+
+/// As `vitrail_pool_run_dynamic`, for parts that run kernels themselves, on the same pool. A kernel is cut for as many threads as ever, so
+/// that its bits are the same; the thread takes its parts alone, and those that find no part of this run left help, whichever kernels the
+/// others are at. Where the pool is in use, parts follow each other.
+void vitrail_pool_run_side_by_side(vitrail_pool *pool, vitrail_task task, void *context, int parts);
 
 /// As `vitrail_pool_run_dynamic`, for parts that read `bytes` bytes of memory from end to end. A thread begins with its own share of
 /// the parts, parts * thread / threads ..., from the front, and then helps others from their backs. Once done, it asks for the

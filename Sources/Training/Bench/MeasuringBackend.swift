@@ -71,6 +71,12 @@ public final class MeasuringBackend: Backend {
         return kernel()
     }
 
+    /// The measured back end's threads. Not while calls are timed: they are those of all threads together.
+    public func sideBySide(_ count: Int, _ body: @Sendable (Int) -> Void) {
+        precondition(!isMeasuring, "a clock around a kernel wants all threads in it")
+        base.sideBySide(count, body)
+    }
+
     /// Memory of the measured back end; the tensor's back end is this one, so that operations come back here.
     public func allocate(byteCount: Int) -> Storage {
         let inner = base.allocate(byteCount: byteCount)

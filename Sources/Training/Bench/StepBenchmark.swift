@@ -81,7 +81,7 @@ public final class StepBenchmark {
         }
         let trained = tree.trainable
         gradients = GradientBuffer(trained.entries.map(\.parameter))
-        model.expect(gradients)
+        model.expect(gradients, dividesSteps: true)
         optimizer = AdamW([trained])
         tuning = nil
         trainable = trained.count
@@ -116,7 +116,7 @@ public final class StepBenchmark {
         var settings = OptimizerRecipe.standard
         settings.kind = candidate.optimizer
         gradients = GradientBuffer(settings.isFused ? [] : trained.entries.map(\.parameter))
-        model.expect(gradients)
+        model.expect(gradients, dividesSteps: false)
         optimizer = settings.make([trained], clip: 1)
         trainable = trained.count
         self.tuning = tuning
@@ -143,9 +143,12 @@ public final class StepBenchmark {
         }
         if withFloor {
             backend.reset()
+            // A kernel's time is that of all threads in it.
+            model.expect(gradients, dividesSteps: false)
             backend.isMeasuring = true
             let total = next()
             backend.isMeasuring = false
+            model.expect(gradients, dividesSteps: tuning == nil)
             result.profile = backend.parts(of: total)
             let floor = ProductFloor(backend.products, on: backend.base)
             // The floor's factors lie where tensors of a step lay: one step finds other places for them.
@@ -170,14 +173,13 @@ public final class StepBenchmark {
     private func step(_ index: Int) -> Double {
         gradients.clear()
         tuning?.begin(step: index)
-        let sum = model.loss(batch)
         let count = Double(batch.supervisedCount)
         let rates = [GroupRate(learningRate: 1e-4, weightDecay: 0.01)]
         let fused = optimizer as? any FusedOptimizer
-        fused?.begin(rates, gradientScale: 1 / count)
-        sum.backward()
+        let sum = model.addGradients(
+            of: batch, willBackward: fused.map { fused in { fused.begin(rates, gradientScale: 1 / count) } })
         tuning?.end()
-        let loss = Double(sum.scalar) / count
+        let loss = sum / count
         let norm = (fused?.gradientNorm ?? gradients.norm) / count
         let clip = GradientBuffer.clipFactor(norm: norm, limit: 1)
         optimizer.step(rates, gradientScale: clip / count)

@@ -104,7 +104,7 @@ public struct MethodEstimator {
 
         let parameters = parts.groups.flatMap { $0.entries.map(\.parameter) }
         let gradients = GradientBuffer(stage.optimizer.isFused ? [] : parameters)
-        bundle.model.expect(gradients)
+        bundle.model.expect(gradients, dividesSteps: tuning == nil)
         let optimizer = stage.optimizer.make(parts.groups, clip: stage.gradientClip)
         let resting = meter.used() - start
         estimate.optimizerBytes = resting - estimate.weightBytes

@@ -133,7 +133,7 @@ public final class Trainer {
         try Self.requireOnePass(stage, isFusable: fusable != nil)
         let gradients = GradientBuffer(
             stage.optimizer.isFused ? [] : parts.groups.flatMap { $0.entries.map(\.parameter) })
-        bundle.model.expect(gradients)
+        bundle.model.expect(gradients, dividesSteps: tuning == nil)
         let optimizer = stage.optimizer.make(parts.groups, clip: stage.gradientClip)
         let fused = optimizer as? any FusedOptimizer
         if let checkpoint {

@@ -70,10 +70,8 @@ final class InstructTask: FusableTask, DividableTask {
         for part in divided(samples) {
             if let first = part.first { willRunSource?(first.index.component) }
             let packed = try collator.pack(part)
-            let sum = model.loss(packed)
-            willBackward?(Double(packed.supervisedCount))
-            sum.backward()
-            loss.sum += Double(sum.scalar)
+            loss.sum += model.addGradients(
+                of: packed, willBackward: willBackward.map { begin in { begin(Double(packed.supervisedCount)) } })
             loss.weight += Double(packed.supervisedCount)
             loss.tokens += packed.tokenCount
             loss.pictures += packed.pictures.reduce(0) { $0 + $1.count }

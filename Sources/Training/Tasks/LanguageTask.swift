@@ -40,10 +40,8 @@ final class LanguageTask: FusableTask {
         let share = (range.count + stage.accumulate - 1) / stage.accumulate
         for start in stride(from: range.lowerBound, to: range.upperBound, by: share) {
             let packed = try pack(start..<min(start + share, range.upperBound))
-            let sum = model.loss(packed)
-            willBackward?(Double(packed.supervisedCount))
-            sum.backward()
-            loss.sum += Double(sum.scalar)
+            loss.sum += model.addGradients(
+                of: packed, willBackward: willBackward.map { begin in { begin(Double(packed.supervisedCount)) } })
             loss.weight += Double(packed.supervisedCount)
             loss.tokens += packed.tokenCount
         }

@@ -15,8 +15,6 @@ public final class Decoder: Module, VirtualTokenSite {
     private var head: Linear?
     /// Whether blocks are computed again in the backward pass instead of kept.
     public var recomputesActivations = false
-    /// How many blocks, from the first on, keep the way to their activation function's argument instead of the argument.
-    var repeatingBlocks = 0
     /// Learned tokens in front of every sequence, nil normally.
     public var virtualTokens: (any VirtualTokens)?
 
@@ -133,11 +131,12 @@ public final class Decoder: Module, VirtualTokenSite {
     ///
     /// - Parameters:
     ///   - x: embedded tokens, `[tokens, hidden]`.
+    ///   - repeating: how many blocks, from the first on, keep the way to their activation function's argument instead of the argument.
     ///   - captured: receives every block's input and the result, for inspection.
     public func callAsFunction(
-        _ x: Tensor, _ context: AttentionContext, captured: ((Int, Tensor) -> Void)? = nil
+        _ x: Tensor, _ context: AttentionContext, repeating: Int = 0, captured: ((Int, Tensor) -> Void)? = nil
     ) -> Tensor {
-        guard let virtualTokens else { return states(x, context, captured: captured) }
+        guard let virtualTokens else { return states(x, context, repeating: repeating, captured: captured) }
         let shifted = context.positions?.shifted(by: virtualTokens.count)
         if context.cache == nil,
             let longer = virtualTokens.inserted(
@@ -148,12 +147,13 @@ public final class Decoder: Module, VirtualTokenSite {
                     offsets: longer.offsets, isCausal: context.segments.isCausal,
                     prefixCounts: context.segments.prefixCounts.map { $0.map { $0 + Int32(virtualTokens.count) } }),
                 positions: longer.positions)
-            return gatherRows(states(longer.x, all, captured: captured), indices: longer.places)
+            return gatherRows(
+                states(longer.x, all, repeating: repeating, captured: captured), indices: longer.places)
         }
         var behind = AttentionContext(segments: context.segments, positions: shifted, cache: context.cache)
         behind.prefix = virtualTokens
         behind.endsWithLastRows = context.endsWithLastRows
-        return states(x, behind, captured: captured)
+        return states(x, behind, repeating: repeating, captured: captured)
     }
 
     /// Writes the virtual tokens of every sequence into an empty cache.
@@ -168,7 +168,7 @@ public final class Decoder: Module, VirtualTokenSite {
         if let embeddings = virtualTokens.embeddings() {
             let context = AttentionContext(
                 segments: segments, positions: RotaryPositions(repeated, on: backend), cache: cache)
-            _ = states(gatherRows(embeddings, indices: rows), context, captured: nil)
+            _ = states(gatherRows(embeddings, indices: rows), context, repeating: 0, captured: nil)
         } else {
             for layer in blocks.indices {
                 guard let own = virtualTokens.keysAndValues(layer: layer) else { continue }
@@ -178,7 +178,7 @@ public final class Decoder: Module, VirtualTokenSite {
     }
 
     private func states(
-        _ x: Tensor, _ context: AttentionContext, captured: ((Int, Tensor) -> Void)?
+        _ x: Tensor, _ context: AttentionContext, repeating: Int, captured: ((Int, Tensor) -> Void)?
     ) -> Tensor {
         var h = x
         if let positions, let given = context.positions {
@@ -195,7 +195,7 @@ public final class Decoder: Module, VirtualTokenSite {
             context.endsWithLastRows = context.endsWithLastRows && index == blocks.count - 1
             if recomputesActivations, context.cache == nil {
                 h = recomputed(h) { block($0, context, layer: index) }
-            } else if index < repeatingBlocks {
+            } else if index < repeating {
                 h = GradientRecording.repeatingMaps { block(h, context, layer: index) }
             } else {
                 h = block(h, context, layer: index)

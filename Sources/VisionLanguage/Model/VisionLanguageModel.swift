@@ -71,6 +71,7 @@ public final class VisionLanguageModel: Module {
     /// What `expect` was told.
     var expectedGradientBytes = 0
     var trainsTower = false
+    var dividesSteps = false
 
     /// Takes the place of the tower where its states may be known already; its second argument runs the tower.
     package var knownStates: ((PictureGroup, (PictureGroup) -> Tensor) -> Tensor)?
@@ -105,23 +106,25 @@ public final class VisionLanguageModel: Module {
     }
 
     /// Hidden states of a packed batch after the final norm, `[tokens, hidden]`.
-    public func hiddenStates(_ batch: PackedBatch) -> Tensor {
+    ///
+    /// - Parameter repeating: blocks of the decoder that keep the way to their activation function's argument instead of the argument.
+    public func hiddenStates(_ batch: PackedBatch, repeating: Int = 0) -> Tensor {
         let context = AttentionContext(
             segments: AttentionSegments(
                 offsets: batch.offsets, isCausal: true,
                 prefixCounts: configuration.attendsToWholePrompt ? batch.promptCounts : nil),
             positions: RotaryPositions(batch.positions, on: backend))
-        return language(embedded(batch.ids, batch.pictures), context)
+        return language(embedded(batch.ids, batch.pictures), context, repeating: repeating)
     }
 
     /// The sum of −log p over the supervised tokens of a batch, a scalar; divide by `supervisedCount` for the mean.
     ///
     /// - Parameter scale: factor on the loss and its gradients.
     public func loss(_ batch: PackedBatch, scale: Float = 1, rowLosses: ((Tensor) -> Void)? = nil) -> Tensor {
-        language.repeatingBlocks = GradientRecording.isEnabled ? repeatingBlocks(batch) : 0
-        defer { language.repeatingBlocks = 0 }
+        let repeating = GradientRecording.isEnabled ? repeatingBlocks(batch) : 0
         return crossEntropy(
-            hiddenStates(batch), head: language.headWeight, labels: batch.labels, scale: scale, rowLosses: rowLosses)
+            hiddenStates(batch, repeating: repeating), head: language.headWeight, labels: batch.labels, scale: scale,
+            rowLosses: rowLosses)
     }
 
     /// Keeps one activation a block and computes the rest again in the backward pass.

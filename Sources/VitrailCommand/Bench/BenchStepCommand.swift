@@ -15,6 +15,8 @@ struct BenchStepCommand: ParsableCommand {
 
             The floor of a step is all of its matrix products by themselves. They run before and behind each timed step, and a step
             is held against those beside it, since cores do not give the same from one second to the next.
+            All threads are in each product, and in each kernel of the table of where the time goes, also where the step itself takes a
+            small model's batch in parts, one a thread.
             """)
 
     @Option(help: "Model shape: smol or tiny.")
