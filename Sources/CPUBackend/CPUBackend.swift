@@ -53,6 +53,9 @@ public final class CPUBackend: Backend {
 
     deinit { vitrail_pool_destroy(pool) }
 
+    /// At float32 and without tiles: with bfloat16 products it is no faster there, and with tiles it has not been measured.
+    public var dividesSmallSteps: Bool { products == .float32 && vitrail_cpu() != VITRAIL_CPU_AMX }
+
     /// On the threads of the pool; those that are done first take parts of the others' kernels.
     public func sideBySide(_ count: Int, _ body: @Sendable (Int) -> Void) {
         typealias Body = @Sendable (Int) -> Void

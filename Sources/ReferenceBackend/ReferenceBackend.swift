@@ -11,6 +11,8 @@ public final class ReferenceBackend: Backend {
     public let threads = 1
     /// One after the other.
     public func sideBySide(_ count: Int, _ body: @Sendable (Int) -> Void) { for index in 0..<count { body(index) } }
+    /// There is one thread.
+    public var dividesSmallSteps: Bool { false }
 
     /// A back end with memory of its own; two of them share nothing.
     public init() {}

@@ -18,6 +18,9 @@ public protocol Backend: AnyObject {
     /// elsewhere.
     func sideBySide(_ count: Int, _ body: @Sendable (Int) -> Void)
 
+    /// Whether a small model's step is faster in parts of the batch, each by one thread, than kernel by kernel on all threads.
+    var dividesSmallSteps: Bool { get }
+
     /// Rows up to which products stream weights past them as they lie, so that they had better be float32.
     var streamedRows: Int { get }
 

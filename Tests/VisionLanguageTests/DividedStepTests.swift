@@ -73,7 +73,8 @@ import VisionLanguage
         #expect(abs(together.sum - divided.sum) <= 1e-6 * together.sum, "sums of float32 losses")
         expectClose(divided.gradients, together.gradients)
         let differ = zip(together.gradients, divided.gradients).count { $0.values != $1.values }
-        #expect(differ > 0, "the step was divided: other orders of sums leave other last bits")
+        // Other orders of sums leave other last bits.
+        #expect((differ > 0) == CPUBackend(threads: threads).dividesSmallSteps, "whether the step was divided")
     }
 
     @Test(arguments: ProductPrecision.allCases) func equalThreadsGiveEqualBits(_ products: ProductPrecision) throws {
@@ -87,7 +88,7 @@ import VisionLanguage
 
     @Test func aPartWithoutPicturesTrainsTheTowerAllTheSame() throws {
         // Of the last part's sequences none has a picture, of the first one's all.
-        let mixed = try batch([400, 464], ModelPreset.tiny.configuration)
+        let mixed = try batch([448, 512], ModelPreset.tiny.configuration)
         let together = step(mixed, threads: 2, divides: false)
         let divided = step(mixed, threads: 2, divides: true)
         expectClose(divided.gradients, together.gradients)

@@ -77,6 +77,9 @@ public final class MeasuringBackend: Backend {
         base.sideBySide(count, body)
     }
 
+    /// As the measured back end does.
+    public var dividesSmallSteps: Bool { base.dividesSmallSteps }
+
     /// Memory of the measured back end; the tensor's back end is this one, so that operations come back here.
     public func allocate(byteCount: Int) -> Storage {
         let inner = base.allocate(byteCount: byteCount)

@@ -5,14 +5,16 @@ import TensorCore
 extension VisionLanguageModel {
     /// Bytes of weights up to which every thread may read all of them for itself.
     private static let sharedWeightBytes = 32 << 20
-    /// Tokens below which products leave a thread's time unused.
-    private static let leastTokens = 256
+    /// Tokens of a thread below which products leave its time unused.
+    private static let leastTokens = 512
+    /// Pieces of a thread's part, one after the other, so that more of what they write is still in its cache when it is read.
+    private static let pieces = 2
 
     /// Runs a batch forward and backward: gradients of the sum of −log p over the supervised tokens are added to the parameters'.
     ///
     /// Small models are trained in parts of the batch, one a thread, each through the whole model by itself: nobody waits for others at the end
     /// of a kernel, and what a thread has just written is still in its own cache. The parts' gradients are added in order, so that equal
-    /// threads give equal bits. Memory for the parts' gradients is taken when activations have gone.
+    /// threads give equal bits (`Backend.dividesSmallSteps` says where). Memory for the parts' gradients is taken when activations have gone.
     ///
     /// - Parameter willBackward: called between the two passes, by those who use gradients up while they arrive; all is one part then.
     /// - Returns: the sum.
@@ -28,9 +30,11 @@ extension VisionLanguageModel {
         nonisolated(unsafe) let model = self  // only read, but for the gradients, of which every lane has its own
         backend.sideBySide(runs.count) { index in
             func compute() -> Double {
-                let sum = model.loss(batch.sequences(runs[index]))
-                sum.backward()
-                return Double(sum.scalar)
+                runs[index].pieces(Self.pieces).reduce(0) { total, piece in
+                    let sum = model.loss(batch.sequences(piece))
+                    sum.backward()
+                    return total + Double(sum.scalar)
+                }
             }
             let sum = index == 0 ? compute() : lanes[index - 1].run(compute)
             sums.withLock { $0[index] = sum }
@@ -43,10 +47,21 @@ extension VisionLanguageModel {
     private func parts(of batch: PackedBatch) -> [Range<Int>]? {
         let threads = backend.threads
         // A frozen tower's features may lie on disk, which shall not change a run's bits: such a step is never divided.
-        guard dividesSteps, threads > 1, expectedGradientBytes > 0, vision == nil || trainsTower,
+        guard dividesSteps, backend.dividesSmallSteps, threads > 1, expectedGradientBytes > 0,
+            vision == nil || trainsTower,
             batch.tokenCount >= threads * Self.leastTokens, 4 * parameters.count <= Self.sharedWeightBytes,
             expectedGradientBytes * threads <= keptBytes(batch)
         else { return nil }
         return batch.divided(into: threads)
+    }
+}
+
+extension Range<Int> {
+    /// About equal pieces, none of them empty.
+    fileprivate func pieces(_ wanted: Int) -> [Range<Int>] {
+        let count = Swift.min(wanted, self.count)
+        return (0..<count).map {
+            lowerBound + self.count * $0 / count..<lowerBound + self.count * ($0 + 1) / count
+        }
     }
 }
