@@ -17,7 +17,7 @@ typedef struct {
     const uint8_t *bytes;
     size_t count, offset;
     uint32_t width, height, rows_read;
-    bool interlaced, has_alpha, composites, failed;
+    bool interlaced, has_alpha, failed;
     uint8_t *row;               // width x 4 bytes: one row, when there is alpha
     uint8_t *whole;             // all rows of an interlaced picture, width x (3 or 4) bytes each
 } png_state;

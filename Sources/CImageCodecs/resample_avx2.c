@@ -114,6 +114,6 @@ AVX2 static void vertical(
     }
 }
 
-const resample_kernels vitrail_resample_kernels_avx2 = {"avx2", 2, encode, pack, horizontal, vertical};
+const resample_kernels vitrail_resample_kernels_avx2 = {2, encode, pack, horizontal, vertical};
 
 #endif

@@ -160,6 +160,6 @@ AVX512 static void vertical(
     }
 }
 
-const resample_kernels vitrail_resample_kernels_avx512 = {"avx512vnni", 3, encode, pack, horizontal, vertical};
+const resample_kernels vitrail_resample_kernels_avx512 = {3, encode, pack, horizontal, vertical};
 
 #endif

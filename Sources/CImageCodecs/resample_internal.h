@@ -31,7 +31,6 @@ void vitrail_axis_free(resample_axis *axis);
 
 // Quads of a block are [3 channels, quads, LANES]; of the picture between the passes [row quads, 3 channels, columns].
 typedef struct {
-    const char *name;
     int number;
     // Rewrites the coefficients for these loops; false when one of them does not fit.
     bool (*encode)(const int32_t *coefficients, size_t quads, uint32_t *packed);

@@ -56,4 +56,4 @@ static void vertical(
     }
 }
 
-const resample_kernels vitrail_resample_kernels_portable = {"portable", 1, encode, pack, horizontal, vertical};
+const resample_kernels vitrail_resample_kernels_portable = {1, encode, pack, horizontal, vertical};

@@ -41,8 +41,6 @@ static const resample_kernels *best_kernels(void) {
     return &vitrail_resample_kernels_portable;
 }
 
-const char *vitrail_resampler_kernels(void) { return best_kernels()->name; }
-
 int vitrail_resampler_force_kernels(vitrail_resampler *resampler, int choice) {
     resampler->forced = NULL;
     if (choice == 0) return 0;
@@ -200,14 +198,6 @@ void vitrail_resampler_finish_rgb(vitrail_resampler *r, uint8_t *out, size_t str
             out[3 * x + 1] = line[r->columns + x];
             out[3 * x + 2] = line[2 * r->columns + x];
         }
-    }
-}
-
-void vitrail_resampler_finish_planes(vitrail_resampler *r, uint8_t *out) {
-    size_t width = r->horizontal.count, plane = width * r->vertical.count;
-    for (uint32_t y = 0; y < r->vertical.count; y++, out += width) {
-        compute_line(r, y);
-        for (size_t c = 0; c < 3; c++) memcpy(out + c * plane, r->line + c * r->columns, width);
     }
 }
 

@@ -7,7 +7,8 @@
 
 #pragma once
 
-#include "vitrail_pool.h"
+#include "pool_state.h"
+#include "pool_waiting.h"
 
 enum { PART_BITS = 20, PHASES_AHEAD = 4 };
 

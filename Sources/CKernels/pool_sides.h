@@ -3,8 +3,10 @@
 
 #pragma once
 
+#include "pool_waiting.h"
 #include "vitrail_pool.h"
 
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>

@@ -5,22 +5,16 @@
 
 #include <time.h>
 
-// Set when a back end is created; read by products.
-static vitrail_products_engine chosen_engine = VITRAIL_PRODUCTS_AUTOMATIC;
-
-void vitrail_products_set_engine(vitrail_products_engine engine) { chosen_engine = engine; }
-
-vitrail_products_engine vitrail_products_engine_in_use(void) {
-    if (chosen_engine != VITRAIL_PRODUCTS_AUTOMATIC) return chosen_engine;
+static vitrail_products_engine automatic_engine(void) {
     return vitrail_cpu() >= VITRAIL_CPU_AVX2 ? VITRAIL_PRODUCTS_NATIVE : VITRAIL_PRODUCTS_OPENBLAS;
 }
 
 static vitrail_products_engine engine_of(const vitrail_product_args *args) {
-    return args->engine == VITRAIL_PRODUCTS_AUTOMATIC ? vitrail_products_engine_in_use() : args->engine;
+    return args->engine == VITRAIL_PRODUCTS_AUTOMATIC ? automatic_engine() : args->engine;
 }
 
 bool vitrail_products_in_bfloat16(void) {
-    return vitrail_products_engine_in_use() == VITRAIL_PRODUCTS_NATIVE && bfloat16_kernels_in_use();
+    return automatic_engine() == VITRAIL_PRODUCTS_NATIVE && bfloat16_kernels_in_use();
 }
 
 bool vitrail_products_in_integers(void) {

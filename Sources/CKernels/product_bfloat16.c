@@ -20,7 +20,6 @@ enum {
     SLICED_LEAST_TERMS = 48,
     LOCAL_EXTENT = 128,             // up to so many rows (columns), the other operand is packed by its unit
     SHARED_BYTES = 32 << 20,
-    LAST_PIECES = 4,                // of each of the last units
     LEAST_PIECE_GROUPS = 2,
 };
 
@@ -44,15 +43,15 @@ const bfloat16_kernels *slices_kernels_for(const vitrail_product_args *args) {
     return NULL;
 }
 
-/// One unit of work over one visit's terms: all runs of groups with all panels. Two groups are taken at once when both
+/// A block of C over one visit's terms: all runs of groups with all panels. Two groups are taken at once when both
 /// are whole: how a group's rows are added up then depends on the group alone, and not on where the cut into units lies.
 /// Kernels of slices take any number, each group by itself.
-static void multiply_unit(const bfloat16_product *product, const bfloat16_operands *operands, bfloat16_tile tile,
-                          int64_t first_group, int64_t last_group, int64_t first_panel, int64_t last_panel,
-                          bool accumulate) {
+static void multiply_block(const bfloat16_product *product, const product_block *block, const bfloat16_operands *operands,
+                           bfloat16_tile tile, bool accumulate) {
     const vitrail_product_args *args = product->args;
     const bfloat16_kernels *kernels = product->kernels;
-    const int64_t rows = kernels->rows, groups = last_group - first_group, panels = last_panel - first_panel;
+    const int64_t rows = kernels->rows, first_group = block->first_group, last_group = block->last_group;
+    const int64_t groups = last_group - first_group, panels = block->last_panel - block->first_panel;
     const bool in_pairs = kernels->groups == 2, edge = last_group * rows > args->m;
     const int64_t runs = in_pairs ? groups / 2 + (groups % 2 != 0 || edge) : divide_up(groups, kernels->groups);
     const float *const bias = tile.bias;
@@ -67,7 +66,7 @@ static void multiply_unit(const bfloat16_product *product, const bfloat16_operan
     for (int64_t i = 0; i < runs * panels; i++) {
         const int64_t run = panels_stay ? i / panels : i % runs, panel = panels_stay ? i % panels : i / runs;
         const int64_t group = least(first_group + kernels->groups * run, last_group - 1), row = group * rows;
-        const int64_t column = (first_panel + panel) * PANEL_COLUMNS, at = row * args->ldc + column;
+        const int64_t column = (block->first_panel + panel) * PANEL_COLUMNS, at = row * args->ldc + column;
         const bool whole = last_group - group >= 2 && row + 2 * rows <= args->m;
         const int64_t taken = !in_pairs ? least(kernels->groups, last_group - group) : whole ? 2 : 1;
         tile.rows = (int)least(args->m - row, taken * rows);
@@ -105,19 +104,11 @@ static void multiply_part(void *context, int part, int parts) {
     (void)parts;
     const bfloat16_product *product = context;
     const vitrail_product_args *args = product->args;
-    const int64_t into_last = part - product->whole_units, pieces = into_last < 0 ? 1 : product->pieces;
-    const int64_t unit = into_last < 0 ? part : product->whole_units + into_last / pieces;
-    const int64_t row_unit = unit % product->row_units, column_unit = unit / product->row_units;
-    const int64_t piece = row_unit * pieces + (into_last < 0 ? 0 : into_last % pieces), of = product->row_units * pieces;
-    const int64_t first_group = product->groups * piece / of, last_group = product->groups * (piece + 1) / of;
-    const int64_t first_panel = product->panels * column_unit / product->column_units;
-    const int64_t last_panel = product->panels * (column_unit + 1) / product->column_units;
-
+    const product_block block = product_block_at(&product->units, product->groups, product->panels, part);
     if (product->kernels->start) product->kernels->start();
     for (int64_t visit = 0; visit < product->visits; visit++) {
         const bool accumulate = args->accumulate || visit > 0;
-        const bfloat16_operands operands =
-            bfloat16_operands_at(product, first_group, last_group, first_panel, last_panel, visit);
+        const bfloat16_operands operands = bfloat16_operands_at(product, &block, visit);
         const bfloat16_tile tile = {
             .a_group = operands.a_group,
             .blocks = visit_start(product, visit + 1) - visit_start(product, visit),
@@ -129,38 +120,39 @@ static void multiply_part(void *context, int part, int parts) {
             .narrow = args->c_type == VITRAIL_BFLOAT16,
             .activation = args->activation,
         };
-        multiply_unit(product, &operands, tile, first_group, last_group, first_panel, last_panel, accumulate);
+        multiply_block(product, &block, &operands, tile, accumulate);
     }
     if (product->kernels->stop) product->kernels->stop();
 }
 
 /// Cuts C into units: as many columns as stay in a core's cache, and rows so that each thread has some units.
 static void cut_units(bfloat16_product *product, int threads, bool share_a, bool share_b) {
+    product_units *const units = &product->units;
     const int rows = product->kernels->rows;
     const int64_t depth = least(product->blocks, product->kernels->depth / product->kernels->terms);
     const int64_t panel_bytes = depth * panel_block(product) * (int64_t)sizeof(uint16_t);
     const int64_t kept = least(UNIT_COLUMNS / PANEL_COLUMNS, UNIT_BYTES / panel_bytes);
-    product->row_units = 1;
-    product->column_units = share_a ? divide_up(product->panels, kept > 4 ? kept : 4) : 1;
+    units->row_units = 1;
+    units->column_units = share_a ? divide_up(product->panels, kept > 4 ? kept : 4) : 1;
     // Rows that a unit packs, or comes by more than once, must stay in that cache as well.
     const int64_t group_bytes = depth * group_block(product) * (int64_t)sizeof(uint16_t);
-    if (!share_a) product->row_units = least(product->groups, divide_up(product->groups * group_bytes, LOCAL_BYTES));
-    else if (depth < product->blocks && share_b) product->row_units = divide_up(product->groups * rows, VISITED_ROWS);
+    if (!share_a) units->row_units = least(product->groups, divide_up(product->groups * group_bytes, LOCAL_BYTES));
+    else if (depth < product->blocks && share_b) units->row_units = divide_up(product->groups * rows, VISITED_ROWS);
     else if (depth < product->blocks) {
         // A block of C that is visited again has all rows: it is narrow.
         const int64_t narrow = VISITED_ELEMENTS / (product->groups * rows * PANEL_COLUMNS);
-        product->column_units = divide_up(product->panels, narrow < 2 ? 2 : least(narrow, kept));
+        units->column_units = divide_up(product->panels, narrow < 2 ? 2 : least(narrow, kept));
     }
     if (threads == 1) return;
     const int64_t wanted = 4 * (int64_t)threads;
     const bool few_rows = product->args->m <= LOCAL_EXTENT;
-    while (product->row_units * product->column_units < wanted) {
-        const int64_t tall = share_b ? product->groups / product->row_units * rows : 0;
-        const int64_t wide = share_a ? product->panels / product->column_units * PANEL_COLUMNS : 0;
+    while (product_units_count(units) < wanted) {
+        const int64_t tall = share_b ? product->groups / units->row_units * rows : 0;
+        const int64_t wide = share_a ? product->panels / units->column_units * PANEL_COLUMNS : 0;
         if (tall >= 2 * (share_a ? LEAST_ROWS : LEAST_LOCAL_ROWS) && tall >= wide / 2) {
-            product->row_units = least(product->row_units * 2, product->groups);
+            units->row_units = least(units->row_units * 2, product->groups);
         } else if (wide >= 2 * (share_b || few_rows ? PANEL_COLUMNS : LEAST_LOCAL_COLUMNS)) {
-            product->column_units = least(product->column_units * 2, product->panels);
+            units->column_units = least(units->column_units * 2, product->panels);
         } else {
             break;
         }
@@ -169,11 +161,9 @@ static void cut_units(bfloat16_product *product, int threads, bool share_a, bool
 
 static void cut(bfloat16_product *product, int threads, bool share_a, bool share_b) {
     cut_units(product, threads, share_a, share_b);
-    const int64_t units = product->row_units * product->column_units;
     // What one unit packs of B alone is not packed again for its pieces.
-    const int64_t most = threads > 1 && share_b ? product->groups / product->row_units / LEAST_PIECE_GROUPS : 1;
-    product->pieces = most < 1 ? 1 : least(most, LAST_PIECES);
-    product->whole_units = product->pieces == 1 ? units : units - least(units, threads);
+    const bool cuts = threads > 1 && share_b;
+    product_cut_last_units(&product->units, threads, cuts ? product->groups / product->units.row_units / LEAST_PIECE_GROUPS : 1);
 }
 
 static bfloat16_product describe(const vitrail_product_args *args, const bfloat16_kernels *kernels) {
@@ -223,8 +213,8 @@ bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *arg
     const bool packs_a = share_a && !product.direct_a;
     const size_t shared_a_bytes = packs_a ? (a_bytes + 63) & ~(size_t)63 : 0;
     const size_t shared_b_bytes = share_b ? (b_bytes + 63) & ~(size_t)63 : 0;
-    const int64_t unit_groups = product.direct_a ? 1 : divide_up(product.groups, product.row_units);
-    const int64_t unit_panels = divide_up(product.panels, product.column_units);
+    const int64_t unit_groups = product.direct_a ? 1 : divide_up(product.groups, product.units.row_units);
+    const int64_t unit_panels = divide_up(product.panels, product.units.column_units);
     const int64_t depth = least(product.blocks, kernels->depth / kernels->terms);
     const size_t group_bytes = (size_t)group_size(&product, depth, 1) * sizeof(uint16_t);
     const size_t panel_bytes = (size_t)panel_size(&product, depth, 1) * sizeof(uint16_t);
@@ -239,9 +229,7 @@ bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *arg
     if (product.packing_a || product.packing_b) {
         vitrail_pool_run_dynamic(pool, bfloat16_pack_part, &product, 8 * threads);
     }
-    const int64_t units = product.row_units * product.column_units;
-    const int64_t parts = product.whole_units + (units - product.whole_units) * product.pieces;
-    vitrail_pool_run_dynamic(pool, multiply_part, &product, (int)parts);
+    vitrail_pool_run_dynamic(pool, multiply_part, &product, (int)product_parts(&product.units));
     vitrail_pool_return(pool, memory);
     return true;
 }

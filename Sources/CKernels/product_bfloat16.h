@@ -15,7 +15,7 @@
 #ifndef PRODUCT_BFLOAT16_H
 #define PRODUCT_BFLOAT16_H
 
-#include "product_internal.h"
+#include "product_units.h"
 
 enum { BLOCK_TERMS = 32, PANEL_COLUMNS = 32, SLICES = 3, SLICE_TERMS = 64 };
 
@@ -73,12 +73,6 @@ extern const bfloat16_kernels bfloat16_kernels_amx;
 extern const bfloat16_kernels slices_kernels_amx;
 #endif
 
-/// Plain twins of the packers, for edges and for tests: `group` rows in a group.
-void bfloat16_pack_a_plain(uint16_t *out, int group, const void *a, int64_t lda, bool transposed,
-                           vitrail_element type, int rows, int64_t terms, int64_t blocks);
-void bfloat16_pack_b_plain(uint16_t *out, const void *b, int64_t ldb, bool transposed, vitrail_element type,
-                           int columns, int64_t terms, int64_t blocks);
-
 /// C = activation(alpha * sums + from + bias) for rows of 32 sums; `first` is their first row in the tile.
 void bfloat16_store_sums(const bfloat16_tile *tile, const float *sums, int first, int rows);
 
@@ -88,8 +82,7 @@ typedef struct {
     const bfloat16_kernels *kernels;
     int64_t blocks, visits;                  // of terms
     int64_t groups, panels;
-    int64_t row_units, column_units;
-    int64_t whole_units, pieces;             // units that are taken whole, and in how many pieces the others are
+    product_units units;
     bool direct_a;                           // A is read where it lies
     uint16_t *packing_a, *packing_b;         // where operands are packed whole, or NULL
     const uint16_t *shared_a, *shared_b;     // where they are read, NULL when units pack them
@@ -122,7 +115,7 @@ static inline int64_t visit_start(const bfloat16_product *product, int64_t visit
 
 /// Where a unit reads its operands: packed by this unit, packed before for all, or A as it lies.
 typedef struct {
-    const uint16_t *a, *b;           // of the unit's first group and panel
+    const uint16_t *a, *b;           // of the block's first group and panel
     ptrdiff_t a_group, b_panel;      // elements from one to the next
     ptrdiff_t a_stride, a_block;     // bytes between a group's rows, elements between its blocks of terms
     const uint16_t *a_edge;          // packed group of fewer rows, where A is read as it lies
@@ -130,9 +123,8 @@ typedef struct {
 
 /// Packs what the product shares: the first parts take A, the others B.
 void bfloat16_pack_part(void *product, int part, int parts);
-/// The operands of one visit's blocks; packs what is not shared into the thread's scratch.
-bfloat16_operands bfloat16_operands_at(const bfloat16_product *product, int64_t first_group, int64_t last_group,
-                                       int64_t first_panel, int64_t last_panel, int64_t visit);
+/// The operands of one visit to a block of C; packs what is not shared into the thread's scratch.
+bfloat16_operands bfloat16_operands_at(const bfloat16_product *product, const product_block *block, int64_t visit);
 
 /// The kernels for this processor, or NULL where float32 kernels on rounded values are the better choice.
 const bfloat16_kernels *bfloat16_kernels_in_use(void);

@@ -34,16 +34,16 @@ static operand operand_b(const bfloat16_product *product) {
     };
 }
 
-static const char *element_at(const operand *from, int64_t line, int64_t term) {
+static const char *operand_at(const operand *from, int64_t line, int64_t term) {
     const int64_t index = from->apart ? term * from->stride + line : line * from->stride + term;
-    return (const char *)from->data + index * (from->type == VITRAIL_BFLOAT16 ? 2 : 4);
+    return element_at(from->data, index, from->type);
 }
 
 /// Packs blocks [start, start + count) of a group's terms.
 static void pack_blocks(const bfloat16_product *product, const operand *from, uint16_t *out, int64_t group,
                         int64_t start, int64_t count) {
     const int64_t line = group * from->width, term = start * product->kernels->terms;
-    from->pack(out, element_at(from, line, term), from->stride, from->transposed, from->type,
+    from->pack(out, operand_at(from, line, term), from->stride, from->transposed, from->type,
                (int)least(from->width, from->lines - line), product->args->k - term, count);
 }
 
@@ -54,8 +54,8 @@ static void ask_for_lines(const bfloat16_product *product, const operand *from, 
     const int64_t end = least(visit_start(product, visit + 1) * terms, product->args->k);
     last = least(last, from->lines);
     for (int64_t i = visit_start(product, visit) * terms; i < end; i++) {
-        const char *const after = element_at(from, last, i);
-        for (const char *at = element_at(from, first, i); at < after; at += 64) __builtin_prefetch(at, 0, 2);
+        const char *const after = operand_at(from, last, i);
+        for (const char *at = operand_at(from, first, i); at < after; at += 64) __builtin_prefetch(at, 0, 2);
     }
 }
 
@@ -117,8 +117,7 @@ void bfloat16_pack_part(void *context, int part, int parts) {
     }
 }
 
-bfloat16_operands bfloat16_operands_at(const bfloat16_product *product, int64_t first_group, int64_t last_group,
-                                       int64_t first_panel, int64_t last_panel, int64_t visit) {
+bfloat16_operands bfloat16_operands_at(const bfloat16_product *product, const product_block *block, int64_t visit) {
     const vitrail_product_args *args = product->args;
     const int64_t start = visit_start(product, visit), count = visit_start(product, visit + 1) - start;
     const int64_t group_whole = group_size(product, product->blocks, product->visits);
@@ -132,26 +131,26 @@ bfloat16_operands bfloat16_operands_at(const bfloat16_product *product, int64_t 
     };
     if (product->direct_a) {
         const int rows = product->kernels->rows;
-        operands.a = (const uint16_t *)args->a + first_group * rows * args->lda + start * BLOCK_TERMS;
+        operands.a = (const uint16_t *)args->a + block->first_group * rows * args->lda + start * BLOCK_TERMS;
         operands.a_group = rows * args->lda;
         operands.a_stride = args->lda * (ptrdiff_t)sizeof(uint16_t);
         operands.a_block = BLOCK_TERMS;
-        if (last_group * rows > args->m) {
-            pack_blocks(product, &a, local_a, last_group - 1, start, count);
+        if (block->last_group * rows > args->m) {
+            pack_blocks(product, &a, local_a, block->last_group - 1, start, count);
             operands.a_edge = local_a;
         }
     } else if (product->shared_a) {
-        operands.a = product->shared_a + first_group * group_whole + group_size(product, start, visit);
+        operands.a = product->shared_a + block->first_group * group_whole + group_size(product, start, visit);
         operands.a_group = group_whole;
     } else {
-        pack_groups(product, &a, local_a, operands.a_group, first_group, last_group, visit);
+        pack_groups(product, &a, local_a, operands.a_group, block->first_group, block->last_group, visit);
         operands.a = local_a;
     }
     if (product->shared_b) {
-        operands.b = product->shared_b + first_panel * panel_whole + panel_size(product, start, visit);
+        operands.b = product->shared_b + block->first_panel * panel_whole + panel_size(product, start, visit);
         operands.b_panel = panel_whole;
     } else {
-        pack_groups(product, &b, local_b, operands.b_panel, first_panel, last_panel, visit);
+        pack_groups(product, &b, local_b, operands.b_panel, block->first_panel, block->last_panel, visit);
         operands.b = local_b;
     }
     return operands;

@@ -3,33 +3,6 @@
 #include "product_bfloat16.h"
 #include "product_transpose.h"
 
-static uint16_t rounded(const void *data, ptrdiff_t index, vitrail_element type) {
-    return type == VITRAIL_BFLOAT16 ? ((const uint16_t *)data)[index]
-                                    : bfloat16_from_float(((const float *)data)[index]);
-}
-
-void bfloat16_pack_a_plain(uint16_t *out, int group, const void *a, int64_t lda, bool transposed,
-                           vitrail_element type, int rows, int64_t terms, int64_t blocks) {
-    for (int64_t block = 0; block < blocks; block++) {
-        for (int i = 0; i < group; i++) {
-            for (int64_t p = block * BLOCK_TERMS; p < (block + 1) * BLOCK_TERMS; p++) {
-                *out++ = i < rows && p < terms ? rounded(a, transposed ? p * lda + i : i * lda + p, type) : 0;
-            }
-        }
-    }
-}
-
-void bfloat16_pack_b_plain(uint16_t *out, const void *b, int64_t ldb, bool transposed, vitrail_element type,
-                           int columns, int64_t terms, int64_t blocks) {
-    for (int64_t pair = 0; pair < blocks * BLOCK_TERMS / 2; pair++) {
-        for (int j = 0; j < PANEL_COLUMNS; j++) {
-            for (int64_t p = 2 * pair; p < 2 * pair + 2; p++) {
-                *out++ = j < columns && p < terms ? rounded(b, transposed ? j * ldb + p : p * ldb + j, type) : 0;
-            }
-        }
-    }
-}
-
 #if PRODUCT_X86
 
 #define INLINE TARGET_AVX512_BF16 __attribute__((always_inline)) static inline
@@ -65,7 +38,7 @@ INLINE __mmask16 mask_16(int64_t count) { return (__mmask16)(count >= 16 ? 0xfff
 enum { BLOCKS_AHEAD = 2, PANELS_AHEAD = 2, ROWS_AHEAD = 32 };
 
 INLINE void ask_for(const void *data, ptrdiff_t index, const vitrail_element type) {
-    __builtin_prefetch((const char *)data + index * (type == VITRAIL_BFLOAT16 ? 2 : 4));
+    __builtin_prefetch(element_at(data, index, type));
 }
 
 /// A block of terms of a line.

@@ -32,6 +32,12 @@ typedef enum {
 static inline int64_t least(int64_t x, int64_t y) { return x < y ? x : y; }
 static inline int64_t divide_up(int64_t x, int64_t y) { return (x + y - 1) / y; }
 
+static inline int64_t bytes_of(vitrail_element type, int64_t count) { return count * (type == VITRAIL_BFLOAT16 ? 2 : 4); }
+
+static inline const void *element_at(const void *data, int64_t index, vitrail_element type) {
+    return (const char *)data + bytes_of(type, index);
+}
+
 static inline float float_from_bfloat16(uint16_t value) {
     const uint32_t bits = (uint32_t)value << 16;
     float result;

@@ -4,7 +4,7 @@
 // pieces of their rows, so that threads end together. Neither the cut into units nor the number of threads changes the
 // order of a sum: only `BLOCK_DEPTH` does.
 
-#include "product_internal.h"
+#include "product_units.h"
 
 enum {
     BLOCK_DEPTH = 768,              // terms of a sum between visits to C: a panel of B stays near the first cache
@@ -12,7 +12,6 @@ enum {
     UNIT_COLUMNS = 512,
     LOCAL_ROWS = 400,               // with fewer rows than this each unit packs its own part of B
     SHARED_BYTES = 24 << 20,        // packed B held at once
-    LAST_PIECES = 4,                // of each of the last units, at most
     LINE_BYTES = 64,
 };
 
@@ -24,8 +23,7 @@ typedef struct {
     bool pack_a;
     int64_t depth;                  // terms in a block
     int64_t row_tiles, column_tiles;
-    int64_t row_units, column_units;
-    int64_t whole_units, pieces;    // units that are taken whole, and in how many pieces the others are
+    product_units units;
     int64_t first_tile;             // first column tile of the chunk in work, and their number
     int64_t chunk_tiles;
     float *packing;                 // where packed B of the chunk is written
@@ -40,11 +38,6 @@ const float32_kernels *float32_kernels_in_use(void) {
     if (vitrail_cpu() >= VITRAIL_CPU_AVX2) return &float32_kernels_avx2;
 #endif
     return &float32_kernels_plain;
-}
-
-static const void *element_at(const void *data, int64_t index, vitrail_element type) {
-    return type == VITRAIL_BFLOAT16 ? (const void *)((const uint16_t *)data + index)
-                                    : (const void *)((const float *)data + index);
 }
 
 /// Packs terms [start, start + depth) of one column tile of B.
@@ -72,14 +65,9 @@ static void multiply_part(void *context, int part, int parts) {
     const native_product *product = context;
     const vitrail_product_args *args = product->args;
     const float32_kernels *kernels = product->kernels;
-    const int64_t into_last = part - product->whole_units, pieces = into_last < 0 ? 1 : product->pieces;
-    const int64_t unit = into_last < 0 ? part : product->whole_units + into_last / pieces;
-    const int64_t row_unit = unit % product->row_units, column_unit = unit / product->row_units;
-    const int64_t piece = row_unit * pieces + (into_last < 0 ? 0 : into_last % pieces), of = product->row_units * pieces;
-    const int64_t first_row = product->row_tiles * piece / of * kernels->rows;
-    const int64_t last_row = least(args->m, product->row_tiles * (piece + 1) / of * kernels->rows);
-    const int64_t first_tile = product->chunk_tiles * column_unit / product->column_units;
-    const int64_t last_tile = product->chunk_tiles * (column_unit + 1) / product->column_units;
+    const product_block block = product_block_at(&product->units, product->row_tiles, product->chunk_tiles, part);
+    const int64_t first_row = block.first_group * kernels->rows, last_row = least(args->m, block.last_group * kernels->rows);
+    const int64_t first_tile = block.first_panel, last_tile = block.last_panel;
     char *scratch = product->scratch + (size_t)vitrail_pool_thread() * product->scratch_bytes;
     float *packed_a = (float *)scratch, *packed_b = (float *)(scratch + product->scratch_a_bytes);
 
@@ -155,19 +143,20 @@ static product_source source_of(vitrail_element type, vitrail_element precision)
 
 /// Cuts a chunk of C into units: large ones for the caches, several a thread for balance.
 static void cut_units(native_product *product, int threads, bool cuts_rows) {
+    product_units *const units = &product->units;
     const float32_kernels *kernels = product->kernels;
     const int64_t rows = cuts_rows ? UNIT_ROWS : LOCAL_ROWS;
-    product->row_units = divide_up(product->row_tiles, (rows + kernels->rows - 1) / kernels->rows);
-    product->column_units = divide_up(product->chunk_tiles, UNIT_COLUMNS / kernels->columns);
+    units->row_units = divide_up(product->row_tiles, (rows + kernels->rows - 1) / kernels->rows);
+    units->column_units = divide_up(product->chunk_tiles, UNIT_COLUMNS / kernels->columns);
     if (threads == 1) return;
     const int64_t wanted = 4 * (int64_t)threads;
-    while (product->row_units * product->column_units < wanted) {
-        const int64_t tall = product->row_tiles / product->row_units * kernels->rows;
-        const int64_t wide = product->chunk_tiles / product->column_units * kernels->columns;
+    while (product_units_count(units) < wanted) {
+        const int64_t tall = product->row_tiles / units->row_units * kernels->rows;
+        const int64_t wide = product->chunk_tiles / units->column_units * kernels->columns;
         if (wide >= 2 * kernels->columns && (wide >= tall || !cuts_rows)) {
-            product->column_units = least(product->column_units * 2, product->chunk_tiles);
+            units->column_units = least(units->column_units * 2, product->chunk_tiles);
         } else if (cuts_rows && tall >= 2 * kernels->rows) {
-            product->row_units = least(product->row_units * 2, product->row_tiles);
+            units->row_units = least(units->row_units * 2, product->row_tiles);
         } else {
             break;
         }
@@ -178,10 +167,7 @@ static void cut(native_product *product, int threads) {
     // What one unit packs of B alone is not packed again for its pieces.
     const bool cuts_rows = product->shared || product->in_place;
     cut_units(product, threads, cuts_rows);
-    const int64_t units = product->row_units * product->column_units;
-    const int64_t most = threads > 1 && cuts_rows ? product->row_tiles / product->row_units : 1;
-    product->pieces = most < 1 ? 1 : least(most, LAST_PIECES);
-    product->whole_units = product->pieces == 1 ? units : units - least(units, threads);
+    product_cut_last_units(&product->units, threads, threads > 1 && cuts_rows ? product->row_tiles / product->units.row_units : 1);
 }
 
 static native_product describe(const vitrail_product_args *args, const float32_kernels *kernels) {
@@ -234,8 +220,7 @@ bool product_native_float32(vitrail_pool *pool, const vitrail_product_args *args
             vitrail_pool_run_dynamic(pool, pack_part, &product, (int)least(product.chunk_tiles, 4 * threads));
         }
         cut(&product, vitrail_pool_crew(pool));
-        const int64_t pieces = (product.row_units * product.column_units - product.whole_units) * product.pieces;
-        vitrail_pool_run_dynamic(pool, multiply_part, &product, (int)(product.whole_units + pieces));
+        vitrail_pool_run_dynamic(pool, multiply_part, &product, (int)product_parts(&product.units));
     }
     vitrail_pool_return(pool, memory);
     return true;

@@ -149,7 +149,7 @@ enum Arithmetic {
         case "+": return .number(a + b)
         case "-": return .number(a - b)
         case "*": return .number(a * b)
-        case "**": return try power(left, right, a, b)
+        case "**": return try power(left, right)
         default:
             guard b != 0 else { throw Failure("division by zero") }
             if symbol == "/" { return .number(a / b) }
@@ -177,7 +177,7 @@ enum Arithmetic {
         return result.partialValue
     }
 
-    private static func power(_ left: Value, _ right: Value, _ a: Double, _ b: Double) throws -> Value {
+    private static func power(_ left: Value, _ right: Value) throws -> Value {
         guard let base = left.asInteger, let exponent = right.asInteger, exponent >= 0, exponent < 64 else {
             throw Failure("this power is not supported")
         }

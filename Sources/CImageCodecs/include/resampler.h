@@ -49,14 +49,10 @@ uint32_t vitrail_resampler_row_count(const vitrail_resampler *resampler);
 // calls but the last; rows beyond the needed ones are not looked at.
 void vitrail_resampler_push(vitrail_resampler *resampler, const uint8_t *rows, size_t stride, uint32_t count);
 
-// After the last row: the window as rows of R G B, `stride` bytes apart; as three planes [3, height, width];
-// or as three planes of table[channel * 256 + value].
+// After the last row: the window as rows of R G B, `stride` bytes apart, or as three planes [3, height, width] of
+// table[channel * 256 + value].
 void vitrail_resampler_finish_rgb(vitrail_resampler *resampler, uint8_t *out, size_t stride);
-void vitrail_resampler_finish_planes(vitrail_resampler *resampler, uint8_t *out);
 void vitrail_resampler_finish_table(vitrail_resampler *resampler, const float *table, float *out);
-
-// "avx512vnni", "avx2" or "portable": the loops that run on this machine.
-const char *vitrail_resampler_kernels(void);
 
 // For tests: 0 = pick the best, 1 = portable, 2 = avx2, 3 = avx512vnni. Returns 1 when this machine has no such loops.
 int vitrail_resampler_force_kernels(vitrail_resampler *resampler, int choice);

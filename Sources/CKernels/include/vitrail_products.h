@@ -40,7 +40,7 @@ typedef struct vitrail_product_args {
     /// (nearest even) and adds the products in float32. With quantised weights either rounds A to 8 bits a block of 32 terms and
     /// multiplies in integers.
     vitrail_element precision;
-    vitrail_products_engine engine;  ///< for this product; automatic takes the process's
+    vitrail_products_engine engine;
     const float *addend;      ///< [m, n] with rows `ld_addend` elements apart, or NULL; not with `accumulate`
     int64_t ld_addend;
     /// Only where `vitrail_product_finishes`: C = activation(...), and C in bfloat16 (`c` is then uint16_t).
@@ -63,12 +63,6 @@ bool vitrail_products_in_bfloat16(void);
 /// Whether products with quantised weights are taken in integers, whatever the number of rows: elsewhere few rows go through
 /// `vitrail_matvec`, and weights are widened for more. A row of C then has the bits that `vitrail_matvec` gives it.
 bool vitrail_products_in_integers(void);
-
-/// Chooses the engine of the process; must not be called while products run.
-void vitrail_products_set_engine(vitrail_products_engine engine);
-
-/// The engine in use: never VITRAIL_PRODUCTS_AUTOMATIC.
-vitrail_products_engine vitrail_products_engine_in_use(void);
 
 /// Billions of operations a second (2 m n k each) of the best of many products within `duration` seconds. Of the
 /// arguments m, n, k, the transpositions, types, precision and engine count; operands are made up.

@@ -114,7 +114,7 @@ struct SelfInstructStrategy: GenerationStrategy {
                 try sink.reject("no whole answer", task.instruction, request: digest)
                 continue
             }
-            let instances = Self.instances(in: completion.text, task.instruction)
+            let instances = Self.instances(in: completion.text)
             if instances.isEmpty { try sink.reject("no instance", completion.text, request: digest) }
             for instance in instances.prefix(5) where !sink.isFull {
                 let images = entry.record?.images ?? []
@@ -130,7 +130,7 @@ struct SelfInstructStrategy: GenerationStrategy {
 
     /// Instances (`Input:` … `Output:` …, or `Class label:` … `Input:` …) that pass the paper's filters: no empty output, none
     /// equal to its input or ending in a colon, each once, and no input with two outputs.
-    static func instances(in text: String, _ instruction: String) -> [(input: String, output: String)] {
+    static func instances(in text: String) -> [(input: String, output: String)] {
         var found: [(input: String, output: String)] = []
         if text.contains("Class label:") {
             for part in text.pieces(at: "Class label:").dropFirst() {

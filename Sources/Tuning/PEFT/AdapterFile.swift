@@ -59,7 +59,7 @@ public struct AdapterFile {
         let names = AdapterNames(tree, table: table)
         var rest: [String: TensorEntry] = [:]
         for entry in tensors.entries { rest[entry.name] = entry }
-        let tuning = try Tuning(rules(tree, names), tree: tree, seed: 0, digest: digest)
+        let tuning = try Tuning(rules(names), tree: tree, seed: 0, digest: digest)
         do {
             tuning.settle(keepsBase: keepsBase)
             try fill(tuning, tree, names, &rest, keepsBase: keepsBase)
@@ -135,7 +135,7 @@ public struct AdapterFile {
 
     // MARK: Rules
 
-    private func rules(_ tree: ParameterTree, _ names: AdapterNames) throws -> [TuningRule] {
+    private func rules(_ names: AdapterNames) throws -> [TuningRule] {
         if let own = configuration["vitrail"]?["methods"]?.array { return try own.map(rule) }
         return [TuningRule(selector: "*", method: try peft(names), paths: sites(names))]
     }

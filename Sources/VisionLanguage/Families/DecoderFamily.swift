@@ -55,7 +55,7 @@ public enum DecoderFamily: String, Sendable, CaseIterable {
         guard width > 0, width % 2 == 0 else { throw reader.unsupported("head_dim", "\(width)") }
         let attentionBias = try reader.bool("attention_bias", false)
         let positions = try reader.int("max_position_embeddings", fallback.positions, most: 1 << 40)
-        let rope = try RotaryReader.read(reader, headWidth: width, positions: positions)
+        let rope = try RotaryReader.read(reader, positions: positions)
         var configuration = DecoderConfiguration(
             hiddenSize: hidden, intermediateSize: size.inner, layers: layers,
             attentionHeads: heads, keyValueHeads: keyValueHeads, headWidth: width,

@@ -4,7 +4,7 @@ import NeuralNetwork
 /// Rotary settings in both spellings: `rope_theta` with `rope_scaling` (transformers 4), and `rope_parameters` (transformers 5).
 enum RotaryReader {
     static func read(
-        _ reader: ConfigurationReader, headWidth: Int, positions: Int
+        _ reader: ConfigurationReader, positions: Int
     ) throws -> (theta: Double, scaling: RotaryScaling) {
         let part = try reader.part("rope_parameters") ?? reader.part("rope_scaling")
         let theta =
