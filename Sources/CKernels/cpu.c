@@ -32,8 +32,17 @@ static uint64_t enabled_state(void) {
     return ((uint64_t)high << 32) | low;
 }
 
-/// Linux grants the 8 KiB of tile registers on request only, because every signal frame then holds them.
-static bool request_tiles(void) {
+#if VITRAIL_EMULATED_TILES
+
+static bool has_tiles(uint32_t features, uint64_t state) { return (void)features, (void)state, true; }
+
+#else
+
+/// Tiles and their products of bfloat16 and of bytes. Linux grants the 8 KiB of their registers on request only, because every
+/// signal frame then holds them.
+static bool has_tiles(uint32_t features, uint64_t state) {
+    const uint32_t bits = (1u << 22) | (1u << 24) | (1u << 25);
+    if ((features & bits) != bits || (state & TILE_STATE) != TILE_STATE) return false;
 #if defined(__linux__)
     enum { ARCH_REQ_XCOMP_PERM = 0x1023, XFEATURE_XTILEDATA = 18 };
     return syscall(SYS_arch_prctl, ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA) == 0;
@@ -41,6 +50,8 @@ static bool request_tiles(void) {
     return false;
 #endif
 }
+
+#endif
 
 static vitrail_cpu_level detect(void) {
     uint32_t a, b, c, d;
@@ -54,10 +65,9 @@ static vitrail_cpu_level detect(void) {
     const uint32_t avx512 = (1u << 16) | (1u << 17) | (1u << 30) | (1u << 31);  // F, DQ, BW, VL
     if ((b & avx512) != avx512 || (state & AVX512_STATE) != AVX512_STATE) return VITRAIL_CPU_AVX2;
     if (!(c & (1u << 11))) return VITRAIL_CPU_AVX512;
-    const bool tiles = (d & (1u << 24)) && (d & (1u << 22)) && (d & (1u << 25));
+    const uint32_t tile_features = d;
     if (!__get_cpuid_count(7, 1, &a, &b, &c, &d) || !(a & (1u << 5))) return VITRAIL_CPU_AVX512_VNNI;
-    if (!tiles || (state & TILE_STATE) != TILE_STATE || !request_tiles()) return VITRAIL_CPU_AVX512_BF16;
-    return VITRAIL_CPU_AMX;
+    return has_tiles(tile_features, state) ? VITRAIL_CPU_AMX : VITRAIL_CPU_AVX512_BF16;
 }
 
 #else

@@ -7,7 +7,7 @@
 
 #if PRODUCT_X86
 
-#include <immintrin.h>
+#include "tiles.h"
 
 #pragma clang diagnostic ignored "-Wpsabi"
 #pragma clang attribute push(__attribute__((target("arch=x86-64-v4,avx512bf16,amx-tile,amx-bf16"))), apply_to = function)

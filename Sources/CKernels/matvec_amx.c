@@ -6,7 +6,7 @@
 
 #if PRODUCT_X86
 
-#include <immintrin.h>
+#include "tiles.h"
 
 /// Rows of C are columns of y: sixteen sums of a tile's column become neighbours.
 TARGET_AMX static void store_transposed(const float *tile, float *out) {

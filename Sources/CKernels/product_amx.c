@@ -4,7 +4,7 @@
 
 #if PRODUCT_X86
 
-#include <immintrin.h>
+#include "tiles.h"
 
 void bfloat16_pack_a_16(uint16_t *, const void *, int64_t, bool, vitrail_element, int, int64_t, int64_t);
 void bfloat16_pack_b(uint16_t *, const void *, int64_t, bool, vitrail_element, int, int64_t, int64_t);

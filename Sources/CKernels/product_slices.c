@@ -4,7 +4,7 @@
 
 #if PRODUCT_X86
 
-#include <immintrin.h>
+#include "tiles.h"
 
 #define TARGET_AMX_BYTES \
     __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma,f16c,amx-tile,amx-int8")))
