@@ -30,9 +30,9 @@ void vitrail_memory_give(void *memory, size_t bytes) {
     }
 }
 
-void vitrail_memory_discard(void *memory, size_t bytes) {
+bool vitrail_memory_discard(void *memory, size_t bytes) {
     const uintptr_t start = ((uintptr_t)memory + 4095) / 4096 * 4096, end = ((uintptr_t)memory + bytes) / 4096 * 4096;
-    if (end > start) madvise((void *)start, end - start, MADV_DONTNEED);
+    return end > start && madvise((void *)start, end - start, MADV_DONTNEED) == 0;
 }
 
 #else
@@ -44,9 +44,10 @@ void vitrail_memory_give(void *memory, size_t bytes) {
     free(memory);
 }
 
-void vitrail_memory_discard(void *memory, size_t bytes) {
+bool vitrail_memory_discard(void *memory, size_t bytes) {
     (void)memory;
     (void)bytes;
+    return false;
 }
 
 #endif

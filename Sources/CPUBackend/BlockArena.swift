@@ -116,7 +116,7 @@ struct BlockArena: ~Copyable {
                 }
             }
             guard let (r, h, size) = largest else { return }
-            vitrail_memory_discard(regions[r].base + regions[r].holes[h].start, size)
+            _ = vitrail_memory_discard(regions[r].base + regions[r].holes[h].start, size)
             regions[r].holes[h].isClean = true
             regions[r].join(around: h)
             idle -= size

@@ -16,6 +16,12 @@ final class RegroupedWeights {
 
         var byteCount: Int { rows * dtype.byteCount(of: columns) }
         var range: Range<UnsafeMutableRawPointer> { address..<address + byteCount }
+        /// The whole pages within, which can go back to the system.
+        var pages: Range<UInt> {
+            let (page, start) = (UInt(4096), UInt(bitPattern: address))
+            let first = (start + page - 1) / page * page
+            return first..<max(first, (start + UInt(byteCount)) / page * page)
+        }
         var format: vitrail_weight_format { dtype == .int8Blocks ? VITRAIL_WEIGHTS_INT8 : VITRAIL_WEIGHTS_INT4 }
         /// Bytes of so many rows side by side.
         func groupedBytes(_ rows: Int) -> Int { vitrail_quantized_bytes(format, Int64(rows), Int64(columns)) }
@@ -24,7 +30,31 @@ final class RegroupedWeights {
     /// The windows that were asked for: the matrices of a model, as products join them.
     var blocks: [Window: RegroupedBlock] = [:]
     /// Whether the plain order is gone.
-    var isSole = false
+    private(set) var isSole = false
+    /// Pages of it that went back, those of windows in other windows once more.
+    private var discarded: [Range<UInt>] = []
+    /// Bytes that the memory counts as in use no more.
+    private var discardedBytes = 0
+    private let memory: BlockCache
+
+    init(_ memory: BlockCache) { self.memory = memory }
+
+    deinit { memory.countDiscarded(-discardedBytes) }
+
+    /// Gives the pages of a window's plain order back to the system.
+    func discardPlainOrder(of window: Window) {
+        isSole = true
+        guard vitrail_memory_discard(window.address, window.byteCount) else { return }
+        discarded.append(window.pages)
+        discarded.sort { $0.lowerBound < $1.lowerBound }
+        var (end, byteCount) = (UInt(0), 0)
+        for pages in discarded where pages.upperBound > end {
+            byteCount += Int(pages.upperBound - max(end, pages.lowerBound))
+            end = pages.upperBound
+        }
+        memory.countDiscarded(byteCount - discardedBytes)
+        discardedBytes = byteCount
+    }
 
     /// Where a window's rows lie, as one that was asked for or a part of one.
     func place(of window: Window) -> UnsafeMutableRawPointer? {
@@ -48,7 +78,7 @@ extension CPUBackend {
         // Threads that compute side by side ask for the same weights.
         var form: UnsafeMutableRawPointer?
         regrouping.withLock { _ in
-            let forms = storage.companion as? RegroupedWeights ?? RegroupedWeights()
+            let forms = storage.companion as? RegroupedWeights ?? RegroupedWeights(memory)
             form = forms.place(of: window)
             guard form == nil else { return }
             let block = regroupedMemory.block(window.groupedBytes(window.rows))
@@ -59,10 +89,7 @@ extension CPUBackend {
                     block.pointer)
             }
             forms.blocks[window] = block
-            if multipliesBlocks {
-                vitrail_memory_discard(window.address, window.byteCount)
-                forms.isSole = true
-            }
+            if multipliesBlocks { forms.discardPlainOrder(of: window) }
             storage.companion = forms
             form = block.pointer
         }

@@ -19,11 +19,17 @@ public protocol TuningOptions {
 }
 
 extension TuningOptions {
-    /// Tokens that stand in front of every sequence; more than any sequence has are a fault.
-    func virtualTokens(or fallback: Int) -> Int {
-        let tokens = int("tokens", minimum: 1) ?? fallback
-        if tokens > 65_536 { fault("\(tokens) is more than 65536", fix: "take 5 to 100", key: "tokens") }
-        return min(tokens, 65_536)
+    /// Tokens that stand in front of every sequence.
+    func virtualTokens(or fallback: Int) -> Int { extent("tokens", or: fallback, advice: "take 5 to 100") }
+
+    /// A rank of matrices, as that of LoRA's A and B.
+    func rank(_ key: String = "rank", or fallback: Int) -> Int { extent(key, or: fallback, advice: "take 4 to 64") }
+
+    /// The columns or rows of something new; more than any matrix of a model has, whose products would have no count, are a fault.
+    func extent(_ key: String, or fallback: Int, advice: String) -> Int {
+        let extent = int(key, minimum: 1) ?? fallback
+        if extent > 65_536 { fault("\(extent) is more than 65536", fix: advice, key: key) }
+        return min(extent, 65_536)
     }
 
     /// One of several words.

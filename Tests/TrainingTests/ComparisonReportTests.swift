@@ -43,6 +43,19 @@ struct ComparisonReportTests {
         }
     }
 
+    /// Files of a run may be damaged: figures that no axis can hold are left out of the drawing, and told as they are.
+    @Test func figuresBeyondAllAxesAreLeftOut() throws {
+        try withTemporaryFolder { folder in
+            let run = try write(Paths.join(folder, "run"), losses: [1, 2], exact: [0.5, -1.7e308, 1.7e308])
+            let line = #"{"stage":"instruct","step":1e300,"loss":1.5,"exact":1}"# + "\n"
+            for path in [run.metrics, run.evaluations] { try Files.write(Files.readText(path) + line, to: path) }
+            let report = try ComparisonReport([run])
+            #expect(report.figures[0]["exact_95_at"]?.int == 30)
+            // The losses of steps 1 and 2; of the evaluations a single point is left, which is no curve.
+            #expect(report.html.components(of: "<polyline") == 1)
+        }
+    }
+
     @Test func aFolderWithoutARunIsNamed() throws {
         try withTemporaryFolder { folder in
             #expect { try ComparisonReport([RunFolder(folder)]) } throws: {

@@ -45,6 +45,23 @@ struct TuningOptionsTests {
         #expect(VeRA(options).json["d_initial"]?.double == 0.1 && options.faults.count == 1)
     }
 
+    /// Matrices of two such extents would have more elements than can be counted.
+    @Test func impossibleExtentsAreFaults() {
+        func faults(_ method: any TuningMethod.Type, _ key: String, _ value: Int) -> [String] {
+            let options = JSONOptions([key: .int(value), "instructions": ["Name it."]])
+            _ = method.init(options)
+            return options.faults
+        }
+        let extents: [(any TuningMethod.Type, String)] = [
+            (LoRA.self, "rank"), (VeRA.self, "rank"), (Hypernetwork.self, "rank"), (Hypernetwork.self, "hidden"),
+            (PTuning.self, "hidden"), (PTuning.self, "tokens"), (BottleneckAdapters.self, "size"),
+        ]
+        for (method, key) in extents {
+            #expect(faults(method, key, 65_536) == [])
+            #expect(faults(method, key, 65_537) == ["65537 is more than 65536"], "\(method.name) \(key)")
+        }
+    }
+
     /// What cannot be a rank is told before anything is made of it.
     @Test(arguments: [JSON.number(1e300), .number(2.5), .integer(0), .integer(-4), .integer(1 << 20)])
     func impossibleRanksByPatternAreFaults(rank: JSON) {

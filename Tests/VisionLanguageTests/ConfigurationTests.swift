@@ -20,6 +20,10 @@ struct ConfigurationTests {
         ("rope_scaling", ["rope_type": "longrope"]), ("rope_scaling", ["rope_type": "linear", "factor": 0.5]),
         ("rope_scaling", ["rope_type": "yarn", "factor": 2, "mscale": 1]), ("hidden_size", "wide"),
         ("rope_parameters", ["rope_type": "default", "partial_rotary_factor": 0.25]),
+        ("rope_parameters", ["rope_type": "default", "rope_theta": 0]), ("rope_theta", -1),
+        ("rope_scaling", ["rope_type": "yarn", "factor": 2, "beta_fast": -1]),
+        ("rope_scaling", ["rope_type": "llama3", "factor": 2, "low_freq_factor": 0]),
+        ("rope_scaling", ["rope_type": "dynamic", "factor": 2, "original_max_position_embeddings": 0]),
         ("layer_types", ["linear_attention"]), ("layer_types", "full_attention"), ("rms_norm_eps", true),
     ]
 
@@ -76,16 +80,18 @@ struct ConfigurationTests {
 
     /// nanoVLM's flat file.
     @Test func nanoVLM() throws {
-        let configuration = try read(
-            [:],
-            of: [
-                "vit_hidden_dim": 32, "vit_inter_dim": 64, "vit_patch_size": 8, "vit_img_size": 32, "vit_n_heads": 2,
-                "vit_n_blocks": 3, "lm_hidden_dim": 48, "lm_inter_dim": 96, "lm_vocab_size": 100, "lm_n_heads": 4,
-                "lm_n_kv_heads": 2, "lm_n_blocks": 2, "mp_pixel_shuffle_factor": 2, "max_img_size": 64,
-            ])
+        let base: JSONObject = [
+            "vit_hidden_dim": 32, "vit_inter_dim": 64, "vit_patch_size": 8, "vit_img_size": 32, "vit_n_heads": 2,
+            "vit_n_blocks": 3, "lm_hidden_dim": 48, "lm_inter_dim": 96, "lm_vocab_size": 100, "lm_n_heads": 4,
+            "lm_n_kv_heads": 2, "lm_n_blocks": 2, "mp_pixel_shuffle_factor": 2, "max_img_size": 64,
+        ]
+        let configuration = try read([:], of: base)
         #expect(configuration.layout == .nanoVLM && configuration.projector == .pixelShuffle(factor: 2))
         #expect(configuration.language.ropeTheta == 100_000 && configuration.language.tiesWordEmbeddings)
         #expect(configuration.features.appliesPostNorm && configuration.visualTokenCount(height: 32, width: 32) == 4)
+        for key in ["lm_hidden_dim", "lm_inter_dim", "lm_vocab_size", "lm_re_base", "vit_inter_dim"] {
+            #expect(throws: UserError.self, "\(key) of 0") { try read([key: 0], of: base) }
+        }
     }
 
     /// LLaVA's own layout without its tower says where to get it.

@@ -77,6 +77,10 @@ struct MisuseTests {
         ),
         (["score", pebble, "--data", "q.jsonl", "--limit", "-2"], 2, "--limit -2 is out of range"),
         (["estimate", "r.yaml", "--methods", ""], 1, "no method is named"),
+        (
+            ["synthesize", "out", "--split", "train=9223372036854775807,val=1"], 1,
+            "9223372036854775807 pictures of train are out of range"
+        ),
         (["estimate", "r.yaml", "--memory", "nan"], 2, "--memory nan is out of range"),
         (["export", pebble, "out", "--shard-size", "nan"], 2, "--shard-size nan is no size"),
         (

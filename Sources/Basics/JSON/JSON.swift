@@ -101,4 +101,7 @@ extension JSON: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Express
 extension JSON {
     /// The integer as a JSON value.
     public static func int(_ value: Int) -> JSON { .integer(Int64(value)) }
+
+    /// A number, without a fraction where it has none and fits 64 bits.
+    public static func whole(_ value: Double) -> JSON { Int64(exactly: value).map { .integer($0) } ?? .number(value) }
 }

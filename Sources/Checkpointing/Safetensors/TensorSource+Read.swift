@@ -2,11 +2,12 @@ import Basics
 
 extension TensorSource {
     /// A tensor as float32, converted from any floating-point type.
+    /// - Parameter checksFinite: whether NaN and infinity are errors.
     /// - Throws: ``CheckpointError`` when the tensor is missing or holds integers.
-    public func floats(_ name: String) throws -> [Float] {
+    public func floats(_ name: String, checksFinite: Bool = false) throws -> [Float] {
         let count = try entry(name).count
         return try [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
-            try read(name, into: UnsafeMutableRawBufferPointer(buffer), as: .float32)
+            try read(name, into: UnsafeMutableRawBufferPointer(buffer), as: .float32, checksFinite: checksFinite)
             initialized = count
         }
     }

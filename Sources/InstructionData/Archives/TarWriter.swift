@@ -18,7 +18,11 @@ final class TarWriter {
     }
 
     /// Adds a file.
+    /// - Throws: an error for one of 1 GiB or more, which is no picture.
     func add(_ name: String, _ bytes: UnsafeRawBufferPointer) throws {
+        guard bytes.count < 1 << 30 else {
+            throw UserError("\(name) has \(bytes.count) bytes", fix: "leave it out: shards hold files below 1 GiB")
+        }
         let path = Array(name.utf8)
         if path.count > 100 {
             // "length path=…\n", where the length counts its own digits.

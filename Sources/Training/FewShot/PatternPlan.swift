@@ -118,10 +118,14 @@ public struct LabelledPicture: Sendable {
             }
             let label = json["label"]?.string ?? json["answers"]?.array?.first?.string
             if let label { _ = try plan.index(of: label, in: "\(path):\(line.number)") }
-            let shares = json["probabilities"]?.object
+            let shares = json["probabilities"]?.object.map { shares in plan.labels.map { shares[$0]?.double ?? 0 } }
+            guard shares?.allSatisfy({ (0...1).contains($0) }) ?? true else {
+                throw UserError(
+                    "\(path):\(line.number): \"probabilities\" are not all between 0 and 1",
+                    fix: "write them with vitrail pet label --output")
+            }
             return LabelledPicture(
-                id: json["id"]?.string ?? "picture-\(index)", image: image, label: label,
-                probabilities: shares.map { shares in plan.labels.map { shares[$0]?.double ?? 0 } })
+                id: json["id"]?.string ?? "picture-\(index)", image: image, label: label, probabilities: shares)
         }
     }
 }

@@ -65,7 +65,7 @@ public struct ComparisonReport {
                     row[metric] = .number(points.map(\.y).max() ?? 0)
                     for mark in Self.marks {
                         let first = points.first { $0.y >= mark }
-                        row["\(metric)_\(Self.percent(mark))_at"] = first.map { .int(Int($0.x)) } ?? .null
+                        row["\(metric)_\(Self.percent(mark))_at"] = first.map { .whole($0.x) } ?? .null
                     }
                 }
                 return .object(row)

@@ -48,7 +48,7 @@ struct LineChart {
     }
 
     var svg: String {
-        let points = series.flatMap(\.points).filter { $0.x.isFinite && $0.y.isFinite && (!isLogarithmic || $0.y > 0) }
+        let points = series.flatMap(\.points).filter(canDraw)
         guard let firstX = points.map(\.x).min(), let lastX = points.map(\.x).max(), points.count > 1 else { return "" }
         let values = points.map { scale($0.y) }
         var low = values.min()!
@@ -88,7 +88,7 @@ struct LineChart {
         let named = series.count { !$0.name.isEmpty }
         var index = 0
         for curve in series {
-            let path = thinned(curve.points).filter { $0.y.isFinite && (!isLogarithmic || $0.y > 0) }.map {
+            let path = thinned(curve.points).filter(canDraw).map {
                 "\(short(x($0.x))),\(short(y(scale($0.y))))"
             }
             parts.append(
@@ -103,6 +103,11 @@ struct LineChart {
         }
         parts.append("</svg>")
         return parts.joined(separator: "\n")
+    }
+
+    /// Whether a point has a place; figures of files may be anything.
+    private func canDraw(_ point: (x: Double, y: Double)) -> Bool {
+        abs(point.x) < 1e15 && abs(point.y) < 1e100 && (!isLogarithmic || point.y > 0)
     }
 
     /// Where lines lie across: round numbers between two powers, or equal shares.

@@ -18,7 +18,7 @@ public struct BottleneckAdapters: TuningMethod {
 
     /// Reads its options.
     public init(_ options: any TuningOptions) {
-        size = options.int("size", minimum: 1) ?? 16
+        size = options.extent("size", or: 16, advice: "take 8 to 64")
         pfeiffer = options.choice("placement", ["houlsby", "pfeiffer"], "houlsby") == "pfeiffer"
         let names = Activation.allCases.map(\.rawValue)
         activation = Activation(rawValue: options.choice("activation", names, "gelu")) ?? .gelu

@@ -27,8 +27,8 @@ public struct Hypernetwork: TuningMethod {
     public init(_ options: any TuningOptions) {
         instructions = options.strings("instructions") ?? []
         ids = options.strings("instruction_ids") ?? []
-        rank = options.int("rank", minimum: 1) ?? 4
-        hidden = options.int("hidden", minimum: 1) ?? 64
+        rank = options.rank(or: 4)
+        hidden = options.extent("hidden", or: 64, advice: "take 32 to 256")
         targets = options.strings("targets")
         if instructions.isEmpty || instructions.contains("") {
             options.fault(

@@ -34,7 +34,7 @@ public struct LoRA: TuningMethod {
 
     /// Reads its options.
     public init(_ options: any TuningOptions) {
-        rank = options.int("rank", minimum: 1) ?? 8
+        rank = options.rank(or: 8)
         alpha = options.double("alpha", minimum: 0, maximum: .greatestFiniteMagnitude) ?? 2 * Double(rank)
         targets = options.strings("targets")
         dropout = options.double("dropout", minimum: 0, maximum: 0.99) ?? 0

@@ -18,7 +18,7 @@ public struct PTuning: TuningMethod {
     /// Reads its options.
     public init(_ options: any TuningOptions) {
         tokens = options.virtualTokens(or: 20)
-        hidden = options.int("hidden", minimum: 1) ?? 128
+        hidden = options.extent("hidden", or: 128, advice: "take 64 to 512")
     }
     /// This many tokens.
     public init(tokens: Int, hidden: Int = 128) { (self.tokens, self.hidden) = (tokens, hidden) }

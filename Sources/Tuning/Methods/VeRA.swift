@@ -17,7 +17,7 @@ public struct VeRA: TuningMethod {
 
     /// Reads its options.
     public init(_ options: any TuningOptions) {
-        rank = options.int("rank", minimum: 1) ?? 64
+        rank = options.rank(or: 64)
         targets = options.strings("targets")
         initial = options.double("d_initial", minimum: 0, maximum: .greatestFiniteMagnitude) ?? 0.1
     }

@@ -88,7 +88,7 @@ public struct AdapterFile {
                         fix: "save the adapter again; its configuration and its tensors do not belong together")
                 }
                 try check(entry, tensor.shape)
-                let values = try tensors.floats(name)
+                let values = try tensors.floats(name, checksFinite: true)
                 if let imported = method.importedAt {
                     imported(tensor.site, tensor.name, values)
                 } else if let added = method.added.first(where: { $0.site == tensor.site && $0.name == tensor.name }) {
@@ -103,15 +103,16 @@ public struct AdapterFile {
                     fix: "use the model that the adapter was made for")
             }
             try check(entry, parameter.shape.dimensions)
-            let values = try tensors.floats(name)
+            let values = try tensors.floats(name, checksFinite: true)
             let value = Tensor(values, shape: parameter.shape, on: parameter.value.backend)
             if keepsBase { tuning.keepBase(of: parameter) }
             parameter.value.backend.convert(value, into: parameter.value)
         }
     }
 
+    /// Rows for columns of a vector (PEFT's IA3 has both) are the same; those of a matrix are not.
     private func check(_ entry: TensorEntry, _ shape: [Int]) throws {
-        guard entry.shape == shape || entry.count == shape.reduce(1, *) && entry.shape.count == shape.count else {
+        guard entry.shape.count == shape.count, entry.shape.filter({ $0 != 1 }) == shape.filter({ $0 != 1 }) else {
             throw UserError(
                 "\(path): \(entry.name) has shape \(entry.shape), this model needs \(shape)",
                 fix: "use the model that the adapter was made for")
@@ -146,13 +147,30 @@ public struct AdapterFile {
                 "\(path): unknown method \(json["method"]?.string ?? "")",
                 fix: "update vitrail; it knows \(TuningMethods.names.joined(separator: ", "))")
         }
-        let options = JSONOptions(object)
-        let method = type.init(options)
+        return TuningRule(
+            selector: json["at"]?.string ?? "*", method: try options(of: object) { type.init($0) },
+            paths: json["paths"]?.array?.compactMap(\.string))
+    }
+
+    /// What `read` makes of an object's members.
+    /// - Throws: an error naming all that cannot be.
+    private func options<Value>(of object: JSONObject? = nil, _ read: (JSONOptions) -> Value) throws -> Value {
+        let options = JSONOptions(object ?? configuration.object ?? [:])
+        let value = read(options)
         guard options.faults.isEmpty else {
             throw UserError("\(path): \(options.faults.joined(separator: "; "))", fix: "save the adapter again")
         }
-        return TuningRule(
-            selector: json["at"]?.string ?? "*", method: method, paths: json["paths"]?.array?.compactMap(\.string))
+        return value
+    }
+
+    /// The rows of a matrix whose first extent a method takes from the file.
+    private func rows(of entry: TensorEntry) throws -> Int {
+        guard entry.shape.count == 2, (1...65_536).contains(entry.shape[0]) else {
+            throw UserError(
+                "\(path): \(entry.name) has shape \(entry.shape), which is no matrix of 1 to 65536 rows",
+                fix: "save the adapter again")
+        }
+        return entry.shape[0]
     }
 
     /// The maps that tensors of a file by PEFT belong to.
@@ -184,10 +202,9 @@ public struct AdapterFile {
                 throw UserError(
                     "\(path): the file lacks vera_A and vera_B", fix: "save it in PEFT with save_projection=True")
             }
-            return VeRA(rank: configuration["r"]?.int ?? 256)
-        case "PROMPT_TUNING", "P_TUNING":
-            return PromptTuning(tokens: try tensors.entry("prompt_embeddings").shape[0])
-        case "PREFIX_TUNING": return PrefixTuning(tokens: try tensors.entry("prompt_embeddings").shape[0])
+            return VeRA(rank: try options { $0.rank("r", or: 256) })
+        case "PROMPT_TUNING", "P_TUNING": return PromptTuning(tokens: try rows(of: tensors.entry("prompt_embeddings")))
+        case "PREFIX_TUNING": return PrefixTuning(tokens: try rows(of: tensors.entry("prompt_embeddings")))
         default:
             throw UserError(
                 "\(path): peft_type \"\(type)\" is not read",
@@ -200,11 +217,16 @@ public struct AdapterFile {
         where configuration[key]?.bool == true {
             throw UserError("\(path): \(word) is not read", fix: "merge the adapter in PEFT and convert the model")
         }
-        let rank = configuration["r"]?.int ?? 8
-        var method = LoRA(rank: rank, alpha: configuration["lora_alpha"]?.double ?? Double(rank))
-        method.isRankStabilized = configuration["use_rslora"]?.bool ?? false
-        method.isWeightDecomposed = configuration["use_dora"]?.bool ?? false
-        method.dropout = configuration["lora_dropout"]?.double ?? 0
+        var method = try options { options in
+            let rank = options.rank("r", or: 8)
+            let most = Double.greatestFiniteMagnitude
+            var method = LoRA(
+                rank: rank, alpha: options.double("lora_alpha", minimum: -most, maximum: most) ?? Double(rank))
+            method.isRankStabilized = options.bool("use_rslora") ?? false
+            method.isWeightDecomposed = options.bool("use_dora") ?? false
+            method.dropout = options.double("lora_dropout", minimum: 0, maximum: 0.99) ?? 0
+            return method
+        }
         let alphas = configuration["alpha_pattern"]?.object.map { Array($0) } ?? []
         // The tensors say the ranks; patterns of PEFT match the end of a module's name.
         for entry in tensors.entries where entry.name.contains(".lora_A.") {
@@ -215,7 +237,8 @@ public struct AdapterFile {
                     "\(path): \(entry.name) fits no map of this model",
                     fix: "use the model that the adapter was made for")
             }
-            if entry.shape[0] != rank { method.rankPattern.append((site, Double(entry.shape[0]))) }
+            let rank = try rows(of: entry)
+            if rank != method.rank { method.rankPattern.append((site, Double(rank))) }
             let own = alphas.first { module == $0.key || module.hasSuffix("." + $0.key) }
             if let alpha = own?.value.double { method.alphaPattern.append((site, alpha)) }
         }

@@ -9,12 +9,12 @@ extension LoRA: PEFTMethod {
                 JSONObject(
                     scope.sites.compactMap { site in
                         guard let value = keep(site), let name = scope.names.module(of: site) else { return nil }
-                        return (name, value == value.rounded() ? .int(Int(value)) : .number(value))
+                        return (name, .whole(value))
                     }))
         }
         return [
             "peft_type": "LORA", "r": .int(rank),
-            "lora_alpha": alpha == alpha.rounded() ? .int(Int(alpha)) : .number(alpha),
+            "lora_alpha": .whole(alpha),
             "lora_dropout": .number(dropout), "use_rslora": .bool(isRankStabilized),
             "use_dora": .bool(isWeightDecomposed),
             "target_modules": .array(scope.modules(scope.sites).map { .string($0) }), "bias": "none",

@@ -43,6 +43,13 @@ package struct ConfigurationReader {
         return number
     }
 
+    /// A number above 0, of which powers, quotients or logarithms are taken.
+    func positive(_ key: String, _ fallback: Double) throws -> Double {
+        let value = try double(key, fallback)
+        guard value > 0 else { throw unsupported(key, "\(value)") }
+        return value
+    }
+
     func bool(_ key: String, _ fallback: Bool) throws -> Bool {
         guard let value = present(key) else { return fallback }
         guard let flag = value.bool else { throw wrong(key, value, "true or false") }

@@ -23,12 +23,18 @@ extension ModelFamily {
                 "\(reader.source): \(queries) heads over \(keys) key-value heads of width \(width) do not divide",
                 fix: "correct the configuration")
         }
+        let (inner, words) = (try reader.int("lm_inter_dim", 2_560), try reader.required("lm_vocab_size"))
+        guard width > 0, inner > 0, words > 0 else {
+            throw UserError(
+                "\(reader.source): width \(width), inner width \(inner), \(words) tokens: none may be 0",
+                fix: "correct the configuration")
+        }
         let language = DecoderConfiguration(
-            hiddenSize: width, intermediateSize: try reader.int("lm_inter_dim", 2_560),
+            hiddenSize: width, intermediateSize: inner,
             layers: try reader.int("lm_n_blocks", 32), attentionHeads: queries, keyValueHeads: keys,
-            vocabularySize: try reader.required("lm_vocab_size"),
+            vocabularySize: words,
             normEpsilon: try reader.epsilon("lm_rms_eps", 1e-5),
-            ropeTheta: try reader.double("lm_re_base", 100_000),
+            ropeTheta: try reader.positive("lm_re_base", 100_000),
             maximumPositions: try reader.int("lm_max_position_embeddings", 8_192, most: 1 << 40),
             tiesWordEmbeddings: try reader.bool("lm_tie_weights", true))
         let factor = try reader.int("mp_pixel_shuffle_factor", 4)

@@ -7,10 +7,7 @@ enum RotaryReader {
         _ reader: ConfigurationReader, positions: Int
     ) throws -> (theta: Double, scaling: RotaryScaling) {
         let part = try reader.part("rope_parameters") ?? reader.part("rope_scaling")
-        let theta =
-            try part?.double("rope_theta", try reader.double("rope_theta", 10_000))
-            ?? reader.double("rope_theta", 10_000)
-        guard theta > 0 else { throw reader.unsupported("rope_theta", "\(theta)") }
+        let theta = try (part ?? reader).positive("rope_theta", reader.positive("rope_theta", 10_000))
         for place in [reader, part].compactMap({ $0 }) {
             let share = try place.double("partial_rotary_factor", 1)
             guard share == 1 else { throw place.unsupported("partial_rotary_factor", "\(share)") }
@@ -25,6 +22,9 @@ enum RotaryReader {
         let original = try part.int(
             "original_max_position_embeddings",
             try reader.int("original_max_position_embeddings", positions, most: 1 << 40), most: 1 << 40)
+        guard original > 0 || !["dynamic", "llama3", "yarn"].contains(kind) else {
+            throw part.unsupported("original_max_position_embeddings", "0")
+        }
         switch kind {
         case "default": return (theta, .standard)
         case "linear": return (theta, .linear(factor: try factor()))
@@ -33,8 +33,8 @@ enum RotaryReader {
             return (
                 theta,
                 .llama3(
-                    factor: try factor(), lowFrequencyFactor: try part.double("low_freq_factor", 1),
-                    highFrequencyFactor: try part.double("high_freq_factor", 4), originalPositions: original)
+                    factor: try factor(), lowFrequencyFactor: try part.positive("low_freq_factor", 1),
+                    highFrequencyFactor: try part.positive("high_freq_factor", 4), originalPositions: original)
             )
         case "yarn":
             guard part.json["mscale"] == nil, part.json["mscale_all_dim"] == nil else {
@@ -43,8 +43,8 @@ enum RotaryReader {
             return (
                 theta,
                 .yarn(
-                    factor: try factor(), betaFast: try part.double("beta_fast", 32),
-                    betaSlow: try part.double("beta_slow", 1), attentionFactor: part.json["attention_factor"]?.double,
+                    factor: try factor(), betaFast: try part.positive("beta_fast", 32),
+                    betaSlow: try part.positive("beta_slow", 1), attentionFactor: part.json["attention_factor"]?.double,
                     originalPositions: original, truncates: try part.bool("truncate", true))
             )
         default: throw part.unsupported("rope_type", "\"\(kind)\"")

@@ -49,7 +49,7 @@ enum ProfileTable {
 enum FloorFacts {
     static func text(_ floor: FloorTurns, _ operations: Double, of work: String) -> String {
         "floor: all products alone \(Formatting.decimal(floor.floorSeconds * 1e3, 1)) ms at "
-            + "\(Formatting.count(Int(operations / floor.floorSeconds * 1e-9))) GFLOP/s; the \(work) is "
+            + "\(Formatting.count(operations / floor.floorSeconds * 1e-9)) GFLOP/s; the \(work) is "
             + "\(Formatting.decimal(floor.overFloor, 2)) times that"
     }
 

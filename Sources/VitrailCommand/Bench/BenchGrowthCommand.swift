@@ -93,7 +93,7 @@ struct BenchGrowthCommand: ParsableCommand {
             + right(Formatting.decimal(point.stepSeconds * 1e3, 2), 14)
             + right(Formatting.decimal(point.floorSeconds * 1e3, 2), 11)
             + right(Formatting.decimal(point.stepSeconds / point.floorSeconds, 2), 9)
-            + right(Formatting.count(Int(Double(point.tokens) / point.stepSeconds)), 11)
+            + right(Formatting.count(Double(point.tokens) / point.stepSeconds), 11)
             + right(Formatting.bytes(point.peakBytes), 13)
     }
 }

@@ -63,7 +63,7 @@ struct BenchKernelsCommand: ParsableCommand {
 enum LimitFacts {
     static func text(_ limits: MachineLimits) -> String {
         let rates = ProductPrecision.allCases.compactMap { precision in
-            limits.productRates[precision].map { "\(Formatting.count(Int($0 * 1e-9))) GFLOP/s \(precision.rawValue)" }
+            limits.productRates[precision].map { "\(Formatting.count($0 * 1e-9)) GFLOP/s \(precision.rawValue)" }
         }
         return "reads \(Formatting.decimal(limits.readBandwidth * 1e-9, 1)) GB/s, multiplies "
             + rates.joined(separator: ", ")

@@ -52,7 +52,7 @@ struct BenchTokenizerCommand: ParsableCommand {
         Console.out(
             "\(Formatting.count(texts.count)) lines, \(Formatting.count(bytes)) bytes, \(Formatting.count(tokens)) tokens: "
                 + "\(Formatting.decimal(rate / 1e6, 1)) MB/s, "
-                + "\(Formatting.count(Int(Double(tokens) / max(seconds, 1e-9)))) tokens/s on one thread")
+                + "\(Formatting.count(Double(tokens) / max(seconds, 1e-9))) tokens/s on one thread")
     }
 }
 

@@ -5,6 +5,9 @@ enum Formatting {
     /// 1234567 → "1,234,567".
     static func count(_ value: Int) -> String { value.grouped }
 
+    /// The whole part of a number, likewise; as it is where 64 bits do not hold it.
+    static func count(_ value: Double) -> String { Int(exactly: value.rounded(.towardZero))?.grouped ?? "\(value)" }
+
     /// A number with a fixed number of decimals.
     static func decimal(_ value: Double, _ places: Int) -> String {
         guard value.isFinite else { return "\(value)" }

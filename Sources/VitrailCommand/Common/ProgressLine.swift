@@ -24,7 +24,7 @@ struct ProgressLine {
         let rate = Double(done) / max(seconds, 1e-9)
         var text = "\(Formatting.count(done))"
         if let total { text += " of \(Formatting.count(total))" }
-        text += " \(noun)  \(rate < 100 ? Formatting.decimal(rate, 1) : Formatting.count(Int(rate)))/s"
+        text += " \(noun)  \(rate < 100 ? Formatting.decimal(rate, 1) : Formatting.count(rate))/s"
         if let total, rate > 0 { text += "  left \(Formatting.duration(Double(max(0, total - done)) / rate))" }
         guard Console.isTerminal else { return Console.error(text) }
         Console.status(total.map { Self.bar(done, $0) + " " + text } ?? text)

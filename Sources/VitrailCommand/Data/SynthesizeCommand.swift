@@ -66,6 +66,7 @@ struct SynthesizeCommand: ParsableCommand {
         world.mostShapes = shapes
         if let split { world.counts = try counts(split) }
         if let corpusLines { world.corpusLines = corpusLines }
+        try world.validate()
         let total = world.counts.values.reduce(0, +)
         let start = ContinuousClock.now
         let manifest = try world.write(to: output, workers: threading.workers) { done in
@@ -75,7 +76,7 @@ struct SynthesizeCommand: ParsableCommand {
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         Console.error(
             "\(Formatting.count(total)) pictures in \(Formatting.duration(seconds)) "
-                + "(\(Formatting.count(Int(Double(total) / max(seconds, 1e-9)))) a second): \(output)")
+                + "(\(Formatting.count(Double(total) / max(seconds, 1e-9))) a second): \(output)")
     }
 
     private func counts(_ list: String) throws -> [ShapeWorld.Split: Int] {

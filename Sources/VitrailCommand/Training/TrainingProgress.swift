@@ -40,7 +40,7 @@ final class TrainingProgress {
             var text = "  \(summary.steps) steps in \(Formatting.duration(totals.seconds)), loss "
             text +=
                 "\(Formatting.decimal(totals.firstLoss ?? .nan, 4)) → \(Formatting.decimal(totals.lastLoss ?? .nan, 4)), "
-            text += "\(Formatting.count(Int(Double(totals.tokens) / max(totals.seconds, 1e-9)))) tokens/s, "
+            text += "\(Formatting.count(Double(totals.tokens) / max(totals.seconds, 1e-9))) tokens/s, "
             text +=
                 "waiting for data \(Formatting.decimal(100 * totals.waitSeconds / max(totals.seconds, 1e-9), 1)) %, "
             text += "peak memory \(Formatting.bytes(summary.peakMemory))"
@@ -81,7 +81,7 @@ final class TrainingProgress {
         let left = elapsed / Double(max(done, 1)) * Double(report.totalSteps - report.step)
         let wait = 100 * report.waitSeconds / max(report.seconds, 1e-9)
         var text =
-            "loss \(Formatting.decimal(smoothed!, 4))  \(Formatting.count(Int(report.tokensPerSecond))) tokens/s  "
+            "loss \(Formatting.decimal(smoothed!, 4))  \(Formatting.count(report.tokensPerSecond)) tokens/s  "
         text += "wait \(Formatting.decimal(wait, 0)) %  left \(Formatting.duration(left))"
         if Console.isTerminal {
             let bar = ProgressLine.bar(report.step, report.totalSteps)

@@ -1,3 +1,4 @@
+import CKernels
 import CPUBackend
 import ReferenceBackend
 import TensorCore
@@ -67,6 +68,42 @@ import Testing
             x.matrix, transposeA: false, wide.matrix, transposeB: true, alpha: 1, bias: nil, into: expected.matrix,
             accumulate: false)
         expectClose(y.floats, expected.floats, Self.tolerance, "after a second conversion")
+    }
+
+    /// Where all products want another order of the weights, the plain one's pages go back and count as in use no more: those of windows, and
+    /// of windows that hold them, once. Weights that are written to take their memory again.
+    @Test(.enabled(if: vitrail_products_in_integers()), arguments: [DType.int8Blocks, .int4Blocks])
+    func oneOrderIsCounted(_ dtype: DType) {
+        let backend = CPUBackend(threads: 2, products: .bfloat16)
+        // Above 16 MiB, so that the other order has blocks of its own.
+        let columns = 4_096, rows = dtype == .int8Blocks ? 4_096 : 8_192
+        let before = backend.usedBytes
+        do {
+            let storage = backend.allocate(byteCount: dtype.byteCount(of: rows * columns))
+            let whole = Tensor(shape: [rows, columns], dtype: dtype, storage: storage)
+            func write(_ value: Float) {
+                let piece = backend.empty([512, columns])
+                backend.fill(piece, value)
+                for row in stride(from: 0, to: rows, by: 512) {
+                    backend.convert(piece, into: whole.rows(row..<row + 512))
+                }
+            }
+            write(1)
+            let plain = backend.usedBytes
+            var regrouped = 0
+            for weight in [whole.rows(0..<rows - 16), whole] {
+                let (x, y) = (backend.zeros([1, columns]), backend.empty([1, weight.shape[0]]))
+                backend.product(
+                    x.matrix, transposeA: false, weight.matrix, transposeB: true, alpha: 1, bias: nil, into: y.matrix,
+                    accumulate: false)
+                regrouped += dtype.byteCount(of: weight.count)
+            }
+            // Pages that no window holds whole, and blocks' rounding.
+            #expect(abs(backend.usedBytes - before - regrouped) < 32 << 10)
+            write(2)
+            #expect(backend.usedBytes == plain)
+        }
+        #expect(backend.usedBytes == before)
     }
 
     /// Weights that follow each other in memory are multiplied one by one and joined, in any order, read as rows and as numbers, and
