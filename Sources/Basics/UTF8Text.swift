@@ -41,6 +41,19 @@ public enum UTF8Text {
         return nil
     }
 
+    /// The encoding of 2 or 4 bytes a character that the first bytes of a text tell of; nil for UTF-8.
+    public static func wideEncoding(_ bytes: UnsafeRawBufferPointer) -> String? {
+        guard bytes.count >= 4 else { return nil }
+        switch (bytes[0], bytes[1], bytes[2], bytes[3]) {
+        case (0xFF, 0xFE, 0, 0), (0, 0, 0xFE, 0xFF): return "UTF-32"
+        case (0xFF, 0xFE, _, _), (0xFE, 0xFF, _, _): return "UTF-16"
+        // Without a byte order mark; no text begins with a null character.
+        case (1..., 0, 1..., 0): return "UTF-16LE"
+        case (0, 1..., 0, 1...): return "UTF-16BE"
+        default: return nil
+        }
+    }
+
     /// The text that bytes spell, those that are not UTF-8 as `\xE9`.
     public static func spelled(_ bytes: UnsafeRawBufferPointer) -> String {
         var text = ""

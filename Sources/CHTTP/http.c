@@ -1,5 +1,7 @@
 // HTTP through libcurl, which is loaded when it is first needed: nothing to link, nothing loaded by other commands.
 
+#define _GNU_SOURCE  // strptime, timegm
+
 #include "vitrail_http.h"
 
 #include <dlfcn.h>
@@ -8,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <time.h>
 
 // The part of libcurl's interface (stable since 7.1) that is used here; numbers from curl/curl.h.
 typedef void handle;
@@ -86,12 +89,16 @@ struct sink {
     char *bytes;
     size_t length, capacity, limit;
     double retry_after;
+    int too_large;
 };
 
 static size_t receive(char *bytes, size_t size, size_t count, void *context) {
     struct sink *sink = context;
     size_t length = size * count;
-    if (length > sink->limit - sink->length) return 0;
+    if (length > sink->limit - sink->length) {
+        sink->too_large = 1;
+        return 0;
+    }
     if (sink->length + length + 1 > sink->capacity) {
         size_t capacity = (sink->length + length + 1) * 2;
         char *grown = realloc(sink->bytes, capacity);
@@ -116,6 +123,12 @@ static size_t receive_header(char *bytes, size_t size, size_t count, void *conte
         char *end;
         double seconds = strtod(text, &end);
         if (end != text && seconds >= 0) sink->retry_after = seconds;
+        // Or a date, as "Wed, 21 Oct 2015 07:28:00 GMT".
+        struct tm date = {0};
+        if (end == text && strptime(text, " %a, %d %b %Y %H:%M:%S GMT", &date) != NULL) {
+            double left = difftime(timegm(&date), time(NULL));
+            sink->retry_after = left > 0 ? left : 0;
+        }
     }
     return length;
 }
@@ -127,7 +140,7 @@ int vitrail_http_post(
     response->retry_after = -1;
     if (!vitrail_http_available(response->message, sizeof response->message)) return -1;
     handle *easy = curl.init();
-    struct sink sink = {malloc(1), 0, 1, limit, -1};
+    struct sink sink = {malloc(1), 0, 1, limit, -1, 0};
     struct list *list = NULL;
     int complete = easy != NULL && sink.bytes != NULL;
     for (size_t index = 0; complete && index < header_count; index++) {
@@ -159,7 +172,9 @@ int vitrail_http_post(
     curl.setopt(easy, OPTION_HEADERDATA, &sink);
     curl.setopt(easy, OPTION_ERRORBUFFER, error);
     response->failure = curl.perform(easy);
-    if (response->failure != 0)
+    if (sink.too_large)
+        snprintf(response->message, sizeof response->message, "the answer is larger than %zu MB", limit >> 20);
+    else if (response->failure != 0)
         snprintf(
             response->message, sizeof response->message, "%s", error[0] ? error : curl.strerror(response->failure));
     curl.getinfo(easy, INFO_RESPONSE_CODE, &response->status);

@@ -40,7 +40,12 @@ public struct GenerationPlan: Sendable {
 
     /// A prompt of the strategy.
     func prompt(_ name: String, _ names: [String]) throws -> PromptFile {
-        try PromptFile(Paths.join(prompts, strategy, name + ".yaml"), names: names)
+        guard Files.isDirectory(prompts) else {
+            throw UserError(
+                "\(prompts): no such folder of prompts",
+                fix: "name it with --prompts; Vitrail's own lies in its repository, at Datasets/prompts")
+        }
+        return try PromptFile(Paths.join(prompts, strategy, name + ".yaml"), names: names)
     }
 
     /// The numbers of the sources that are this run's, of so many.

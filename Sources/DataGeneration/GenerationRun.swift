@@ -28,20 +28,23 @@ public enum GenerationRun {
         let sink = GenerationSink(
             plan, model: client.model, write: { try output.append($0) },
             note: { try side.appendLine($0.serialized()) })
-        var stopped: String?
+        var stopped: GenerationStopped?
         do { try strategy.run(client, into: sink, progress: progress) } catch let stop as GenerationStopped {
             guard stop.isOrderly else { throw stop }
-            stopped = stop.description
+            stopped = stop
         }
         var report = sink.report
         report.totals = client.totals
-        report.stopped = stopped
+        report.stopped = stopped?.description
         guard report.records > 0 else {
+            if let stopped {
+                throw GenerationStopped(
+                    problem: "no record was made: \(stopped.problem)", fix: stopped.fix, isOrderly: true)
+            }
             let most = report.rejected.max { ($0.value, $1.key) < ($1.value, $0.key) }
             let example = most.flatMap { sink.examples[$0.key] }.map { ": " + $0 } ?? ""
             throw UserError(
-                "no record was made" + (most.map { " (\($0.value) × \($0.key)\(example))" } ?? "")
-                    + (stopped.map { ": " + $0 } ?? ""),
+                "no record was made" + (most.map { " (\($0.value) × \($0.key)\(example))" } ?? ""),
                 fix: report.totals.answers + report.totals.replayed > 0
                     ? "look at the journal for what the model answered" : "see to that, and run the same command again")
         }

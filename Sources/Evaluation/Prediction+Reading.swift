@@ -5,7 +5,7 @@ extension Prediction {
     /// `question`, `kind` and `image`; other fields are left alone.
     /// - Throws: A problem naming the path and the line, or that the file holds no predictions.
     public static func read(_ path: String) throws -> [Prediction] {
-        let file = try MappedFile(path)
+        let file = try MappedFile.text(path)
         return try parse(file.bytes, source: path)
     }
 

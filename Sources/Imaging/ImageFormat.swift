@@ -33,7 +33,7 @@ extension ImageFormat {
         }
         throw ImageError(
             .unknownFormat, source: source, detail: ImageFormat.describe(bytes),
-            fix: "convert it to PNG or JPEG, or leave it out")
+            fix: bytes.isEmpty ? "get the file again, or leave it out" : "convert it to PNG or JPEG, or leave it out")
     }
 
     private static func describe(_ bytes: UnsafeRawBufferPointer) -> String {

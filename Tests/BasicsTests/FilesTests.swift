@@ -108,6 +108,52 @@ struct FilesTests {
         }
     }
 
+    /// Text of 2 or 4 bytes a character is told by its first bytes; without a byte order mark it would pass for UTF-8.
+    @Test func wideTextIsTold() throws {
+        try withTemporaryFolder { folder in
+            let path = Paths.join(folder, "wide.txt")
+            let forms: [(bytes: [UInt8], name: String)] = [
+                ([0xFF, 0xFE, 0x61, 0], "UTF-16"), ([0xFE, 0xFF, 0, 0x61], "UTF-16"),
+                ([0x61, 0, 0x0A, 0], "UTF-16LE"), ([0, 0x61, 0, 0x0A], "UTF-16BE"),
+                ([0xFF, 0xFE, 0, 0, 0x61, 0, 0, 0], "UTF-32"),
+            ]
+            for form in forms {
+                try Files.write(form.bytes, to: path)
+                let reads: [() throws -> Void] = [{ _ = try Files.readLines(path) }, { _ = try JSON.read(path) }]
+                for read in reads {
+                    let error = try #require(throws: UserError.self) { try read() }
+                    #expect(error.problem == "\(path) is \(form.name) text, and UTF-8 is read")
+                    #expect(error.fix?.contains("iconv -f \(form.name) -t UTF-8") == true)
+                }
+            }
+            try Files.write([0xEF, 0xBB, 0xBF, 0xC3, 0xA9], to: path)
+            #expect(try Files.readText(path) == "é")
+        }
+    }
+
+    /// The system would end such a path early, and open another file.
+    @Test func pathsWithNullCharactersAreRefused() throws {
+        try withTemporaryFolder { folder in
+            try Files.write("a", to: folder + "/a")
+            let error = try #require(throws: FileError.self) { try Files.read(folder + "/a\0b") }
+            #expect(error.fix == "a path holds no null character; write one path a line")
+        }
+    }
+
+    /// What comes through a pipe has no folder of its own, and cannot be mapped.
+    @Test func pipesAreNoFiles() throws {
+        try withTemporaryFolder { folder in
+            let pipe = folder + "/pipe"
+            #expect(mkfifo(pipe, 0o600) == 0)
+            #expect(Files.folder(of: pipe) == "." && Files.folder(of: folder + "/a") == folder)
+            // Held open, so that opening it does not wait.
+            let descriptor = open(pipe, O_RDWR)
+            defer { close(descriptor) }
+            let error = try #require(throws: FileError.self) { _ = try MappedFile(pipe) }
+            #expect(error.fix == "that is a device or a pipe; name a file")
+        }
+    }
+
     /// A name that is no text is an error, or told of and left out; the others are there.
     @Test func namesThatAreNoTextAreSpelled() throws {
         try withTemporaryFolder { folder in
@@ -123,7 +169,7 @@ struct FilesTests {
             let error = try #require(throws: UserError.self) { try Files.tree(folder) }
             #expect(error.problem == #"\#(folder)/in/caf\xE9a\xC3: the name of this file is not UTF-8"#)
             var told: [String] = []
-            #expect(try Files.tree(folder) { told.append($0) } == ["in/b"])
+            #expect(try Files.tree(folder) { path, _ in told.append(path) } == ["in/b"])
             #expect(told == [#"in/caf\xE9a\xC3"#])
             #expect(try Files.expandGlob(folder + "/in/*") { told.append($0) } == [folder + "/in/b"])
             #expect(told.last == #"\#(folder)/in/caf\xE9a\xC3"#)
@@ -278,9 +324,35 @@ struct AppendAndMapTests {
             try file.close()
             try file.close()
             #expect(try Files.readText(path) == "{\"step\":1}\n{\"step\":2}\n{\"step\":3}\n")
-            try Files.write(String(repeating: "x", count: 10_000), to: path)
+            try Files.write("{" + String(repeating: "x", count: 9_999), to: path)
             #expect(try AppendFile(path).trimmedBytes == 10_000)
             #expect(try Files.size(path) == 0)
+        }
+    }
+
+    /// A last line without its end that was never one of these lines is somebody else's, and stays.
+    @Test func whatOthersWroteIsNotCut() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/notes"
+            for text in ["my notes", "first\nsecond", "{\"a\":1}"] {
+                try Files.write(text, to: path)
+                #expect(throws: UserError.self) { _ = try AppendFile(path, beginning: "{\"id\":") }
+                #expect(try Files.readText(path) == text)
+            }
+            for torn in ["{\"i", "{\"id\":\"a"] {
+                try Files.write("{\"id\":\"a\"}\n" + torn, to: path)
+                #expect(try AppendFile(path, beginning: "{\"id\":").trimmedBytes == torn.utf8.count)
+            }
+        }
+    }
+
+    /// A kill may leave half a character behind the last line.
+    @Test func aTornCharacterIsNoFault() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/torn.jsonl"
+            try Files.write(Array("{}\n{\"a\":\"".utf8) + [0xC3], to: path)
+            #expect(try Files.readLines(path, onlyEnded: true) == [TextLine(number: 1, text: "{}")])
+            #expect(throws: UserError.self) { try Files.readLines(path) }
         }
     }
 

@@ -5,6 +5,12 @@ import Synchronization
 import TestSupport
 import Testing
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 /// Asking a server that answers as badly as servers do.
 @Suite(.serialized) struct EndpointTests {
     private func client(
@@ -134,6 +140,62 @@ import Testing
             return
         }
         #expect(failure.kind == .transient(after: nil))
+    }
+
+    /// A wait that a server asks for by a date; a server that sends elsewhere; words of a server in other forms than OpenAI's.
+    @Test func whatServersSayIsUnderstood() throws {
+        let scratch = try Scratch()
+        var soon = time(nil) + 30
+        var date = [CChar](repeating: 0, count: 64)
+        var parts = tm()
+        strftime(&date, date.count, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&soon, &parts))
+        let until = String(decoding: date.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let server = try TestServer { request, number in
+            switch request.body["messages"]?[0]?["content"]?.string ?? "" {
+            case "elsewhere": .answer(status: 302, body: "", headers: ["Location: http://127.0.0.1:9/"])
+            case "detail": .answer(status: 422, body: #"{"detail":[{"msg":"field required"}]}"#)
+            case "text": .answer(status: 400, body: "no such\r\n  model")
+            case "page": .answer(status: 400, body: "<html>no</html>")
+            default:
+                number == 0
+                    ? .answer(status: 429, body: "", headers: ["Retry-After: \(until)"])
+                    : .answer(status: 200, body: TestServer.completion("fine"))
+            }
+        }
+        defer { server.stop() }
+        let waits = WaitLog()
+        let client = try client(server, scratch, waits: waits)
+        #expect(try client.complete([request("q")])[0].get().text == "fine")
+        #expect(waits.all.count == 1 && (20...31).contains(waits.all[0]), "\(waits.all)")
+        let reasons = try client.complete([request("detail"), request("text"), request("page")]).map { result in
+            if case .failure(let failure) = result { failure.reason } else { "" }
+        }
+        #expect(
+            reasons == [#"status 422: [{"msg":"field required"}]"#, "status 400: no such model", "status 400"],
+            "\(reasons)")
+        let stop = problem { _ = try client.complete([self.request("elsewhere")]) }
+        #expect(
+            stop?.problem.contains("status 302: the address leads elsewhere") == true, "\(String(describing: stop))")
+    }
+
+    /// Nobody who asks to stop has to sit out a server's minute.
+    @Test(.timeLimit(.minutes(1))) func aLongWaitIsLeftWhenAskedToStop() throws {
+        let scratch = try Scratch()
+        let server = try TestServer { _, _ in .answer(status: 429, body: "", headers: ["Retry-After: 50"]) }
+        defer { server.stop() }
+        let isWaiting = Mutex(false)
+        let told = Mutex("")
+        let client = CompletionClient(
+            try EndpointWriter(server.address, model: "m", key: nil),
+            journal: try CompletionJournal(scratch.file("journal.jsonl")),
+            waiting: { seconds, reason in
+                told.withLock { $0 = "\(seconds) \(reason)" }
+                isWaiting.withLock { $0 = true }
+            }, isCancelled: { isWaiting.withLock { $0 } })
+        let start = ContinuousClock.now
+        let stop = #expect(throws: GenerationStopped.self) { try client.complete([request("q")]) }
+        #expect(stop?.isOrderly == true && told.withLock { $0 } == "50.0 status 429")
+        #expect(ContinuousClock.now - start < .seconds(20))
     }
 
     @Test func budgetsAndRatesAreKept() throws {

@@ -113,6 +113,43 @@ import Tokenization
         #expect(records[0]["conversations"]?[0]?["value"] == "<image>\nWhat is in the picture?\nAnswer with one word.")
     }
 
+    /// A choice that a converter would pass over is refused, and so is a folder of pictures that is none.
+    @Test func choicesOfOtherConvertersAreRefused() throws {
+        let scratch = try Scratch()
+        let path = try scratch.write("t.csv", "q,a\n1,2\n")
+        func said(_ configure: (inout ConversionRequest) -> Void) -> String {
+            problem {
+                _ = try convert("csv", path, in: scratch) { conversion in
+                    conversion.request.columns.question = "q"
+                    conversion.request.columns.answer = "a"
+                    configure(&conversion.request)
+                }
+            }?.description ?? ""
+        }
+        #expect(said { _ in }.isEmpty)
+        #expect(
+            said { $0.split = "train" }.contains("table has no use for --split\nfix: leave that out; of use to image-f")
+        )
+        #expect(said { $0.annotations = path }.contains("no use for --annotations"))
+        #expect(said { $0.imagePattern = "{id}" }.contains("no use for --image-pattern"))
+        #expect(said { $0.images = scratch.file("none") }.contains("nothing is there"))
+    }
+
+    /// Spreadsheets write semicolons where the comma is a decimal point, and two bytes a character where asked for Unicode.
+    @Test func tablesOfSpreadsheets() throws {
+        let scratch = try Scratch()
+        let path = try scratch.write("t.csv", "\u{FEFF}question;answer\r\n\"how; many, then?\";2,5\r\n")
+        let (records, _, _) = try convert("csv", path, in: scratch) {
+            $0.request.columns.question = "question"
+            $0.request.columns.answer = "answer"
+        }
+        #expect(records[0]["conversations"]?[0]?["value"] == "how; many, then?")
+        #expect(records[0]["conversations"]?[1]?["value"] == "2,5")
+        let wide = try scratch.write("w.csv", [0xFF, 0xFE] + "q,a\n1,2\n".utf8.flatMap { [$0, 0] })
+        let error = #expect(throws: UserError.self) { try convert("csv", wide, in: scratch) }
+        #expect(error?.fix?.contains("iconv -f UTF-16 ") == true, "\(String(describing: error))")
+    }
+
     @Test func csvFollowsRFC4180() throws {
         let scratch = try Scratch()
         let path = try scratch.write(

@@ -1,4 +1,5 @@
 import Basics
+import Foundation
 import InstructionData
 import TestSupport
 import Testing
@@ -98,6 +99,14 @@ import Testing
         #expect(reversed.reversed().map { $0["conversations"] } == all.map { $0["conversations"] })
         let other = try recast(records.joined(separator: "\n"), with: library, in: scratch) { $0.seed = 6 }
         #expect(other.map { $0["conversations"] } != all.map { $0["conversations"] })
+    }
+
+    /// A link to the folder above is no further folder of templates.
+    @Test func linksBackAreNotFollowed() throws {
+        let scratch = try Scratch()
+        try scratch.write("t/in/a.yaml", Self.counting)
+        #expect(symlink("..", scratch.file("t/up")) == 0)
+        #expect(try TemplateLibrary(scratch.file("t")).tasks.map(\.name) == ["counting"])
     }
 
     @Test func fieldsOnlyAndExceptAndInverted() throws {

@@ -73,6 +73,30 @@ import Tokenization
         #expect(again.written == 1 && again.kept == 2)
     }
 
+    /// Shards of other records, or of other sizes, are not taken for this run's.
+    @Test func shardsOfOtherRecordsAreRefused() throws {
+        let scratch = try Scratch()
+        let dataset = try dataset(scratch, 7)
+        var writing = ShardWriting()
+        writing.perShard = 3
+        let prefix = scratch.file("shards/p")
+        #expect(try writing.run(dataset, to: prefix).written == 3)
+        func refused(_ dataset: InstructionDataset, _ writing: ShardWriting) -> Bool {
+            problem { _ = try writing.run(dataset, to: prefix) }?.problem.contains("of other records") == true
+        }
+        var other = writing
+        other.perShard = 2
+        #expect(refused(dataset, other))
+        other = writing
+        other.isCompressed = true
+        #expect(refused(dataset, other))
+        let changed = try Files.readText(scratch.file("d/data.jsonl")).replacing("\"a0\"", with: "\"b0\"")
+        #expect(refused(try InstructionDataset(try scratch.write("d/other.jsonl", changed)), writing))
+        // Three shards are too many for four records, though the first is the same.
+        #expect(try refused(self.dataset(scratch, 4), writing))
+        #expect(try writing.run(self.dataset(scratch, 7), to: prefix).kept == 3)
+    }
+
     @Test func partsTogetherAreTheWhole() throws {
         let scratch = try Scratch()
         let dataset = try dataset(scratch, 8)

@@ -65,6 +65,24 @@ struct RecipeTests {
         #expect(again.stages.map(\.shufflesTurns) == recipe.stages.map(\.shufflesTurns))
     }
 
+    /// Steps and passes both say how long a stage trains: one of them counts, and the run folder's recipe names that one.
+    @Test func stepsAndPassesExcludeEachOther() throws {
+        let both = faults(text + "\n    steps: 3\n    epochs: 2")
+        #expect(both.map(\.path) == ["stages[1].epochs"] && both[0].problem.contains("both"), "\(both)")
+        let steps = try Recipe.parse(text + "\n    epochs: 2", source: "r.yaml", overrides: ["stages.instruct.steps=3"])
+        #expect(steps.stages[1].steps == 3 && !steps.resolved.contains("epochs"))
+        #expect(try Recipe.parse(steps.complete, source: "r.yaml").stages[1].steps == 3)
+        let passes = try Recipe.parse(text + "\n    steps: 3", source: "r.yaml", overrides: ["stages.1.epochs=2"])
+        #expect(passes.stages[1].steps == nil && passes.stages[1].epochs == 2)
+        #expect(!passes.complete.contains("steps"))
+    }
+
+    /// A call that names nothing is told of what it named nothing.
+    @Test func emptyNamesAreTold() {
+        #expect(faults(text, stages: []).map(\.fix) == ["name some of: align, instruct"])
+        #expect(faults(text, ["=3"]).map(\.problem) == ["no key before the \"=\""])
+    }
+
     @Test func stagesAreChosenByName() throws {
         let recipe = try Recipe.parse(text, source: "r.yaml", stages: ["instruct"])
         #expect(recipe.stages.map(\.name) == ["instruct"])
@@ -79,6 +97,8 @@ struct RecipeTests {
         "batch_size=9223372036854775807", "batch_size=0", "accumulate=9223372036854775807", "epochs=.inf",
         "epochs=1e300", "epochs=.nan", "epochs=-1", "steps=9223372036854775807", "augment.shift=9223372036854775807",
         "learning_rate.peak=.nan", "learning_rate.warmup=1.5", "picture_cache_mb=9223372036854775807",
+        // Moments that forget nothing, and steps that are divided by zero.
+        "beta1=1", "beta2=1", "epsilon=0", "optimizer={name: muon, momentum: 1}",
         "max_tokens=9223372036854775807", "optimizer={name: galore, rank: 9223372036854775807}",
         "cache_features_gb=9223372036854775807", "tune={language: {method: prompt, tokens: 2147483647}}",
     ])

@@ -147,6 +147,54 @@ struct AnswerFileTests {
         #expect(listed.code == 0 && listed.lines.count == 6, "\(listed.error)")
     }
 
+    /// A list that comes through a pipe names its pictures from the working folder; null characters are no ends of lines.
+    @Test func listsByPipe() throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        let rest = "--model '\(Self.pebble)' --json \(Self.short.joined(separator: " "))"
+        #expect(try vitrail.shell("ls shapes/test/images/* > shapes/list.txt").code == 0)
+        for list in ["cat shapes/list.txt |", "< shapes/list.txt"] {
+            let listed = try vitrail.shell("\(list) \"$VITRAIL\" caption --input /dev/stdin \(rest)")
+            #expect(listed.code == 0 && listed.lines.count == 6, "\(listed.error)")
+        }
+        let asked = try vitrail.shell(
+            "cat shapes/test/questions.jsonl | \"$VITRAIL\" answer --images shapes/test --input /dev/stdin \(rest)")
+        #expect(asked.code == 0 && !asked.lines.isEmpty, "\(asked.error)")
+        let zeros = try vitrail.shell(
+            "find shapes/test/images -type f -print0 | \"$VITRAIL\" caption --input /dev/stdin \(rest)")
+        #expect(zeros.code == 1 && zeros.error.contains("write one path a line"), "\(zeros.error)")
+        let dash = try vitrail.shell("ls shapes/test/images/* | \"$VITRAIL\" caption --input - \(rest)")
+        #expect(dash.code == 1 && dash.error.contains("write /dev/stdin"), "\(dash.error)")
+    }
+
+    /// A folder that may not be listed is told of, and the pictures of the others captioned.
+    @Test func foldersThatMayNotBeListedAreLeftOut() throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        let made = try vitrail.shell(
+            "cd shapes/test/images && mkdir closed names && cp *.png names && chmod 000 closed && chmod 444 names")
+        #expect(made.code == 0)
+        // The superuser may list all folders, unless it gives that up.
+        let bound = "setpriv --bounding-set=-dac_override,-dac_read_search"
+        let call = "$([ \"$(id -u)\" = 0 ] && echo '\(bound)') \"$VITRAIL\""
+        let rest = "--model '\(Self.pebble)' --json \(Self.short.joined(separator: " "))"
+        for folder in ["shapes/test/images", "'shapes/test/images/*'"] {
+            let result = try vitrail.shell("\(call) caption \(folder) \(rest)")
+            #expect(result.code == 1 && result.lines.count == 6, "\(result.error)")
+            #expect(
+                result.error.contains("cannot list the folder shapes/test/images/closed: Permission denied")
+                    || result.error.contains("cannot look into the folder shapes/test/images/closed"),
+                "\(result.error)")
+            #expect(result.error.contains("look into the folder shapes/test/images/names"), "\(result.error)")
+        }
+        let strict = try vitrail.shell("\(call) convert image-folder shapes/test --output out.jsonl")
+        #expect(strict.code == 1 && strict.error.contains("may not be listed"), "\(strict.error)")
+        let lenient = try vitrail.shell("\(call) convert image-folder shapes/test --output out.jsonl --lenient")
+        #expect(lenient.code == 0, "\(lenient.error)")
+        #expect(try vitrail.text("out.repairs.jsonl").contains("images/closed"))
+        #expect(try vitrail.shell("chmod 755 shapes/test/images/*/").code == 0)
+    }
+
     /// Names that are not UTF-8 have no text to call them by: they are told of, and the others captioned.
     @Test func oddNamesAreLeftOut() throws {
         let vitrail = try prepare()

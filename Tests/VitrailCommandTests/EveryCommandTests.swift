@@ -99,6 +99,18 @@ struct EveryCommandTests {
         #expect(switched.first?["prediction"] as? String == plain.first?["prediction"] as? String)
     }
 
+    /// A broken adapter is told of, and the others are listed.
+    @Test func brokenAdaptersDoNotHideOthers() throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        #expect(try vitrail.run("train", "lora.yaml", "--output", "run", "--threads", "1").code == 0)
+        #expect(try vitrail.shell("mkdir -p all/broken && echo '{' > all/broken/adapter_config.json").code == 0)
+        #expect(try vitrail.shell("cp -r run/adapters/tune all/good").code == 0)
+        let listed = try vitrail.run("adapter", "list", "all", "--json")
+        #expect(listed.code == 1 && listed.error.contains("all/broken/adapter_config.json"), "\(listed.error)")
+        #expect(listed.lines.count == 1 && listed.lines[0].contains("all/good"), "\(listed.output)")
+    }
+
     @Test func tokenizersAreTrainedAndReadBack() throws {
         let vitrail = try prepare()
         defer { vitrail.remove() }

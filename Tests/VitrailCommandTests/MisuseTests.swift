@@ -65,10 +65,40 @@ struct MisuseTests {
         }
     }
 
-    @Test(arguments: [
+    /// Answers are added to files of answers only.
+    @Test(arguments: ["my notes", "{\"a\": 1}", "{\"id\": \"a\", \"conversations\": []}\n"])
+    func answersGoToNoOtherFile(text: String) throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        try vitrail.write(text, to: "other.jsonl")
+        let calls = [
+            ["caption", "--model", Self.pebble, "shapes/test/images", "--output", "other.jsonl"],
+            [
+                "data", "generate", "self-chat", "--model", Self.pebble, "-o", "out.jsonl", "--journal", "other.jsonl",
+                "--prompts", VitrailProcess.repository.path + "/Datasets/prompts",
+            ],
+        ]
+        for call in calls {
+            let result = try vitrail.run(call)
+            #expect(result.code == 1 && result.error.contains("other.jsonl"), "\(result.error)")
+            #expect(try vitrail.text("other.jsonl") == text)
+        }
+    }
+
+    private static let refused: [(call: [String], code: Int32, words: String)] = [
         (["evaluate", pebble, "--data", "q.jsonl"], 1, "q.jsonl: the question 0 has no \"answers\""),
         (["evaluate", pebble, "--data", "torn.jsonl"], 1, "torn.jsonl:1:13: "),
         (["answer", "--model", pebble, "--input", "torn.jsonl"], 1, "torn.jsonl:1:13: "),
+        // A picture that is no text would be a question about nothing.
+        (["answer", "--model", pebble, "--input", "number.jsonl"], 1, "number.jsonl:1: \"image\" is no text"),
+        (["answer", "--model", pebble, "--input", "q.jsonl", "--image", "a.png"], 2, "--image goes with --question"),
+        (["answer", "--model", pebble, "--question", "x", "--images", "a"], 2, "--images goes with --input"),
+        (["caption", "--model", pebble, "a.png", "--images", "a"], 2, "--images goes with --input"),
+        (["evaluate", "--predictions", "p.jsonl", "--limit", "2"], 2, "--limit goes with a model"),
+        (["data", "generate", "self-chat", "--model", pebble, "-o", "out"], 1, "fix: name it with --prompts"),
+        (["convert", "llava", "q.jsonl", "--only", "x", "-o", "out"], 2, "--only goes with --templates"),
+        (["train", "r.yaml", "--output", "."], 1, "something else is there already"),
+        (["inspect", "\u{1B}[31mred.png"], 1, #"\u{1B}[31mred.png"#),
         (["score", pebble, "--text", "latin1.txt"], 1, "latin1.txt:2: byte 0xe9"),
         (["bench", "tokenizer", pebble, "latin1.txt"], 1, "latin1.txt:2: byte 0xe9"),
         (
@@ -82,17 +112,30 @@ struct MisuseTests {
             "9223372036854775807 pictures of train are out of range"
         ),
         (["estimate", "r.yaml", "--memory", "nan"], 2, "--memory nan is out of range"),
+        (["data", "stats", "q.jsonl", "--images", "none"], 1, "--images none: no such folder"),
+        (["data", "filter", "q.jsonl", "--max-exchanges", "-1"], 2, "--max-exchanges -1 is out of range"),
+        (["data", "filter", "q.jsonl", "--answer-words", "1.5"], 1, "--answer-words 1.5 is no range"),
+        (["data", "filter", "q.jsonl", "--against-pictures", "3"], 2, "go with --against."),
+        (["data", "validate", "q.jsonl", "--show", "-1"], 2, "--show -1 is out of range"),
+        (["tokenizer", "train", "q.jsonl", "--output", "model"], 1, "model holds a model"),
+        (["bench", "step", "--part", "vision"], 2, "--part goes with --method"),
+        (["bench", "quality", pebble, "--text", "latin1.txt", "--forms", ","], 2, "--forms names no form"),
+        (["export", pebble, "out", "--tower", "clip"], 1, "takes no tower from clip"),
         (["export", pebble, "out", "--shard-size", "nan"], 2, "--shard-size nan is no size"),
         (
             ["train", "r.yaml", "--set", "stages.a.learning_rate=-1"], 1,
             "stages[0].learning_rate: -1.0 is out of range"
         ),
-    ])
+    ]
+
+    @Test(arguments: refused)
     func whatCannotBeIsTold(call: [String], code: Int32, words: String) throws {
         let vitrail = try VitrailProcess()
         defer { vitrail.remove() }
         try vitrail.write("{\"question\":\"What?\"}\n", to: "q.jsonl")
         try vitrail.write("{\"question\":\n", to: "torn.jsonl")
+        try vitrail.write("{\"image\":5,\"question\":\"What?\"}\n", to: "number.jsonl")
+        #expect(try vitrail.shell("mkdir model && echo '{}' > model/config.json").code == 0)
         let stage = "{name: a, train: [language], data: [d], learning_rate: 1}"
         try vitrail.write("model: \(Self.pebble)\nstages: [\(stage)]\n", to: "r.yaml")
         #expect(try vitrail.shell("printf 'a\\ncaf\\351\\n' > latin1.txt").code == 0)

@@ -37,6 +37,18 @@ struct TrainCallTests {
         }
     }
 
+    /// A run that is done is not done for another recipe.
+    @Test func aFinishedRunIsOfItsRecipeOnly() throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        let call = ["train", "my recipe.yaml", "--output", "run", "--threads", "1"]
+        #expect(try vitrail.run(call).code == 0)
+        let again = try vitrail.run(call + ["--resume"])
+        #expect(again.code == 0 && again.error.contains("This run is finished"), "said: \(again.error)")
+        let longer = try vitrail.run(call + ["--resume", "--set", "stages.instruct.steps=6"])
+        #expect(longer.code == 1 && longer.error.contains("another recipe"), "said: \(longer.error)")
+    }
+
     /// The precision of the command line is the run's: it stands in its recipe, in the call that goes on, and is held.
     @Test func aPrecisionGivenHereIsTheRuns() throws {
         let vitrail = try prepare()

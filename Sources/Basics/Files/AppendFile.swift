@@ -18,15 +18,16 @@ public final class AppendFile: Sendable {
     private let isClosed = Mutex(false)
 
     /// Opens `path` for appending, creating it if needed.
-    /// - Throws: ``FileError``, or ``UserError`` when another process is writing the file.
-    public init(_ path: String) throws {
+    /// - Parameter beginning: how each of its lines begins; a last line without its end that begins otherwise is somebody else's.
+    /// - Throws: ``FileError``, or ``UserError`` when another process is writing the file, or when it is no such file.
+    public init(_ path: String, beginning: String = "{") throws {
         let descriptor = try FileDescriptor(path, flags: O_RDWR | O_CREAT | O_APPEND, operation: "write")
         guard descriptor.lock() else {
             throw UserError(
                 "\(path) is being written by another process",
                 fix: "wait until it ends, or choose another output file")
         }
-        trimmedBytes = try Self.trim(descriptor)
+        trimmedBytes = try Self.trim(descriptor, beginning: Array(beginning.utf8))
         self.path = path
         self.descriptor = descriptor
     }
@@ -70,7 +71,7 @@ public final class AppendFile: Sendable {
     }
 
     /// Cuts the file behind its last line end and returns how many bytes went.
-    private static func trim(_ file: borrowing FileDescriptor) throws(FileError) -> Int {
+    private static func trim(_ file: borrowing FileDescriptor, beginning: [UInt8]) throws -> Int {
         let status = try file.status()
         guard status.isRegular, status.size > 0 else { return 0 }
         var end = off_t(status.size)
@@ -86,6 +87,13 @@ public final class AppendFile: Sendable {
             end = start
         }
         if end < off_t(status.size) {
+            let count = pread(file.number, &chunk, min(beginning.count, status.size - Int(end)), end)
+            guard count > 0 else { throw FileError("read", file.path) }
+            guard chunk[..<count] == beginning[..<count] else {
+                throw UserError(
+                    "\(file.path) ends in a line that is none of this program's, so this is no file to go on with",
+                    fix: "name another file")
+            }
             guard ftruncate(file.number, end) == 0 else { throw FileError("write", file.path) }
         }
         return status.size - Int(end)

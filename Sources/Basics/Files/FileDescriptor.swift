@@ -11,6 +11,8 @@ struct FileDescriptor: ~Copyable, Sendable {
 
     /// Opens `path`; `operation` words the error.
     init(_ path: String, flags: Int32, mode: mode_t = 0o666, operation: String) throws(FileError) {
+        // The system would take the path to end there, and open another file.
+        guard !path.utf8.contains(0) else { throw FileError(operation, path, code: EINVAL) }
         var number: Int32
         repeat { number = open(path, flags | O_CLOEXEC, mode) } while number < 0 && errno == EINTR
         guard number >= 0 else { throw FileError(operation, path) }

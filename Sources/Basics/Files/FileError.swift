@@ -43,7 +43,9 @@ public struct FileError: Problem, Equatable {
         switch code {
         case ENOENT where operation == "write" && !Files.isDirectory(Paths.parent(path)):
             "check the path, or make the folder with: mkdir -p '\(Paths.parent(path))'"
+        case ENOENT where path == "-": "write /dev/stdin for what comes through a pipe"
         case ENOENT: "check the path; nothing is there"
+        case EINVAL where path.utf8.contains(0): "a path holds no null character; write one path a line"
         case EACCES, EPERM: "check the permissions with: ls -ld '\(Files.exists(path) ? path : folder)'"
         case EROFS: "choose a place that is not mounted read-only"
         case ENOSPC: "free some space on that disk, or choose another place; see: df -h '\(folder)'"

@@ -16,8 +16,10 @@ extension Files {
     /// - Parameter onlyEnded: leaves out what stands behind the last line's end, which a kill may have torn.
     /// - Throws: as ``readText(_:limit:)``.
     public static func readLines(_ path: String, limit: Int = 1 << 30, onlyEnded: Bool = false) throws -> [TextLine] {
-        try readText(path, limit: limit).utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-            .dropLast(onlyEnded ? 1 : 0).enumerated().compactMap { index, bytes in
+        var bytes = try read(path, limit: limit)
+        if onlyEnded { bytes.removeSubrange(((bytes.lastIndex(of: UInt8(ascii: "\n")) ?? -1) + 1)...) }
+        return try text(bytes, of: path).utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+            .enumerated().compactMap { index, bytes in
                 let bytes = bytes.last == UInt8(ascii: "\r") ? bytes.dropLast() : bytes
                 let line = String(Substring(bytes))
                 return line.allSatisfy(\.isWhitespace) ? nil : TextLine(number: index + 1, text: line)

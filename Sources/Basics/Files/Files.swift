@@ -61,7 +61,12 @@ public enum Files {
     /// The text of a UTF-8 file; a byte order mark at its start is dropped.
     /// - Throws: as ``read(_:limit:)``, or a problem with line and offset where the bytes are not UTF-8.
     public static func readText(_ path: String, limit: Int = 1 << 30) throws -> String {
-        var bytes = try read(path, limit: limit)
+        try text(try read(path, limit: limit), of: path)
+    }
+
+    static func text(_ bytes: [UInt8], of path: String) throws -> String {
+        var bytes = bytes
+        try bytes.withUnsafeBytes { try requireNarrowText($0, of: path) }
         if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { bytes.removeFirst(3) }
         if let text = String(validating: bytes, as: UTF8.self) { return text }
         try bytes.withUnsafeBytes { try requireText($0, of: path) }
@@ -70,11 +75,27 @@ public enum Files {
 
     /// Refuses bytes of a file that are no UTF-8 text.
     public static func requireText(_ bytes: UnsafeRawBufferPointer, of path: String) throws(UserError) {
+        try requireNarrowText(bytes, of: path)
         guard let offset = UTF8Text.firstInvalidByte(bytes) else { return }
         let line = bytes[..<offset].reduce(1) { $0 + ($1 == UInt8(ascii: "\n") ? 1 : 0) }
         throw UserError(
             "\(path):\(line): byte 0x\(String(bytes[offset], radix: 16)) at offset \(offset) is not UTF-8 text",
             fix: "save the file as UTF-8, for example with: iconv -f LATIN1 -t UTF-8 '\(path)'")
+    }
+
+    /// Refuses text of 2 or 4 bytes a character, as editors and tables on Windows save it; only the first bytes are looked at.
+    static func requireNarrowText(_ bytes: UnsafeRawBufferPointer, of path: String) throws(UserError) {
+        guard let encoding = UTF8Text.wideEncoding(bytes) else { return }
+        throw UserError(
+            "\(path) is \(encoding) text, and UTF-8 is read",
+            fix: "save the file as UTF-8, for example with: iconv -f \(encoding) -t UTF-8 '\(path)'")
+    }
+
+    /// The folder that relative paths in a file are relative to: its own, or the working folder for what comes through a pipe or by
+    /// redirection.
+    public static func folder(of path: String) -> String {
+        let isStream = path.hasPrefix("/dev/") || path.hasPrefix("/proc/") || (exists(path) && !isRegularFile(path))
+        return isStream ? "." : Paths.parent(path)
     }
 
     /// Whether anything is at `path` (a dangling link counts as nothing).
@@ -137,9 +158,12 @@ public enum Files {
     ///
     /// Hidden files and folders are left out. Links are followed, but not back into a folder that they stand in: a link to `..` would
     /// otherwise repeat everything dozens of times.
-    /// - Parameter leaveOut: as that of ``list(_:leaveOut:)``, with a path relative to the folder.
+    /// - Parameter leaveOut: told, by a path relative to the folder and the reason, of names that are not UTF-8 and of inner folders
+    ///   that may not be listed; nil makes them errors.
     /// - Throws: as ``list(_:leaveOut:)``.
-    public static func tree(_ directory: String, leaveOut: ((String) throws -> Void)? = nil) throws -> [String] {
+    public static func tree(
+        _ directory: String, leaveOut: ((String, any Problem) throws -> Void)? = nil
+    ) throws -> [String] {
         var found: [String] = []
         try walk(directory, "", above: [try identity(directory)], into: &found, leaveOut)
         return found
@@ -159,9 +183,21 @@ public enum Files {
 
     private static func walk(
         _ directory: String, _ prefix: String, above: [Identity], into found: inout [String],
-        _ leaveOut: ((String) throws -> Void)?
+        _ leaveOut: ((String, any Problem) throws -> Void)?
     ) throws {
-        let names = try list(directory, leaveOut: leaveOut.map { told in { try told(prefix + $0) } })
+        let names: [String]
+        do {
+            // A folder whose names may be read but not used would hide its folders among its files.
+            guard access(directory, X_OK) == 0 else { throw FileError("look into the folder", directory) }
+            names = try list(
+                directory,
+                leaveOut: leaveOut.map { told in
+                    { try told(prefix + $0, unreadableName(Paths.join(directory, $0))) }
+                })
+        } catch let error as FileError {
+            guard let leaveOut, !prefix.isEmpty else { throw error }
+            return try leaveOut(String(prefix.dropLast()), error)
+        }
         for name in names where !name.hasPrefix(".") {
             let path = Paths.join(directory, name)
             guard isDirectory(path) else {

@@ -23,10 +23,20 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
         bytes = try Self.map(path)
     }
 
+    /// Maps a file of UTF-8 text.
+    /// - Throws: ``FileError`` naming the path, or ``UserError`` for text of 2 or 4 bytes a character.
+    public static func text(_ path: String) throws -> MappedFile {
+        let file = try MappedFile(path)
+        try Files.requireNarrowText(file.bytes, of: path)
+        return file
+    }
+
     private static func map(_ path: String) throws(FileError) -> UnsafeRawBufferPointer {
         let file = try FileDescriptor(path, flags: O_RDONLY, operation: "read")
         let status = try file.status()
         if status.isDirectory { throw FileError("read", path, code: EISDIR) }
+        // A pipe has no size, and would pass for an empty file.
+        guard status.isRegular else { throw FileError("read", path, code: EOPNOTSUPP) }
         guard status.size > 0 else { return UnsafeRawBufferPointer(start: nil, count: 0) }
         let address = mmap(nil, status.size, PROT_READ, MAP_PRIVATE, file.number, 0)
         guard let address, address != UnsafeMutableRawPointer(bitPattern: -1) else { throw FileError("map", path) }

@@ -44,7 +44,7 @@ extension JSON {
     /// Reads and parses a file; messages name its path.
     /// - Throws: ``JSONError``, or a problem of the file system.
     public static func read(_ path: String, limits: JSONLimits = JSONLimits()) throws -> JSON {
-        let file = try MappedFile(path)
+        let file = try MappedFile.text(path)
         return try parse(file.bytes, source: path, limits: limits)
     }
 }

@@ -51,6 +51,7 @@ public final class CompletionClient: Sendable {
     private let policy: Policy
     private let state = Mutex(State())
     private let sleep: @Sendable (Double) -> Void
+    private let waiting: @Sendable (Double, String) -> Void
     private let isCancelled: @Sendable () -> Bool
 
     private struct State {
@@ -65,16 +66,26 @@ public final class CompletionClient: Sendable {
     ///
     /// - Parameters:
     ///   - sleep: waits for so many seconds; tests pass one that does not.
+    ///   - waiting: told, by any thread, for how many seconds a request waits before it is tried again, and why.
     ///   - isCancelled: asked before each attempt.
     public init(
         _ writer: any CompletionWriter, journal: CompletionJournal, policy: Policy = Policy(),
         sleep: (@Sendable (Double) -> Void)? = nil,
+        waiting: @escaping @Sendable (Double, String) -> Void = { _, _ in },
         isCancelled: @escaping @Sendable () -> Bool = { false }
     ) {
         self.writer = writer
         self.journal = journal
         self.policy = policy
-        self.sleep = sleep ?? { usleep(UInt32(min($0, 3_600) * 1e6)) }
+        self.waiting = waiting
+        self.sleep =
+            sleep ?? { seconds in
+                // In pieces, so that a run that is asked to stop in the middle of a long wait does.
+                let end = ContinuousClock.now + .seconds(min(seconds, 3_600))
+                while ContinuousClock.now < end, !isCancelled() {
+                    usleep(UInt32(min(0.1, max(0, (end - ContinuousClock.now) / .seconds(1))) * 1e6))
+                }
+            }
         self.isCancelled = isCancelled
     }
 
@@ -136,6 +147,7 @@ public final class CompletionClient: Sendable {
                     wait *= 0.5 + 0.5 * generator.uniform()
                     wait = min(policy.longestWait, max(wait, after ?? 0))
                     state.withLock { $0.totals.waited += wait }
+                    waiting(wait, error.reason)
                     sleep(wait)
                     attempt += 1
                 }
@@ -165,10 +177,7 @@ public final class CompletionClient: Sendable {
         let tokens = journal.tokens
         let wait = try state.withLock { state -> Double in
             if let stopped = state.stopped { throw GenerationStopped(problem: stopped.problem, fix: stopped.fix) }
-            if isCancelled() {
-                throw GenerationStopped(
-                    problem: "the run was asked to stop", fix: "run the same command again to go on", isOrderly: true)
-            }
+            if isCancelled() { throw Self.cancelled }
             if let most = policy.maximumRequests, state.totals.attempts >= most {
                 throw GenerationStopped(
                     problem: "the budget of \(most) requests is used up",
@@ -190,8 +199,12 @@ public final class CompletionClient: Sendable {
         if wait > 0 {
             state.withLock { $0.totals.waited += wait }
             sleep(wait)
+            if isCancelled() { throw Self.cancelled }
         }
     }
+
+    private static let cancelled = GenerationStopped(
+        problem: "the run was asked to stop", fix: "run the same command again to go on", isOrderly: true)
 }
 
 /// Why a run ended before its work was done; what was answered is in the journal.

@@ -19,7 +19,7 @@ public final class CompletionJournal: Sendable {
     public init(_ path: String) throws {
         self.path = path
         try Files.createDirectory(Paths.parent(path))
-        file = try AppendFile(path)
+        file = try AppendFile(path, beginning: "{\"digest\":")
         var state = State()
         for line in try Files.readLines(path, limit: .max) {
             let value: JSON

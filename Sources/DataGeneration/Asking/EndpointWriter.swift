@@ -96,6 +96,8 @@ public struct EndpointWriter: CompletionWriter {
         }
         if result != 0 { throw CompletionFailure(.fatal, message) }
         let retryAfter = response.retry_after >= 0 ? response.retry_after : nil
+        // CURLE_UNSUPPORTED_PROTOCOL and CURLE_URL_MALFORMAT: no attempt will mend the address.
+        if [1, 3].contains(response.failure) { throw CompletionFailure(.fatal, message) }
         // A transfer that broke off is tried again whatever its status was.
         if response.failure != 0 { throw CompletionFailure(.transient(after: retryAfter), message) }
         let received = UnsafeRawBufferPointer(start: response.body, count: response.length)
@@ -108,13 +110,20 @@ public struct EndpointWriter: CompletionWriter {
     ) throws(CompletionFailure) -> Completion {
         func said() -> String {
             let value = try? JSON.parse(body, source: "answer")
-            let text = value?["error"]?["message"]?.string ?? value?["error"]?.string ?? value?["message"]?.string
-            return text.map { ": " + $0.prefix(200) } ?? ""
+            let text =
+                value?["error"]?["message"]?.string ?? value?["error"]?.string ?? value?["message"]?.string
+                ?? value?["detail"]?.serialized() ?? String(validating: body, as: UTF8.self)
+            let line = (text ?? "").split(whereSeparator: \.isWhitespace).joined(separator: " ")
+            // A page of a proxy or of another server tells nobody anything.
+            return line.isEmpty || line.hasPrefix("<") ? "" : ": " + line.prefix(200)
         }
         switch status {
         case 200...299: break
         case 408, 425, 429, 500...599:
             throw CompletionFailure(.transient(after: retryAfter), "status \(status)\(said())")
+        case 300...399:
+            throw CompletionFailure(
+                .fatal, "status \(status): the address leads elsewhere, and a key goes nowhere else")
         case 401, 403, 404, 405: throw CompletionFailure(.fatal, "status \(status)\(said())")
         default: throw CompletionFailure(.refused, "status \(status)\(said())")
         }
@@ -123,7 +132,7 @@ public struct EndpointWriter: CompletionWriter {
         }
         guard let choice = value["choices"]?[0],
             let text = choice["message"]?["content"]?.string ?? choice["text"]?.string
-        else { throw CompletionFailure(.transient(after: nil), "the answer holds no text") }
+        else { throw CompletionFailure(.transient(after: nil), "the answer holds no text\(said())") }
         return Completion(
             text: text, finish: choice["finish_reason"]?.string ?? "stop",
             promptTokens: Completion.tokens(value["usage"]?["prompt_tokens"]),

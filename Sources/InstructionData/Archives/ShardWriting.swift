@@ -14,12 +14,12 @@ public struct ShardWriting: Sendable {
     /// Plain shards of a thousand.
     public init() {}
 
-    /// Writes the shards, several side by side; each appears complete or not at all, and one that is there is left alone,
-    /// so that a run that was killed goes on where it stopped.
+    /// Writes the shards, several side by side; each appears complete or not at all, and one of the same records that is there is left
+    /// alone, so that a run that was killed goes on where it stopped.
     ///
     /// - Parameter prefix: path and beginning of the names.
     /// - Returns: shards written, and shards that were there.
-    /// - Throws: a `Problem` naming record and picture.
+    /// - Throws: a `Problem` naming record and picture, or a shard of other records, among which these would be mixed.
     public func run(
         _ dataset: InstructionDataset, to prefix: String, workers: Int = Parallel.processors,
         progress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil
@@ -27,20 +27,27 @@ public struct ShardWriting: Sendable {
         let size = max(1, perShard)
         let count = (dataset.count + size - 1) / size
         let numbers = (0..<count).filter { number in shard.map { number % $0.count == $0.index } ?? true }
-        let suffix = isCompressed ? ".tar.gz" : ".tar"
+        @Sendable func path(_ number: Int, isCompressed: Bool) -> String {
+            prefix + "-" + Self.padded(number, to: 6) + (isCompressed ? ".tar.gz" : ".tar")
+        }
+        for stale in [path(count, isCompressed: isCompressed), path(0, isCompressed: !isCompressed)]
+        where Files.exists(stale) {
+            throw Self.foreign(stale)
+        }
         let store = ImageStore()
         let done = Atomic(0)
         let total = min(dataset.count, numbers.count * size)
         let results = try Parallel.map(numbers, workers: workers) { number -> Bool in
-            let digits = String(number)
-            let path = prefix + "-" + String(repeating: "0", count: max(0, 6 - digits.utf8.count)) + digits + suffix
+            let path = path(number, isCompressed: isCompressed)
+            let positions = (number * size)..<min(dataset.count, (number + 1) * size)
             if Files.exists(path) {
+                try requireShard(path, of: dataset, positions)
                 done.add(size, ordering: .relaxed)
                 return false
             }
             let writer = try TarWriter(path)
             let tape = JSONTape()
-            for position in (number * size)..<min(dataset.count, (number + 1) * size) {
+            for position in positions {
                 try write(dataset, position, to: writer, store, tape)
                 let count = done.add(1, ordering: .relaxed).newValue
                 if count % 256 == 0 { progress?(count, total) }
@@ -52,14 +59,39 @@ public struct ShardWriting: Sendable {
         return (written, results.count - written)
     }
 
-    private func write(
-        _ dataset: InstructionDataset, _ position: Int, to writer: TarWriter, _ store: ImageStore, _ tape: JSONTape
-    ) throws {
+    /// Refuses a shard that does not hold these records: told by the names of all, and by the texts of the first and the last.
+    private func requireShard(_ path: String, of dataset: InstructionDataset, _ positions: Range<Int>) throws {
+        let shard = try TarReader(path)
+        let names = shard.entries.map(\.name).filter { $0.hasSuffix(".json") }
+        guard names == positions.map({ Self.key($0) + ".json" }) else { throw Self.foreign(path) }
+        let tape = JSONTape()
+        for position in Set([positions.lowerBound, positions.upperBound - 1]) {
+            let expected = try self.text(dataset, position, tape).json.bytes
+            guard try shard.withBytes(named: Self.key(position) + ".json", { $0.elementsEqual(expected) }) else {
+                throw Self.foreign(path)
+            }
+        }
+    }
+
+    private static func foreign(_ path: String) -> UserError {
+        UserError(
+            "\(path): this shard was written of other records, or with another --per-shard or --gzip",
+            fix: "name another --output, or remove the shards that are there")
+    }
+
+    private static func key(_ position: Int) -> String { padded(position, to: 9) }
+
+    private static func padded(_ number: Int, to width: Int) -> String {
+        let digits = String(number)
+        return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+    }
+
+    /// A record's text without its pictures, and those.
+    private func text(
+        _ dataset: InstructionDataset, _ position: Int, _ tape: JSONTape
+    ) throws -> (json: JSONText, images: [ImageReference]) {
         var repairs: [Repair] = []
         let read = try dataset.unresolvedRecord(at: position, repairs: &repairs, on: tape, keepsMetadata: false)
-        let digits = String(position)
-        let key = String(repeating: "0", count: max(0, 9 - digits.utf8.count)) + digits
-        let images = read.images
         var json = JSONText()
         if !dataset.options.lenient, tape.withRoot({ LLaVAForm.isOwn($0) }) {
             // Its members are copied as they stand, all but the pictures, which become files.
@@ -69,6 +101,14 @@ public struct ShardWriting: Sendable {
             record.images = []
             record.write(to: &json)
         }
+        return (json, read.images)
+    }
+
+    private func write(
+        _ dataset: InstructionDataset, _ position: Int, to writer: TarWriter, _ store: ImageStore, _ tape: JSONTape
+    ) throws {
+        let key = Self.key(position)
+        let (json, images) = try self.text(dataset, position, tape)
         try json.bytes.withUnsafeBytes { try writer.add(key + ".json", $0) }
         for (index, image) in images.enumerated() {
             let place = image.resolved(under: dataset.imageFolder)

@@ -24,7 +24,7 @@ public struct EvaluationOverlap: Sendable {
         var runs: Set<UInt64> = []
         var references: [ImageReference] = []
         let folder = images ?? Paths.parent(path)
-        let file = try MappedFile(path)
+        let file = try MappedFile.text(path)
         let index = try RecordIndex.build(over: file.bytes, source: path, workers: workers)
         guard index.count > 0 else {
             throw UserError("\(path) holds no questions", fix: "name the evaluation set that training must not see")

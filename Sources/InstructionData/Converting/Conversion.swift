@@ -54,7 +54,9 @@ public struct Conversion: Sendable {
     /// - Parameter progress: called now and then with the number of records so far, and of all when that is known.
     /// - Throws: a `Problem`; then no output file was touched.
     public func run(progress: ((_ done: Int, _ total: Int?) -> Void)? = nil) throws -> ConversionReport {
-        let converter = try ConverterRegistry.converter(named: kind).init()
+        let kind = try ConverterRegistry.converter(named: kind)
+        try request.check(for: kind)
+        let converter = kind.init()
         if checkPicture == nil {
             try Files.requireOther([output, evaluation], than: [request.input, request.annotations])
         }

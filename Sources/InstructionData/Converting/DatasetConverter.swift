@@ -1,3 +1,5 @@
+import Basics
+
 /// Reads one published form of image-and-text data.
 ///
 /// Adding a form takes one file with such a type, and its line in ``ConverterRegistry``.
@@ -8,6 +10,9 @@ public protocol DatasetConverter: Sendable {
     static var aliases: [String] { get }
     /// One line for the list of converters.
     static var summary: String { get }
+
+    /// Choices of the request that it looks at, beyond those of all converters.
+    static var choices: Set<ConversionChoice> { get }
 
     /// Makes a converter; what it needs to know is in the request.
     init()
@@ -20,6 +25,20 @@ public protocol DatasetConverter: Sendable {
 extension DatasetConverter {
     /// No other words.
     public static var aliases: [String] { [] }
+    /// No further choices.
+    public static var choices: Set<ConversionChoice> { [] }
+}
+
+/// A choice that only some converters look at, by its option on the command line.
+public enum ConversionChoice: String, CaseIterable, Sendable {
+    /// The second file.
+    case annotations = "--annotations"
+    /// The part.
+    case split = "--split"
+    /// Named columns.
+    case columns = "--image-column, --question-column, --answer-column, --id-column"
+    /// How pictures are named.
+    case imagePattern = "--image-pattern"
 }
 
 /// What a conversion reads, and the choices that converters share.
@@ -65,6 +84,23 @@ public struct ConversionRequest: Sendable {
 
     /// A request without choices.
     public init(input: String) { self.input = input }
+
+    /// Refuses choices that the converter would pass over, and pictures that are nowhere.
+    func check(for converter: any DatasetConverter.Type) throws(UserError) {
+        let made: [(choice: ConversionChoice, isMade: Bool)] = [
+            (.annotations, annotations != nil), (.split, split != nil), (.columns, columns != Columns()),
+            (.imagePattern, imagePattern != nil),
+        ]
+        for (choice, isMade) in made where isMade && !converter.choices.contains(choice) {
+            let kinds = ConverterRegistry.all.filter { $0.choices.contains(choice) }.map { $0.kind }
+            throw UserError(
+                "\(converter.kind) has no use for \(choice.rawValue)",
+                fix: "leave that out; of use to \(kinds.joined(separator: ", "))")
+        }
+        if let images, !Files.exists(images) {
+            throw UserError("--images \(images): nothing is there", fix: "name the folder or archive of the pictures")
+        }
+    }
 
     /// A question with the suffix of the request.
     func asked(_ question: String) -> String {

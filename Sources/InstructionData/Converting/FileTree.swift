@@ -40,8 +40,8 @@ struct FileTree {
     func shown(_ name: String) -> String { archive == nil ? Paths.join(root, name) : "\(root)#\(name)" }
 
     /// All files whose name begins so, in byte order; hidden ones are left out.
-    /// - Parameter leaveOut: told of each file whose name is not UTF-8.
-    func files(under prefix: String, leaveOut: @escaping (String) throws -> Void) throws -> [String] {
+    /// - Parameter leaveOut: told of each file whose name is not UTF-8 and of each folder that may not be listed.
+    func files(under prefix: String, leaveOut: @escaping (String, any Problem) throws -> Void) throws -> [String] {
         if let archive {
             let names = archive.entries.map(\.name).filter { $0.hasPrefix(prefix) }
             return names.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
@@ -49,6 +49,6 @@ struct FileTree {
         let folder = prefix.hasSuffix("/") ? String(prefix.dropLast()) : prefix
         guard folder.isEmpty || Files.isDirectory(Paths.join(root, folder)) else { return [] }
         func inner(_ name: String) -> String { folder.isEmpty ? name : folder + "/" + name }
-        return try Files.tree(Paths.join(root, folder)) { try leaveOut(inner($0)) }.map(inner)
+        return try Files.tree(Paths.join(root, folder)) { try leaveOut(inner($0), $1) }.map(inner)
     }
 }

@@ -19,7 +19,7 @@ final class JSONEntries {
     /// - Parameter allowsPickle: also read a pickled list; its entries count as lines.
     init(_ path: String, kind: String, allowsPickle: Bool = false) throws {
         (self.path, self.kind, keys) = (path, kind, nil)
-        file = try MappedFile(path)
+        file = try MappedFile.text(path)
         if allowsPickle, PickledList.begins(file.bytes) {
             do throws(PickledList.Fault) {
                 let list = try PickledList(file.bytes)
@@ -37,14 +37,14 @@ final class JSONEntries {
     /// The list that stands under a key of the file's object.
     init(_ path: String, list: String, kind: String) throws {
         (self.path, self.kind, keys, pickle) = (path, kind, nil, nil)
-        file = try MappedFile(path)
+        file = try MappedFile.text(path)
         ranges = try JSONMembers(file.bytes, path: path).elements(of: list, kind: kind)
     }
 
     /// The members of the file's object, each with its key.
     init(membersOf path: String, kind: String) throws {
         (self.path, self.kind, pickle) = (path, kind, nil)
-        file = try MappedFile(path)
+        file = try MappedFile.text(path)
         let members = try JSONMembers(file.bytes, path: path)
         keys = members.names
         ranges = members.names.compactMap { members.range(of: $0) }

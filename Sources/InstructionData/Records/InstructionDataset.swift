@@ -39,7 +39,7 @@ public final class InstructionDataset: Sendable {
         self.path = path
         self.options = options
         imageFolder = options.imageFolder ?? Paths.parent(path)
-        file = try MappedFile(path)
+        file = try MappedFile.text(path)
         reader = RecordReader(lenient: options.lenient, allowsOutsidePaths: options.allowsOutsidePaths)
         do {
             index = try RecordIndex.build(over: file.bytes, source: path, workers: workers)

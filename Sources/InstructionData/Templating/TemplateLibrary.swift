@@ -43,13 +43,8 @@ public struct TemplateLibrary: Sendable {
     }
 
     private static func templateFiles(in folder: String) throws -> [String] {
-        var files: [String] = []
-        for name in try Files.list(folder) where !name.hasPrefix(".") {
-            let path = Paths.join(folder, name)
-            if Files.isDirectory(path) { files += try templateFiles(in: path) }
-            if ["yaml", "yml"].contains(Paths.fileExtension(name)) { files.append(path) }
-        }
-        return files
+        try Files.tree(folder).filter { ["yaml", "yml"].contains(Paths.fileExtension($0)) }
+            .map { Paths.join(folder, $0) }
     }
 
     private static func read(_ path: String, metrics: [String]) throws -> TemplateTask {

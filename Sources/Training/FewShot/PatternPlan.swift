@@ -116,7 +116,11 @@ public struct LabelledPicture: Sendable {
             guard let image = json["image"]?.string else {
                 throw UserError("\(path):\(line.number): \"image\" is missing", fix: "add \"image\": \"cat.jpg\"")
             }
-            let label = json["label"]?.string ?? json["answers"]?.array?.first?.string
+            let given = [json["label"], json["answers"]?.array?.first].compactMap { $0 }.first { !$0.isNull }
+            guard given?.string != nil || given == nil else {
+                throw UserError("\(path):\(line.number): the label is no text", fix: "put it in quotes")
+            }
+            let label = given?.string
             if let label { _ = try plan.index(of: label, in: "\(path):\(line.number)") }
             let shares = json["probabilities"]?.object.map { shares in plan.labels.map { shares[$0]?.double ?? 0 } }
             guard shares?.allSatisfy({ (0...1).contains($0) }) ?? true else {

@@ -22,7 +22,7 @@ extension OptimizerRecipe {
                         "\"name\" is missing", fix: "one of \(Kind.allCases.map(\.rawValue).joined(separator: ", "))")
                 }
                 self.readBetas(reader)
-                self.momentum = reader.double("momentum", maximum: 1) ?? self.momentum
+                self.momentum = reader.double("momentum", maximum: Self.mostOfAMoment) ?? self.momentum
                 self.rank = reader.int("rank", minimum: 1) ?? self.rank
                 self.interval = reader.int("interval", minimum: 1) ?? self.interval
                 self.scale = reader.double("scale") ?? self.scale
@@ -34,11 +34,16 @@ extension OptimizerRecipe {
         readBetas(stage)
     }
 
+    /// A moment that forgets nothing never learns, and its correction divides by zero.
+    private static let mostOfAMoment = 0.999_999
+    /// Where gradients were zero so far, a step divides by this alone.
+    private static let leastEpsilon = 1e-30
+
     private mutating func readBetas(_ reader: RecipeReader) {
-        beta1 = reader.double("beta1", maximum: 1) ?? beta1
+        beta1 = reader.double("beta1", maximum: Self.mostOfAMoment) ?? beta1
         // Lion's own default; its moment forgets faster.
-        beta2 = reader.double("beta2", maximum: 1) ?? (kind == .lion && beta2 == 0.999 ? 0.99 : beta2)
-        epsilon = reader.double("epsilon") ?? epsilon
+        beta2 = reader.double("beta2", maximum: Self.mostOfAMoment) ?? (kind == .lion && beta2 == 0.999 ? 0.99 : beta2)
+        epsilon = reader.double("epsilon", minimum: Self.leastEpsilon) ?? epsilon
     }
 
     /// The optimizer over groups of parameters.

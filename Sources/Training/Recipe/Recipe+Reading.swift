@@ -45,6 +45,12 @@ extension Recipe {
     private static func keep(_ names: [String], of root: inout Node, faults: RecipeReader.Faults) {
         guard let stages = root["stages"]?.sequence else { return }
         let known = stages.compactMap { $0["name"]?.string }
+        if names.isEmpty {
+            faults.all.append(
+                RecipeFault(
+                    line: nil, path: "--stages", problem: "no stage is named",
+                    fix: "name some of: \(known.joined(separator: ", "))"))
+        }
         for name in names where !known.contains(name) {
             faults.all.append(
                 RecipeFault(
@@ -52,7 +58,7 @@ extension Recipe {
                     fix: Suggestion.fix(for: name, among: known)))
         }
         // A name that is none is one fault, not a recipe without stages too.
-        guard names.contains(where: known.contains) || names.isEmpty else { return }
+        guard names.contains(where: known.contains) else { return }
         root["stages"] = Node(stages.filter { names.contains($0["name"]?.string ?? "") })
     }
 
@@ -145,6 +151,13 @@ extension Recipe {
             return
         }
         let keys = override[..<equals].split(separator: ".").map(String.init)
+        guard let last = keys.last else {
+            faults.all.append(
+                RecipeFault(
+                    line: nil, path: "--set \(override)", problem: "no key before the \"=\"",
+                    fix: "write --set key=value"))
+            return
+        }
         let text = String(override[override.index(after: equals)...])
         let value = (try? Yams.compose(yaml: text)) ?? Node(text)
         if !set(value, at: keys[...], in: &root) {
@@ -153,6 +166,25 @@ extension Recipe {
                     line: nil, path: "--set \(override)", problem: "the recipe has no such place",
                     fix: "use dots, and stage names or indices: stages.align.batch_size=8"))
         }
+        // Either says how long a stage trains; what is given here takes the place of what the recipe says.
+        if let other = ["steps": "epochs", "epochs": "steps"][last] {
+            remove(other, ofStageAt: keys.dropLast(), from: &root)
+        }
+    }
+
+    private static func remove(_ key: String, ofStageAt keys: ArraySlice<String>, from root: inout Node) {
+        guard keys.count == 2, keys.first == "stages", var stages = root["stages"]?.sequence,
+            let index = place(of: keys[1], in: stages), var stage = stages[index].mapping
+        else { return }
+        stage[Node(key)] = nil
+        stages[index] = .mapping(stage)
+        root["stages"] = .sequence(stages)
+    }
+
+    /// The index of a stage by its name or its number.
+    private static func place(of key: String, in stages: Node.Sequence) -> Int? {
+        let index = Int(key) ?? stages.firstIndex { $0.mapping?["name"]?.string == key }
+        return index.flatMap { stages.indices.contains($0) ? $0 : nil }
     }
 
     private static func set(_ value: Node, at keys: ArraySlice<String>, in node: inout Node) -> Bool {
@@ -168,8 +200,7 @@ extension Recipe {
             return true
         }
         if var sequence = node.sequence {
-            let named = sequence.firstIndex { $0.mapping?["name"]?.string == key }
-            guard let index = Int(key) ?? named, sequence.indices.contains(index) else { return false }
+            guard let index = place(of: key, in: sequence) else { return false }
             guard set(value, at: keys.dropFirst(), in: &sequence[index]) else { return false }
             node = .sequence(sequence)
             return true

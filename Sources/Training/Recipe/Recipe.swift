@@ -27,6 +27,9 @@ public struct Recipe: Sendable {
     /// The same with the values that were assumed written out, so that a later version's defaults change nothing.
     public var complete: String
 
+    /// Tells it from other recipes.
+    var digest: String { SHA256.hex(of: Array(resolved.utf8)) }
+
     /// How factors of matrix products are rounded.
     public enum Precision: String, Sendable, CaseIterable {
         case float32
@@ -126,7 +129,7 @@ public struct StageRecipe: Sendable {
     /// Tokens computed side by side at most: a batch that holds more is computed in several parts, which changes its
     /// memory and not its result. nil for no limit.
     public var packTokens: Int?
-    /// Passes over the data; ignored when `steps` is given.
+    /// Passes over the data where `steps` does not say how long.
     public var epochs: Double
     /// Optimizer steps.
     public var steps: Int?

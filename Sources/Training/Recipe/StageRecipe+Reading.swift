@@ -38,8 +38,15 @@ extension StageRecipe {
             reader.add(
                 "conversations are packed, \(objective.rawValue) is not", fix: "remove pack_tokens", key: "pack_tokens")
         }
-        epochs = reader.double("epochs", maximum: 1e6, or: 1)
         steps = reader.int("steps", minimum: 1)
+        if reader.node("steps") == nil {
+            epochs = reader.double("epochs", maximum: 1e6, or: 1)
+        } else {
+            epochs = 1
+            if reader.node("epochs") != nil {
+                reader.add("\"steps\" and \"epochs\" both say how long it trains", fix: "keep one", key: "epochs")
+            }
+        }
         maximumTokens = reader.int("max_tokens", minimum: 2, or: 2_048)
         template = reader.string("template")
         let templates = ChatTemplateName.allCases.map(\.rawValue) + [ModelBundle.folderTemplateName]

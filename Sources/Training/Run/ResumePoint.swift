@@ -36,6 +36,15 @@ public struct ResumePoint {
         return ResumePoint(path: path, state: state, older: older)
     }
 
+    /// Refuses another recipe than the one that the run was started with.
+    public func check(_ recipe: Recipe, of folder: RunFolder) throws {
+        guard state.recipeDigest == recipe.digest else {
+            throw UserError(
+                "\(folder.path): this run was started with another recipe",
+                fix: "resume with the same recipe and the same --set, or name another folder with --output")
+        }
+    }
+
     /// The model as it was then; weights that the stage keeps as codes only stay in the file until it makes them.
     public func model(for recipe: Recipe, on backend: any Backend) throws -> ModelBundle {
         try reading { try ModelBundle.open(path, leaving: recipe.quantizedWeights(stage: state.stage), on: backend) }

@@ -58,7 +58,9 @@ public struct RunFolder: Sendable {
     /// Removes the folder where no step was made in it.
     func removeUntrained() {
         let isTrained = Files.exists(Paths.join(path, "checkpoints")) || ((try? Files.size(metrics)) ?? 0) > 0
-        if !isTrained, Files.isDirectory(path) { try? Files.remove(path) }
+        // Another process may be at its first step there.
+        let isHeld = Files.exists(metrics) && (try? AppendFile(metrics)) == nil
+        if !isTrained, !isHeld, Files.isDirectory(path) { try? Files.remove(path) }
     }
 
     /// Complete checkpoints of a stage by step, oldest first. A checkpoint is complete when its `state.json`, written last, is there.

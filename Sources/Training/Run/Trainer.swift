@@ -21,7 +21,6 @@ public final class Trainer {
     let bundle: ModelBundle
     let folder: RunFolder
     private let workers: Int
-    private let digest: String
     let observe: (TrainingEvent) -> TrainingControl
     private let evaluateAnswers: AnswerEvaluation?
     private var summaries: [StageSummary] = []
@@ -42,7 +41,6 @@ public final class Trainer {
         self.evaluateAnswers = evaluateAnswers
         self.observe = observe
         if let prompt = recipe.captionPrompt { bundle.captionPrompt = prompt }
-        digest = SHA256.hex(of: Array(recipe.resolved.utf8))
     }
 
     /// Runs all stages from where the last checkpoint stands, or from the start.
@@ -62,11 +60,7 @@ public final class Trainer {
 
     private func runStages(resuming checkpoint: ResumePoint?) throws -> Outcome {
         try Files.createDirectory(folder.path)
-        if let checkpoint, checkpoint.state.recipeDigest != digest {
-            throw UserError(
-                "\(folder.path): this run was started with another recipe",
-                fix: "resume with the same recipe and the same --set, or name another folder with --output")
-        }
+        try checkpoint?.check(recipe, of: folder)
         try Files.write(recipe.complete, to: folder.recipe)
         let threads = bundle.model.backend.threads
         if let before = checkpoint?.state.threads, before != threads {
@@ -102,7 +96,7 @@ public final class Trainer {
         var state =
             try checkpoint?.state
             ?? TrainingState(
-                stage: index, stageName: stage.name, recipeDigest: digest, metricsBytes: logSize(folder.metrics),
+                stage: index, stageName: stage.name, recipeDigest: recipe.digest, metricsBytes: logSize(folder.metrics),
                 evaluationBytes: logSize(folder.evaluations))
         let dataMark = try dataMark(stage)
         let hasOtherData = !state.isComplete && state.dataMark.map { $0 != dataMark } ?? false

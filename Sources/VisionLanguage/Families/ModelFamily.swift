@@ -45,6 +45,11 @@ package struct ModelFamily {
         if reader.json["mm_vision_tower"] != nil || reader.json["mm_projector_type"] != nil {
             return try originalLlava(reader, folder: folder, tower: tower)
         }
+        if let tower {
+            throw UserError(
+                "\(folder) is no model in LLaVA's own layout, and takes no tower from \(tower)",
+                fix: "leave the tower out; a recipe joins parts by model: {vision: \(tower), language: \(folder)}")
+        }
         switch name {
         case "llava", "vitrail", "llava_next": return try llava(reader)
         case "idefics3", "smolvlm": return try idefics3(reader)

@@ -51,6 +51,10 @@ struct AnswerCommand: ParsableCommand {
         if (question == nil) == (input == nil) {
             throw ValidationError("Give either --question, with --image, or --input.")
         }
+        if input != nil, !image.isEmpty {
+            throw ValidationError("--image goes with --question; the lines of --input name their own pictures.")
+        }
+        if input == nil, images != nil { throw ValidationError("--images goes with --input; --image is a path.") }
     }
 
     func run() throws {
@@ -75,7 +79,7 @@ enum QuestionFile {
     /// - Parameter path: the file, or a folder with `questions.jsonl`.
     static func read(_ path: String, images folder: String?) throws -> [AnswerItem] {
         let path = Files.isDirectory(path) ? Paths.join(path, "questions.jsonl") : path
-        let base = folder ?? Paths.parent(path)
+        let base = folder ?? Files.folder(of: path)
         var items: [AnswerItem] = []
         for line in try Files.readLines(path) {
             let json = try JSON.parse(line.text, line: line.number, of: path)
@@ -91,13 +95,22 @@ enum QuestionFile {
         guard let question = json["question"]?.string else {
             throw UserError("\(source): no \"question\"", fix: "a line is {\"image\": …, \"question\": …}")
         }
-        let names =
-            json["image"]?.string.map { [$0] } ?? (json["image"] ?? json["images"])?.array?.compactMap(\.string) ?? []
+        let names = try texts(["image", "images"], of: json, source)
         let id = json["id"].map { $0.string ?? $0.serialized() } ?? String(index)
-        let answers = json["answers"] ?? json["references"] ?? json["answer"]
         return AnswerItem(
             id: id, images: names.map { ImageReference($0).resolved(under: base) }, question: question,
-            references: answers?.string.map { [$0] } ?? answers?.array?.compactMap(\.string) ?? [],
-            kind: json["kind"]?.string, adapter: json["adapter"]?.string)
+            references: try texts(["answers", "references", "answer"], of: json, source),
+            kind: try texts(["kind"], of: json, source).first, adapter: try texts(["adapter"], of: json, source).first)
+    }
+
+    /// The text, or the list of texts, under the first of the keys that is there; none where none is.
+    private static func texts(_ keys: [String], of json: JSON, _ source: String) throws -> [String] {
+        guard let key = keys.first(where: { json[$0]?.isNull == false }), let value = json[key] else { return [] }
+        if let text = value.string { return [text] }
+        let texts = value.array?.compactMap(\.string)
+        guard let texts, texts.count == value.array?.count else {
+            throw UserError("\(source): \"\(key)\" is no text and no list of texts", fix: "put it in quotes")
+        }
+        return texts
     }
 }

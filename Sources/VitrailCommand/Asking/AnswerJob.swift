@@ -55,7 +55,7 @@ struct AnswerJob {
         let waiting = before?.waiting ?? items.enumerated().map { ($0.offset, $0.element) }
         outcome.skipped = items.count - waiting.count
         outcome.failedBefore = before?.failed ?? 0
-        let file = try output.map { try AppendFile($0) }
+        let file = try output.map { try AppendFile($0, beginning: "{\"id\":") }
         let start = ContinuousClock.now
         var progress = ProgressLine(field == "caption" ? "captions" : "answers")
         let batches = stride(from: 0, to: waiting.count, by: batch).map { Array(waiting.dropFirst($0).prefix(batch)) }

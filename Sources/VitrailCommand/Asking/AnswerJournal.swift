@@ -25,7 +25,9 @@ struct AnswerJournal {
                 fix: "name a file, or leave --output out and take what --json prints")
         }
         for line in try Files.readLines(path, limit: .max, onlyEnded: true) {
-            guard let record = try? JSON.parse(line.text, source: path), let id = record["id"]?.string else {
+            guard let record = try? JSON.parse(line.text, source: path), let id = record["id"]?.string,
+                ["caption", "prediction", "error"].contains(where: { record[$0] != nil })
+            else {
                 throw UserError(
                     "\(path):\(line.number) is no answer, so this is no file to go on with",
                     fix: "name another file with --output, or delete that line")

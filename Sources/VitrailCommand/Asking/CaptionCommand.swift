@@ -52,6 +52,9 @@ struct CaptionCommand: ParsableCommand {
 
     func validate() throws {
         if pictures.isEmpty && input == nil { throw ValidationError("Name pictures, or a list with --input.") }
+        if input == nil, images != nil {
+            throw ValidationError("--images goes with --input; pictures named here are paths.")
+        }
     }
 
     func run() throws {

@@ -60,6 +60,16 @@ struct EvaluateCommand: ParsableCommand {
     func validate() throws {
         if (model == nil) == (predictions == nil) { throw ValidationError("Give either a model, or --predictions.") }
         if model != nil && data == nil { throw ValidationError("--data is missing: the questions to ask the model.") }
+        if predictions != nil {
+            let given = [
+                ("--data", data != nil), ("--images", images != nil), ("--output", output != nil),
+                ("--limit", limit != nil), ("--shuffle-images", shuffleImages != nil),
+                ("--adapter", !adapters.adapter.isEmpty),
+            ]
+            if let (name, _) = given.first(where: { $0.1 }) {
+                throw ValidationError("\(name) goes with a model; --predictions are measured as they are.")
+            }
+        }
         try OptionRange.limit.check(limit, "--limit")
     }
 

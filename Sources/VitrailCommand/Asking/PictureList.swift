@@ -5,7 +5,7 @@ import InstructionData
 struct PictureList {
     /// The pictures, in the order of the arguments, folders and archives in the order of names.
     private(set) var pictures: [ImageReference] = []
-    /// Pictures that were told of and left out, because no text can name them.
+    /// Pictures and folders that were told of and left out: no text can name them, or they may not be read.
     private(set) var leftOut = 0
 
     /// Endings of files that a folder is searched for; a file named directly may have any.
@@ -18,7 +18,7 @@ struct PictureList {
 
     /// Adds those of a list: a path a line, or the `image` of a line of JSONL.
     mutating func read(_ path: String, images folder: String?) throws {
-        let base = folder ?? Paths.parent(path)
+        let base = folder ?? Files.folder(of: path)
         let named = try Files.readLines(path).map { line in
             guard line.text.first == "{" else { return ImageReference(line.text).resolved(under: base) }
             let source = "\(path):\(line.number)"
@@ -55,18 +55,24 @@ struct PictureList {
         let matches = try Files.expandGlob(argument) { odd.append($0) }
         // What the shell made of a pattern arrives with U+FFFD in the place of odd bytes.
         if matches.isEmpty, argument.contains("\u{FFFD}") { odd.append(argument) }
-        odd.forEach { leaveOut($0) }
+        for path in odd { leaveOut(path, Files.unreadableName(path)) }
         guard !matches.isEmpty || !odd.isEmpty else {
             throw UserError(
                 "\(argument): no such file or folder", fix: "check the path; patterns such as 'photos/*.jpg' work too")
         }
-        return try matches.flatMap { try Files.isDirectory($0) ? search($0) : [.file($0)] }
+        return try matches.flatMap { match -> [ImageReference] in
+            guard Files.isDirectory(match) else { return [.file(match)] }
+            do { return try search(match) } catch let error as FileError {
+                leaveOut(match, error)
+                return []
+            }
+        }
     }
 
     private mutating func search(_ folder: String) throws -> [ImageReference] {
-        var odd: [String] = []
-        let found = try Files.tree(folder) { odd.append(Paths.join(folder, $0)) }
-        odd.forEach { leaveOut($0) }
+        var odd: [(path: String, problem: any Problem)] = []
+        let found = try Files.tree(folder) { odd.append((Paths.join(folder, $0), $1)) }
+        for (path, problem) in odd { leaveOut(path, problem) }
         return found.filter(Self.isPicture).map { Paths.join(folder, $0) }.filter { isFile($0) }.map { .file($0) }
     }
 
@@ -79,11 +85,11 @@ struct PictureList {
         return false
     }
 
-    private mutating func leaveOut(_ path: String) {
+    private mutating func leaveOut(_ path: String, _ problem: any Problem) {
         // Other files of a folder would be passed over anyway; what lies in a folder of such a name is not known.
-        guard Self.isPicture(path) || Paths.fileExtension(path).isEmpty else { return }
+        guard problem is FileError || Self.isPicture(path) || Paths.fileExtension(path).isEmpty else { return }
         leftOut += 1
-        Console.report(Files.unreadableName(path))
+        Console.report(problem)
     }
 
     private static func isPicture(_ name: String) -> Bool {

@@ -62,6 +62,7 @@ struct BenchQualityCommand: ParsableCommand {
         if questions == nil && records == nil && text == nil {
             throw ValidationError("Give what to measure with: --questions, --records or --text.")
         }
+        if forms.allSatisfy({ $0 == "," }) { throw ValidationError("--forms names no form. Give some of its default.") }
         if runtime.precision != nil { throw ValidationError("--precision follows from --forms here.") }
         try OptionRange.limit.check(limit, "--limit")
         try OptionRange.newTokens.check(maxNewTokens, "--max-new-tokens")

@@ -58,6 +58,7 @@ struct BenchStepCommand: ParsableCommand {
         try (1...4_096).check(batch, "--batch")
         try (2...65_536).check(text, "--text")
         try OptionRange.repeats.check(steps, "--steps")
+        if method == nil, part != "language" { throw ValidationError("--part goes with --method.") }
         if cacheFeatures && (stage == .full || method != nil) {
             throw ValidationError("--cache-features wants a frozen tower: --stage projector.")
         }

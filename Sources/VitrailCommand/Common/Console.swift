@@ -47,8 +47,23 @@ enum Console {
     /// A problem and its fix.
     static func report(_ problem: any Problem) {
         let lines = problem.problem.split(separator: "\n", omittingEmptySubsequences: false)
-        for line in lines { error(colored("error: ", .red) + line) }
-        for line in (problem.fix ?? "").split(separator: "\n") { error(colored("fix: ", .green) + line) }
+        for line in lines { error(colored("error: ", .red) + harmless(line)) }
+        for line in (problem.fix ?? "").split(separator: "\n") { error(colored("fix: ", .green) + harmless(line)) }
+    }
+
+    /// A line with a file's name or a server's words in it, without the characters that a terminal obeys.
+    private static func harmless(_ line: Substring) -> String {
+        func isControl(_ scalar: Unicode.Scalar) -> Bool {
+            scalar.properties.generalCategory == .control && scalar != "\t"
+        }
+        guard line.unicodeScalars.contains(where: isControl) else { return String(line) }
+        return line.unicodeScalars.reduce(into: "") { text, scalar in
+            if isControl(scalar) {
+                text += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
+            } else {
+                text.unicodeScalars.append(scalar)
+            }
+        }
     }
 
     /// Text in a colour, where colours are wanted.

@@ -42,7 +42,10 @@ struct DataOptions: ParsableArguments {
     var workers: Int { threading.workers }
 
     func open() throws -> InstructionDataset {
-        try InstructionDataset(
+        if let images, !Files.isDirectory(images) {
+            throw UserError("--images \(images): no such folder", fix: "name the folder of the pictures")
+        }
+        return try InstructionDataset(
             Self.file(data), options: .init(imageFolder: images, lenient: lenient), workers: workers)
     }
 
@@ -70,11 +73,13 @@ struct DataValidateCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Faults that are told word for word.", valueName: "n"))
     var show = 20
 
+    func validate() throws { try (0...1_000_000_000).check(show, "--show") }
+
     func run() throws {
         let dataset = try options.open()
         var validation = DatasetValidation()
         if pictures { validation.checkPicture = { _ = try ImageDecoder.decode($0, source: $1) } }
-        validation.keptFaults = max(0, show)
+        validation.keptFaults = show
         var progress = ProgressLine("records")
         let report = try validation.run(dataset, workers: options.workers) {
             progress.show($0, of: dataset.count)

@@ -81,6 +81,20 @@ struct DataFilterCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Only part i of n, so that several machines share the work.", valueName: "i/n"))
     var shard: String?
 
+    func validate() throws {
+        try OptionRange.limit.check(maxExchanges, "--max-exchanges")
+        try OptionRange.limit.check(maxRepeats, "--max-repeats")
+        try OptionRange.limit.check(maxEqualAnswers, "--max-equal-answers")
+        try OptionRange.limit.check(againstWords, "--against-words")
+        try OptionRange.limit.check(minSide, "--min-side")
+        try (0...16).check(againstPictures, "--against-pictures")
+        try (0...1.0).check(scriptShare, "--script-share")
+        try (1...1e9).check(maxAspect, "--max-aspect")
+        if against == nil, againstPictures != nil || againstImages != nil {
+            throw ValidationError("--against-pictures and --against-images go with --against.")
+        }
+    }
+
     func run() throws {
         var rules = CleaningRules()
         rules.questionWords = try questionWords.map { try CommandRange.read($0, option: "--question-words") }
@@ -97,21 +111,11 @@ struct DataFilterCommand: ParsableCommand {
         rules.minimumSide = minSide
         rules.maximumAspect = maxAspect
         rules.decodesPictures = pictures
-        if let distance = againstPictures, !(0...16).contains(distance) {
-            throw UserError("--against-pictures \(distance) is out of range", fix: "give 0 to 16")
-        }
         rules.evaluation = try against.map {
             try EvaluationOverlap(
-                $0, images: againstImages, runLength: max(1, againstWords), pictureDistance: againstPictures,
+                $0, images: againstImages, runLength: againstWords, pictureDistance: againstPictures,
                 workers: options.workers)
         }
-        guard (0...1).contains(scriptShare) else {
-            throw UserError("--script-share \(scriptShare) is out of range", fix: "give 0 to 1")
-        }
-        if let maxAspect, !(maxAspect >= 1) {
-            throw UserError("--max-aspect \(maxAspect) is out of range", fix: "give 1 or more, as 3 for three to one")
-        }
-        if let minSide, minSide < 1 { throw UserError("--min-side \(minSide) is out of range", fix: "give 1 or more") }
         var filter = DatasetFilter(rules)
         filter.shard = try shard.map { try Conversion.Shard($0) }
         filter.resumeKey = RunKey.make(of: [options.data, refusalList, blocked, against])
@@ -134,7 +138,7 @@ struct DataFilterCommand: ParsableCommand {
 /// Ranges as `3...40`.
 enum CommandRange {
     static func read(_ text: String, option: String) throws(UserError) -> ClosedRange<Int> {
-        let ends = text.split(separator: ".", omittingEmptySubsequences: true).map { Int($0) }
+        let ends = text.split(separator: "...", omittingEmptySubsequences: false).map { Int($0) }
         guard ends.count == 2, let low = ends[0], let high = ends[1], low <= high, low >= 0 else {
             throw UserError("\(option) \(text) is no range", fix: "write \(option) 1...100")
         }

@@ -2,6 +2,7 @@ import ArgumentParser
 import Basics
 import DataGeneration
 import InstructionData
+import Synchronization
 
 /// `vitrail data generate`.
 struct DataGenerateCommand: ParsableCommand {
@@ -144,14 +145,26 @@ struct DataGenerateCommand: ParsableCommand {
         }
         Interruption.listen()
         let client = CompletionClient(
-            writer, journal: journal, policy: policy, isCancelled: { Interruption.isRequested })
+            writer, journal: journal, policy: policy, waiting: WaitNotice().tell,
+            isCancelled: { Interruption.isRequested })
         let expected = plan.expected
         var progress = ProgressLine("records")
-        let report = try GenerationRun.run(plan, client: client) { progress.show($0, of: expected) }
+        let report = try Self.tellingStop {
+            try GenerationRun.run(plan, client: client) { progress.show($0, of: expected) }
+        }
         try journal.close()
         if json { Console.out(report.json.serialized()) } else { tell(report, journal) }
         if report.stopped != nil {
             throw ExitCode(Interruption.isRequested ? ExitStatus.interrupted : ExitStatus.failed)
+        }
+    }
+
+    /// Ends the command with the exit code of an interruption where one came before the first record.
+    private static func tellingStop(_ body: () throws -> GenerationReport) throws -> GenerationReport {
+        do { return try body() } catch let stop as GenerationStopped {
+            guard stop.isOrderly, Interruption.isRequested else { throw stop }
+            Console.report(stop)
+            throw ExitCode(ExitStatus.interrupted)
         }
     }
 
@@ -176,5 +189,19 @@ struct DataGenerateCommand: ParsableCommand {
                 + "(\(Formatting.count(totals.attempts)) attempts, \(Formatting.count(totals.replayed)) from the journal, "
                 + "\(Formatting.count(journal.tokens)) tokens in all)")
         if let stopped = report.stopped { Console.error(stopped) }
+    }
+}
+
+/// Tells of requests that wait, once in a while: several wait for one reason.
+private final class WaitNotice: Sendable {
+    private let told = Mutex<ContinuousClock.Instant?>(nil)
+
+    func tell(_ seconds: Double, _ reason: String) {
+        told.withLock { last in
+            let now = ContinuousClock.now
+            guard seconds >= 5, last.map({ now - $0 > .seconds(15) }) ?? true else { return }
+            last = now
+            Console.error("Waiting \(Formatting.duration(seconds)) to ask again: \(reason)")
+        }
     }
 }

@@ -28,6 +28,16 @@ struct TemplateOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Seed of the choice.", valueName: "s"))
     var templateSeed: UInt64 = 17
 
+    func validate() throws {
+        let given = [
+            ("--task", task != nil), ("--only", only != nil), ("--except", except != nil),
+            ("--phrasings", phrasings != "1"), ("--inverted", inverted),
+        ]
+        if templates == nil, let (name, _) = given.first(where: { $0.1 }) {
+            throw ValidationError("\(name) goes with --templates, as --templates Datasets/templates.")
+        }
+    }
+
     func choice() throws -> TemplateChoice? {
         guard let templates else { return nil }
         return try choice(of: library(templates))

@@ -50,6 +50,11 @@ struct TokenizerTrainCommand: ParsableCommand {
     }
 
     func run() throws {
+        if Files.exists(Paths.join(output, "config.json")) {
+            throw UserError(
+                "\(output) holds a model, whose tokens would no longer be those that it has learned",
+                fix: "name another folder with --output")
+        }
         let names = special.split(separator: ",").map(String.init)
         var trainer = BPETrainer(vocabularySize: vocabulary, minFrequency: minFrequency, specialTokens: names)
         for file in files {

@@ -39,32 +39,40 @@ struct AdapterListCommand: ParsableCommand {
         for folder in folders where !Files.isDirectory(folder) {
             throw UserError("\(folder): no such folder", fix: "name a folder with runs or adapters below it")
         }
-        let found = try folders.flatMap { try Self.adapters(below: $0, depth: 6) }
+        // A folder or an adapter that cannot be read is told of; the others are listed.
+        var faults = 0
+        func told<Value>(_ body: () throws -> [Value]) throws -> [Value] {
+            do { return try body() } catch let problem as any Problem {
+                faults += 1
+                Console.report(problem)
+                return []
+            }
+        }
+        func adapters(below folder: String, depth: Int) throws -> [AdapterDescription] {
+            if Files.exists(Paths.join(folder, "adapter_config.json")) {
+                return try told { [try AdapterDescription(folder)] }
+            }
+            guard depth > 0, Files.isDirectory(folder) else { return [] }
+            let names = try told { try Files.list(folder, leaveOut: { _ in }) }.filter { !$0.hasPrefix(".") }
+            return try names.flatMap { name in
+                try adapters(below: folder == "." ? name : Paths.join(folder, name), depth: depth - 1)
+            }
+        }
+        let found = try folders.flatMap { try adapters(below: $0, depth: 6) }
         if json {
-            for folder in found { Console.out(JSON.object(try AdapterDescription(folder).json).serialized()) }
-            return
-        }
-        guard !found.isEmpty else {
+            for description in found { Console.out(JSON.object(description.json).serialized()) }
+        } else if found.isEmpty {
             Console.error("No adapters below \(folders.joined(separator: ", ")).")
-            return
+        } else {
+            let rows = found.map { description in
+                [
+                    description.file.path, description.file.type, description.file.methods.joined(separator: "+"),
+                    Formatting.count(description.parameters),
+                ]
+            }
+            Console.table([["adapter", "type", "methods", "parameters"]] + rows, to: Console.out)
         }
-        var rows = [["adapter", "type", "methods", "parameters"]]
-        for folder in found {
-            let description = try AdapterDescription(folder)
-            rows.append([
-                folder, description.file.type, description.file.methods.joined(separator: "+"),
-                Formatting.count(description.parameters),
-            ])
-        }
-        Console.table(rows, to: Console.out)
-    }
-
-    private static func adapters(below folder: String, depth: Int) throws -> [String] {
-        if Files.exists(Paths.join(folder, "adapter_config.json")) { return [folder] }
-        guard depth > 0, Files.isDirectory(folder) else { return [] }
-        return try Files.list(folder).filter { !$0.hasPrefix(".") }.flatMap { name in
-            try adapters(below: folder == "." ? name : Paths.join(folder, name), depth: depth - 1)
-        }
+        if faults > 0 { throw ExitCode(ExitStatus.failed) }
     }
 }
 

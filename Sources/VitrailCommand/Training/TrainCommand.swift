@@ -53,6 +53,7 @@ struct TrainCommand: ParsableCommand {
         let folder = RunFolder(output ?? recipe.output ?? defaultOutput)
         if folder.isFinished && !dryRun {
             guard resume else { throw occupied(folder) }
+            try ResumePoint.find(in: folder, recipe: recipe)?.check(recipe, of: folder)
             Console.error("This run is finished: \(folder.final)")
             return
         }
@@ -106,7 +107,11 @@ struct TrainCommand: ParsableCommand {
     }
 
     private func occupied(_ folder: RunFolder) -> UserError {
-        UserError(
+        guard Files.exists(folder.recipe) else {
+            return UserError(
+                "\(folder.path): something else is there already", fix: "name a new or an empty folder with --output")
+        }
+        return UserError(
             "\(folder.path): a run is there already",
             fix: "continue it with --resume, or name another folder with --output")
     }

@@ -7,6 +7,7 @@ struct AOKVQAConverter: DatasetConverter {
     static let kind = "aokvqa"
     static let aliases = ["a-okvqa"]
     static let summary = "A-OKVQA's JSON; --images names COCO's 2017 pictures of the split"
+    static let choices: Set<ConversionChoice> = [.imagePattern]
 
     func convert(_ request: ConversionRequest, into sink: ConversionSink) throws {
         let entries = try JSONEntries(request.input, kind: "A-OKVQA's list of questions")

@@ -11,7 +11,7 @@ struct COCOCaptionsConverter: DatasetConverter {
     static let question = "Provide a one-sentence caption for the provided image."
 
     func convert(_ request: ConversionRequest, into sink: ConversionSink) throws {
-        let file = try MappedFile(request.input)
+        let file = try MappedFile.text(request.input)
         let path = request.input
         let members = try JSONMembers(file.bytes, path: path)
         sink.setImageRoot(request.images ?? Paths.parent(path))

@@ -6,6 +6,7 @@ import Basics
 struct EasyVQAConverter: DatasetConverter {
     static let kind = "easy-vqa"
     static let summary = "easy-VQA's folder or tar archive; --split train or test"
+    static let choices: Set<ConversionChoice> = [.split]
 
     func convert(_ request: ConversionRequest, into sink: ConversionSink) throws {
         let tree = try FileTree(request.input)

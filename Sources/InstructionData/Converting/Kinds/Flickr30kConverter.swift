@@ -6,11 +6,12 @@ import Basics
 struct Flickr30kConverter: DatasetConverter {
     static let kind = "flickr30k"
     static let summary = "Flickr30k's .token file, or Karpathy's JSON with --split; --images names the picture folder"
+    static let choices: Set<ConversionChoice> = [.split]
 
     func convert(_ request: ConversionRequest, into sink: ConversionSink) throws {
         sink.setImageRoot(request.images ?? Paths.parent(request.input))
         if Paths.fileExtension(request.input) == "json" { return try convertJSON(request, sink) }
-        let file = try MappedFile(request.input)
+        let file = try MappedFile.text(request.input)
         var pending: (name: String, line: Int, captions: [String])?
         func flush() throws {
             guard let ready = pending else { return }

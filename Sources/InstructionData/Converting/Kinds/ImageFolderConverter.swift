@@ -6,6 +6,7 @@ struct ImageFolderConverter: DatasetConverter {
     static let aliases = ["folder"]
     static let summary =
         "pictures in a folder or tar archive, a class a subfolder; --split picks a folder inside"
+    static let choices: Set<ConversionChoice> = [.split]
 
     /// The question unless the request has one.
     static let question = "What is in the picture?"
@@ -14,11 +15,13 @@ struct ImageFolderConverter: DatasetConverter {
         let tree = try FileTree(request.input)
         sink.setImageRoot(tree.root)
         let prefix = request.split.map { $0.hasSuffix("/") ? $0 : $0 + "/" } ?? ""
-        let files = try tree.files(under: prefix) { name in
-            guard Self.isPicture(name) else { return }
+        let files = try tree.files(under: prefix) { name, problem in
+            let isFolder = problem is FileError
+            // Other files would be passed over anyway; what lies in a folder of such a name is not known.
+            guard isFolder || Self.isPicture(name) || Paths.fileExtension(name).isEmpty else { return }
             try sink.fault(
-                path: tree.shown(name), line: 1, "the file's name is not UTF-8",
-                fix: "rename it, or pass --lenient to leave it out")
+                path: tree.shown(name), line: 1, isFolder ? "the folder may not be listed" : "the name is not UTF-8",
+                fix: "\(isFolder ? "change its permissions" : "rename it"), or pass --lenient to leave it out")
         }
         let pictures = files.filter(Self.isPicture)
         guard !pictures.isEmpty else {

@@ -6,6 +6,7 @@ import Basics
 struct NLVRConverter: DatasetConverter {
     static let kind = "nlvr"
     static let summary = "NLVR's train.json (JSON lines) with --split train, dev or test; pictures under images/"
+    static let choices: Set<ConversionChoice> = [.split]
 
     func convert(_ request: ConversionRequest, into sink: ConversionSink) throws {
         let entries = try JSONEntries(request.input, kind: "NLVR's examples, one a line")

@@ -9,6 +9,7 @@ struct RefCOCOConverter: DatasetConverter {
     static let kind = "refcoco"
     static let summary =
         "RefCOCO's refs(unc).p or the same as JSON, with --annotations instances.json, --split and --images"
+    static let choices: Set<ConversionChoice> = [.annotations, .split]
 
     func convert(_ request: ConversionRequest, into sink: ConversionSink) throws {
         guard let instances = request.annotations else {

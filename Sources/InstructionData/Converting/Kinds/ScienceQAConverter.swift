@@ -4,6 +4,7 @@ import Basics
 struct ScienceQAConverter: DatasetConverter {
     static let kind = "scienceqa"
     static let summary = "ScienceQA's problems.json with --split; --images names the folder above train, val and test"
+    static let choices: Set<ConversionChoice> = [.split]
 
     func convert(_ request: ConversionRequest, into sink: ConversionSink) throws {
         let entries = try JSONEntries(membersOf: request.input, kind: "ScienceQA's problems, an object by number")

@@ -8,9 +8,10 @@ struct TableConverter: DatasetConverter {
     static let aliases = ["csv", "tsv", "jsonl"]
     static let summary =
         "CSV, TSV or JSONL with --image-column, --question-column (or --question) and --answer-column"
+    static let choices: Set<ConversionChoice> = [.columns]
 
     func convert(_ request: ConversionRequest, into sink: ConversionSink) throws {
-        let file = try MappedFile(request.input)
+        let file = try MappedFile.text(request.input)
         let table = try TableSource(request.input, file.bytes)
         let chosen = request.columns
         guard let answerName = chosen.answer else {

@@ -7,14 +7,15 @@ import Basics
 struct VQAv2Converter: DatasetConverter {
     static let kind = "vqav2"
     static let summary = "VQAv2's questions file, with --annotations and --images"
+    static let choices: Set<ConversionChoice> = [.annotations, .imagePattern]
 
     func convert(_ request: ConversionRequest, into sink: ConversionSink) throws {
         guard let annotationsPath = request.annotations else {
             throw UserError(
                 "VQAv2's answers are in a second file", fix: "pass --annotations v2_mscoco_train2014_annotations.json")
         }
-        let questionsFile = try MappedFile(request.input)
-        let annotationsFile = try MappedFile(annotationsPath)
+        let questionsFile = try MappedFile.text(request.input)
+        let annotationsFile = try MappedFile.text(annotationsPath)
         let questions = try JSONMembers(questionsFile.bytes, path: request.input)
         let annotations = try JSONMembers(annotationsFile.bytes, path: annotationsPath)
         var answers: [Int: Range<Int>] = [:]

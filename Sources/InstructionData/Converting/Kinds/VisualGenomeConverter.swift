@@ -6,6 +6,7 @@ struct VisualGenomeConverter: DatasetConverter {
     static let aliases = ["vg"]
     static let summary =
         "Visual Genome's question_answers.json, or region_descriptions.json with --annotations image_data.json"
+    static let choices: Set<ConversionChoice> = [.annotations]
 
     func convert(_ request: ConversionRequest, into sink: ConversionSink) throws {
         let entries = try JSONEntries(request.input, kind: "Visual Genome's regions or questions, a list by picture")

@@ -23,7 +23,7 @@ struct TableSource {
     init(_ path: String, _ bytes: UnsafeRawBufferPointer) throws {
         self.path = path
         switch Paths.fileExtension(path).lowercased() {
-        case "csv": form = .delimited(UInt8(ascii: ","))
+        case "csv": form = .delimited(Self.delimiter(of: bytes))
         case "tsv", "tab": form = .delimited(9)
         case "jsonl", "ndjson", "json": form = .jsonLines
         case let other:
@@ -47,6 +47,13 @@ struct TableSource {
             guard index.count > 0 else { throw UserError("\(path) is empty", fix: "give one object a line") }
             columns = try Self.object(bytes, index[0], path: path).keys
         }
+    }
+
+    /// A comma, or the semicolon that spreadsheets write where the comma is a decimal point: whichever the first line has.
+    private static func delimiter(of bytes: UnsafeRawBufferPointer) -> UInt8 {
+        let header = bytes[..<(UTF8Text.firstIndex(of: UInt8(ascii: "\n"), in: bytes) ?? bytes.count)]
+        let isComma = header.contains(UInt8(ascii: ",")) || !header.contains(UInt8(ascii: ";"))
+        return UInt8(ascii: isComma ? "," : ";")
     }
 
     /// Position of a named column.
