@@ -15,11 +15,11 @@ enum Builtins {
             throw Failure(call.positional.first?.text ?? "the template refuses its input", isRaised: true)
         case "strftime_now":
             return .string(format(call.positional.first?.text ?? "%Y-%m-%d", interpreter.time))
-        case "namespace": return .namespace(Value.Namespace(try entries(call)))
+        case "namespace": return try interpreter.nested(.namespace(Value.Namespace(try entries(call))))
         case "dict":
             var result = Value.Dictionary()
             for entry in try entries(call) { result.set(.string(entry.name), entry.value) }
-            return .dictionary(result)
+            return try interpreter.nested(.dictionary(result))
         default: return try range(call)
         }
     }

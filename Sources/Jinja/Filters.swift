@@ -23,6 +23,7 @@ enum Filters {
                 style.keySeparator = separators[1].text
             }
             guard (style.indent ?? 0) <= 64, (style.indent ?? 0) >= 0 else { throw Failure("an indent above 64") }
+            try interpreter.checkText(of: value)
             return .string(try value.json(style))
         case "int", "float": return number(name, value, call)
         case "abs":
@@ -53,11 +54,16 @@ enum Filters {
         return value.asInteger.map { .integer($0) } ?? .integer(Int(exactly: number.rounded(.towardZero)) ?? 0)
     }
 
+    private static let texts: Set<String> = [
+        "trim", "upper", "lower", "title", "capitalize", "string", "replace", "wordcount", "escape", "e", "indent",
+    ]
+
     /// Filters of text; nil when the name is none of them.
     private static func text(
         _ name: String, _ value: Value, _ call: Interpreter.Call, _ interpreter: Interpreter
     ) throws -> Value? {
-        let text = value.text
+        guard texts.contains(name) else { return nil }
+        let text = try interpreter.text(of: value)
         switch name {
         case "trim":
             return .string(Methods.strip(text, call.argument(0, "chars")?.text, left: true, right: true))
@@ -79,8 +85,7 @@ enum Filters {
                 result = try Methods.replace(result, from, to, nil, interpreter)
             }
             return .string(result)
-        case "indent": return .string(try indented(text, call, interpreter))
-        default: return nil
+        default: return .string(try indented(text, call, interpreter))
         }
     }
 
@@ -113,14 +118,10 @@ enum Filters {
         case "last": return try value.members().last ?? .undefined("last")
         case "join":
             let attribute = call.argument(1, "attribute")
-            let texts = try value.members().map { member in
-                try attribute.map { try interpreter.item(member, $0) }?.text ?? member.text
+            let members = try value.members().map { member in
+                try attribute.map { try interpreter.item(member, $0) } ?? member
             }
-            let separator = call.argument(0, "d")?.text ?? ""
-            let (between, overflow) = separator.utf8.count.multipliedReportingOverflow(by: max(0, texts.count - 1))
-            try interpreter.check(length: overflow ? .max : between)
-            try interpreter.check(length: texts.reduce(between) { $0 + $1.utf8.count })
-            return .string(texts.joined(separator: separator))
+            return .string(try Methods.joined(members, call.argument(0, "d")?.text ?? "", interpreter))
         case "items", "dictsort":
             guard case .dictionary(let members) = value else {
                 if case .undefined = value { return .list([]) }

@@ -9,11 +9,11 @@ extension Interpreter {
         case .bool(let value): return .bool(value)
         case .none: return .none
         case .name(let name): return lookUp(name)
-        case .list(let members): return .list(try members.map(evaluate))
+        case .list(let members): return try nested(.list(try members.map(evaluate)))
         case .dictionary(let entries):
             var result = Value.Dictionary()
             for entry in entries { result.set(try evaluate(entry.key), try evaluate(entry.value)) }
-            return .dictionary(result)
+            return try nested(.dictionary(result))
         case .attribute(let base, let name): return try attribute(try evaluate(base), name)
         case .item(let base, let key): return try item(try evaluate(base), try evaluate(key))
         case .slice(let base, let start, let end, let stride):
@@ -115,8 +115,9 @@ extension Interpreter {
         case "in": return .bool(try Tests.contains(right, left))
         case "not in": return .bool(try !Tests.contains(right, left))
         case "~":
-            try check(length: left.text.utf8.count + right.text.utf8.count)
-            return .string(left.text + right.text)
+            let (before, after) = (try text(of: left), try text(of: right))
+            try check(length: before.utf8.count + after.utf8.count)
+            return .string(before + after)
         default: return try Arithmetic.apply(symbol, left, right, self)
         }
     }

@@ -40,6 +40,34 @@ final class Interpreter {
         guard length <= limits.output else { throw Failure("the text grows beyond \(limits.output) bytes") }
     }
 
+    /// Looks at the length of a value's text before it is made.
+    func checkText(of value: Value) throws {
+        var left = limits.output
+        value.countText(&left)
+        try check(length: left < 0 ? .max : 0)
+    }
+
+    func text(of value: Value) throws -> String {
+        try checkText(of: value)
+        return value.text
+    }
+
+    /// Counts the members of a fresh value, and theirs, as work: what shares its members is printed, compared and freed as often as they
+    /// stand in it, and what is nested deeply takes a stack.
+    func nested(_ value: Value, depth: Int = 0) throws -> Value {
+        guard depth < 100 else { throw Failure("values are nested too deeply") }
+        try step()
+        switch value {
+        case .list(let members): for member in members { _ = try nested(member, depth: depth + 1) }
+        case .dictionary(let members):
+            for entry in members.entries { _ = try nested(entry.value, depth: depth + 1) }
+        case .namespace(let namespace):
+            for entry in namespace.values { _ = try nested(entry.value, depth: depth + 1) }
+        default: break
+        }
+        return value
+    }
+
     private func execute(_ body: [Statement]) throws -> Flow {
         depth += 1
         defer { depth -= 1 }
@@ -56,7 +84,7 @@ final class Interpreter {
         try step()
         switch statement {
         case .text(let text): try write(text)
-        case .output(let expression): try write(try evaluate(expression).text)
+        case .output(let expression): try write(try text(of: try evaluate(expression)))
         case .condition(let branches, let otherwise):
             for branch in branches where try evaluate(branch.test).isTrue { return try execute(branch.body) }
             return try execute(otherwise)
@@ -157,6 +185,8 @@ final class Interpreter {
             guard case .namespace(let namespace) = lookUp(name) else {
                 throw Failure("cannot set an attribute of \"\(name)\", which is no namespace")
             }
+            // Other values were counted when they were made.
+            if case .namespace = value { _ = try nested(value) }
             namespace[attribute] = value
         case .tuple(let targets):
             let members = try value.members()
@@ -211,7 +241,7 @@ final class Interpreter {
                     scope.values[parameter.name] = .undefined(parameter.name)
                 }
             }
-            scope.values["varargs"] = .list(Array(call.positional.dropFirst(macro.parameters.count)))
+            scope.values["varargs"] = try nested(.list(Array(call.positional.dropFirst(macro.parameters.count))))
             if let caller = call.named.first(where: { $0.name == "caller" }) { scope.values["caller"] = caller.value }
             return try inScopes(closure + [scope]) { .string(try capture(macro.body)) }
         }

@@ -86,7 +86,7 @@ enum Methods {
             let matches = !part.isEmpty && text.utf8.reversed().starts(with: part.utf8.reversed())
             return .string(matches ? String(scalars.dropLast(part.unicodeScalars.count)) : text)
         case "find", "rfind", "count", "partition": return try search(name, text, try needed())
-        case "join": return .string(try (first ?? .list([])).members().map(\.text).joined(separator: text))
+        case "join": return .string(try joined((first ?? .list([])).members(), text, interpreter))
         case "isdigit": return .bool(!text.isEmpty && scalars.allSatisfy { $0.properties.numericType != nil })
         case "isalpha": return .bool(!text.isEmpty && scalars.allSatisfy(\.properties.isAlphabetic))
         case "isspace": return .bool(!text.isEmpty && scalars.allSatisfy(isSpace))
@@ -184,6 +184,19 @@ enum Methods {
             String.init)
         if result.last == "" { result.removeLast() }
         return result
+    }
+
+    static func joined(_ members: [Value], _ separator: String, _ interpreter: Interpreter) throws -> String {
+        let (between, overflow) = separator.utf8.count.multipliedReportingOverflow(by: max(0, members.count - 1))
+        try interpreter.check(length: overflow ? .max : between)
+        var length = between
+        let texts = try members.map { member in
+            let text = try interpreter.text(of: member)
+            length += text.utf8.count
+            try interpreter.check(length: length)
+            return text
+        }
+        return texts.joined(separator: separator)
     }
 
     static func capitalized(_ text: String) -> String {

@@ -10,6 +10,23 @@ extension Value {
         }
     }
 
+    /// Takes the bytes off `left` that the text has at least; stops below 0.
+    func countText(_ left: inout Int) {
+        switch self {
+        case .string(let text): left -= text.utf8.count
+        case .list(let members):
+            left -= 2
+            for member in members where left >= 0 { member.countText(&left) }
+        case .dictionary(let members):
+            left -= 2
+            for entry in members.entries where left >= 0 {
+                entry.key.countText(&left)
+                entry.value.countText(&left)
+            }
+        default: left -= 1
+        }
+    }
+
     /// As Python's `repr`.
     var representation: String {
         switch self {

@@ -60,6 +60,35 @@ import Testing
             "grows beyond"
         ),
         ("{{ range(10000000) }}", "a range of more than"),
+        ("{{ ('x' * 1000000).join(range(10000)) }}", "grows beyond"),
+        ("{% set s = 'x' * 10000000 %}{{ [s, s] }}", "grows beyond"),
+        ("{% set s = 'x' * 10000000 %}{{ [s, s] | tojson }}", "grows beyond"),
+        (
+            "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = [ns.s, ns.s] %}{% endfor %}",
+            "does not come to an end"
+        ),
+        (
+            "{% set ns = namespace(s='x') %}{% for i in range(60) %}{% set ns.s = {1: ns.s, 2: ns.s} %}{% endfor %}",
+            "does not come to an end"
+        ),
+        (
+            "{% set ns = namespace(s='x') %}{% for i in range(90000) %}{% set ns.s = [ns.s] %}{% endfor %}",
+            "nested too deeply"
+        ),
+        (
+            "{% set ns = namespace(s='x') %}{% for i in range(90000) %}{% set ns.s = dict(a=ns.s) %}{% endfor %}",
+            "nested too deeply"
+        ),
+        (
+            "{% set ns = namespace() %}{% for i in range(90000) %}{% set n = namespace() %}{% set n.a = ns.a %}"
+                + "{% set ns.a = n %}{% endfor %}",
+            "nested too deeply"
+        ),
+        (
+            "{% set ns = namespace(s=1) %}{% macro f() %}{% set ns.s = varargs %}{% endmacro %}"
+                + "{% for i in range(90000) %}{{ f(ns.s) }}{% endfor %}",
+            "nested too deeply"
+        ),
         ("{{ 9999999999 * 9999999999 }}", "an integer is too large"),
     ])
     func greedyTemplatesAreStopped(source: String, reason: String) throws {
