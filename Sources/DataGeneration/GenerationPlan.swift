@@ -1,4 +1,4 @@
-public import Basics
+import Basics
 public import InstructionData
 
 /// What a generation makes, from what, and where to.
@@ -85,85 +85,4 @@ public struct GenerationPlan: Sendable {
         }
         return data
     }
-}
-
-/// What a generation gave.
-public struct GenerationReport: Sendable, Equatable {
-    /// Records written.
-    public var records = 0
-    /// What was turned down, by reason.
-    public var rejected: [String: Int] = [:]
-    /// What asking took.
-    public var totals = CompletionClient.Totals()
-    /// Why it ended before its work was done.
-    public var stopped: String?
-
-    /// The report as JSON.
-    public var json: JSON {
-        var reasons = JSONObject()
-        for (reason, count) in rejected.sorted(by: { ($1.value, $0.key) < ($0.value, $1.key) }) {
-            reasons[reason] = .int(count)
-        }
-        return [
-            "records": .int(records), "rejected": .object(reasons), "attempts": .int(totals.attempts),
-            "answers": .int(totals.answers), "replayed": .int(totals.replayed), "failures": .int(totals.failures),
-            "stopped": stopped.map { .string($0) } ?? nil,
-        ]
-    }
-}
-
-/// Where a strategy puts what it makes and what it turns down.
-public final class GenerationSink {
-    private let plan: GenerationPlan
-    private let model: String
-    private let write: (InstructionRecord) throws -> Void
-    private let note: (JSON) throws -> Void
-    /// Counts so far.
-    public private(set) var report = GenerationReport()
-    /// The first text that each filter turned down.
-    private(set) var examples: [String: String] = [:]
-
-    init(
-        _ plan: GenerationPlan, model: String, write: @escaping (InstructionRecord) throws -> Void,
-        note: @escaping (JSON) throws -> Void
-    ) {
-        self.plan = plan
-        self.model = model
-        self.write = write
-        self.note = note
-    }
-
-    /// Adds a record; how it came about is kept in it.
-    ///
-    /// - Parameters:
-    ///   - prompt: digest of the prompt file.
-    ///   - requests: digests of the requests whose answers it holds.
-    ///   - sources: ids of the records or seeds that it was made from.
-    func emit(_ record: InstructionRecord, prompt: String, requests: [String], sources: [String]) throws {
-        var record = record
-        record.metadata["generated"] = [
-            "strategy": .string(plan.strategy), "model": .string(model), "prompt": .string(prompt),
-            "requests": .array(requests.map { .string($0) }), "sources": .array(sources.map { .string($0) }),
-        ]
-        try write(record)
-        report.records += 1
-    }
-
-    /// Counts what was turned down, and writes it to the side file.
-    func reject(_ filter: String, _ text: String, request: String? = nil) throws {
-        report.rejected[filter, default: 0] += 1
-        if examples[filter] == nil {
-            examples[filter] = String(text.split(separator: "\n").joined(separator: " ").prefix(200))
-        }
-        try note([
-            "filter": .string(filter), "text": .string(String(text.prefix(2_000))),
-            "request": request.map { .string($0) } ?? nil,
-        ])
-    }
-
-    /// Records that are still asked for.
-    var missing: Int { plan.count.map { $0 - report.records } ?? .max }
-
-    /// Whether as many records are there as were asked for.
-    var isFull: Bool { plan.count.map { report.records >= $0 } ?? false }
 }
