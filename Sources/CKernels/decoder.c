@@ -7,26 +7,29 @@
 
 #include "decoder_attention.h"
 
-enum { BLOCK_PHASES = 5, LEAST_PART_BYTES = 8192, MOST_PART_BYTES = 131072 };
+enum {
+    BLOCK_PHASES = 5, LEAST_PART_BYTES = 8192, MOST_PART_BYTES = 131072,
+    CALL_ROWS = 8 * RUN_ROWS,  // of weights that are multiplied in one call
+};
 
 // MARK: Maps
+
+static void add_row(float *restrict sums, const float *restrict values, int count) {
+    for (int i = 0; i < count; i++) sums[i] += values[i];
+}
 
 /// out = rows of a map with the prepared row + bias + addend.
 static void map_part(
     const decoding *run, const vitrail_decoder_map *map, ptrdiff_t outputs, ptrdiff_t inputs, const float *addend, float *out,
     int part, int parts) {
-    const ptrdiff_t runs = divide_up(outputs, RUN_ROWS);
-    for (ptrdiff_t i = runs * part / parts; i < runs * (part + 1) / parts; i++) {
-        const ptrdiff_t first = i * RUN_ROWS;
-        const int count = (int)least(RUN_ROWS, outputs - first);
-        float sums[RUN_ROWS];
+    const ptrdiff_t runs = divide_up(outputs, RUN_ROWS), end = least(runs * (part + 1) / parts * RUN_ROWS, outputs);
+    for (ptrdiff_t first = runs * part / parts * RUN_ROWS; first < end; first += CALL_ROWS) {
+        const int count = (int)least(CALL_ROWS, end - first);
+        float sums[CALL_ROWS];
         multiply_prepared(map->format, map->weights, map->ldw, inputs, first, count, prepared_row(run), sums);
-        for (int j = 0; j < count; j++) {
-            float value = sums[j];
-            if (map->bias) value += map->bias[first + j];
-            if (addend) value += addend[first + j];
-            out[first + j] = value;
-        }
+        if (map->bias) add_row(sums, map->bias + first, count);
+        if (addend) add_row(sums, addend + first, count);
+        memcpy(out + first, sums, sizeof(float) * (size_t)count);
     }
 }
 
@@ -66,16 +69,15 @@ static void inner_part(void *context, int part, int parts) {
     const decoding *run = b->run;
     const vitrail_decoder_map *map = &b->block->gate_up;
     const ptrdiff_t hidden = run->token->hidden, inner = run->token->inner, runs = divide_up(inner, RUN_ROWS);
-    for (ptrdiff_t i = runs * part / parts; i < runs * (part + 1) / parts; i++) {
-        const ptrdiff_t first = i * RUN_ROWS;
-        const int count = (int)least(RUN_ROWS, inner - first);
-        float sums[2 * RUN_ROWS];
+    const ptrdiff_t end = least(runs * (part + 1) / parts * RUN_ROWS, inner);
+    for (ptrdiff_t first = runs * part / parts * RUN_ROWS; first < end; first += CALL_ROWS) {
+        const int count = (int)least(CALL_ROWS, end - first);
+        float sums[2 * CALL_ROWS], *const up = sums + count;
         multiply_prepared(map->format, map->weights, map->ldw, hidden, first, count, prepared_row(run), sums);
-        multiply_prepared(
-            map->format, map->weights, map->ldw, hidden, inner + first, count, prepared_row(run), sums + count);
-        for (int j = 0; map->bias && j < count; j++) {
-            sums[j] += map->bias[first + j];
-            sums[count + j] += map->bias[inner + first + j];
+        multiply_prepared(map->format, map->weights, map->ldw, hidden, inner + first, count, prepared_row(run), up);
+        if (map->bias) {
+            add_row(sums, map->bias + first, count);
+            add_row(up, map->bias + inner + first, count);
         }
         rows_args args = {
             .x = row_of(sums, 2 * count), .destination = row_of(run->inner + first, count),

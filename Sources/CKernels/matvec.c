@@ -171,7 +171,7 @@ size_t prepared_bytes(vitrail_weight_format format, int64_t k) {
 
 void prepare_row(vitrail_weight_format format, const float *x, int64_t k, void *out) {
     if (format >= VITRAIL_WEIGHTS_INT8) {
-        prepare_row_quantized(x, k, out);
+        prepare_row_quantized(format, x, k, out);
     } else if (format == VITRAIL_WEIGHTS_BFLOAT16) {
         dots_kernels_in_use()->prepare(x, k, out);
     } else {
@@ -182,7 +182,7 @@ void prepare_row(vitrail_weight_format format, const float *x, int64_t k, void *
 void multiply_prepared(vitrail_weight_format format, const void *weights, int64_t ldw, int64_t k, int64_t first, int count,
                        const void *prepared, float *out) {
     if (format >= VITRAIL_WEIGHTS_INT8) {
-        multiply_prepared_quantized(format, weights, k, first, prepared, out);
+        multiply_prepared_quantized(format, weights, k, first, count, prepared, out);
         return;
     }
     const bool half = format == VITRAIL_WEIGHTS_BFLOAT16;

@@ -36,12 +36,15 @@ enum { QUANT_TERMS = 32, QUANT_ROWS = 16, QUANT_MOST_COLUMNS = 8 };
 typedef struct {
     const int8_t *values;    // [K]
     const float *scales;     // [K / 32]
-    const int32_t *sums;     // [K / 32], of the block's values
+    const int32_t *offsets;  // [K / 32], what the weights' offset adds to the block's sum, negative
 } quantized_row;
 
 /// Sums of one group's 16 rows for `columns` rows of x: out[column * 16 + row].
 typedef void (*quantized_kernel)(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns,
                                  float *out);
+
+/// The same for one row of x and groups that follow each other: out[group * 16 + row].
+typedef void (*quantized_rows_kernel)(const uint8_t *groups, int64_t count, int64_t blocks, const quantized_row *x, float *out);
 
 void quantized_int8_plain(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out);
 void quantized_int4_plain(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out);
@@ -50,6 +53,9 @@ void quantized_int8_avx2(const uint8_t *group, int64_t blocks, const quantized_r
 void quantized_int4_avx2(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out);
 void quantized_int8_vnni(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out);
 void quantized_int4_vnni(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out);
+
+void quantized_rows_int8_vnni(const uint8_t *groups, int64_t count, int64_t blocks, const quantized_row *x, float *out);
+void quantized_rows_int4_vnni(const uint8_t *groups, int64_t count, int64_t blocks, const quantized_row *x, float *out);
 
 /// Sixteen rows of bfloat16 weights, `blocks` * 32 terms of each, by up to 32 columns: `x` is a panel of a packed
 /// right operand (see product_bfloat16.h); out[column * 16 + row].
@@ -93,12 +99,12 @@ size_t prepared_bytes(vitrail_weight_format format, int64_t k);
 size_t prepared_bytes_quantized(int64_t k);
 /// Makes it; `out` is aligned to 64.
 void prepare_row(vitrail_weight_format format, const float *x, int64_t k, void *out);
-void prepare_row_quantized(const float *x, int64_t k, void *out);
-/// Products of rows [first, first + count) of weights [n, k] with a prepared row, up to RUN_ROWS of them; `first` is a multiple of that
-/// for quantised weights. Equal bits to `vitrail_matvec` with one row.
+void prepare_row_quantized(vitrail_weight_format format, const float *x, int64_t k, void *out);
+/// Products of rows [first, first + count) of weights [n, k] with a prepared row. For quantised weights `first` is a multiple of
+/// RUN_ROWS, and `out` has room for a multiple of it. Equal bits to `vitrail_matvec` with one row.
 void multiply_prepared(vitrail_weight_format format, const void *weights, int64_t ldw, int64_t k, int64_t first, int count,
                        const void *prepared, float *out);
-void multiply_prepared_quantized(vitrail_weight_format format, const void *weights, int64_t k, int64_t first,
+void multiply_prepared_quantized(vitrail_weight_format format, const void *weights, int64_t k, int64_t first, int count,
                                  const void *prepared, float *out);
 
 /// y = (accumulate ? y : 0) + sums + bias for 16 columns of y, of which `count` exist.

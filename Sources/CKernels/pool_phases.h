@@ -12,24 +12,32 @@
 
 enum { PART_BITS = 20, PHASES_AHEAD = 4 };
 
-/// Takes the first part of a thread's share of a phase, or the last; -1 when none is left, or the phase is over.
-static int take_of_phase(vitrail_pool *pool, int owner, uint32_t phase, bool is_first) {
+/// Parts [first, end) that a thread has taken.
+typedef struct {
+    int first, end;
+} taken_parts;
+
+/// Takes the first half of what is left of a thread's share of a phase, or the last half; nothing when none is left, or the phase is over.
+/// Each taking waits for all that the thread reads, so that memory rests: part by part, that was a tenth of a token's time.
+static taken_parts take_of_phase(vitrail_pool *pool, int owner, uint32_t phase, bool is_first) {
     const uint64_t mask = (1u << PART_BITS) - 1, parts = (uint64_t)pool->phases[phase].parts;
     _Atomic uint64_t *word = &pool->ranges[owner].bounds;
     uint64_t bounds = atomic_load_explicit(word, memory_order_relaxed);
     for (;;) {
         const uint64_t number = bounds >> 2 * PART_BITS;
         uint64_t begin = bounds & mask, end = bounds >> PART_BITS & mask;
-        if (number > phase + 1) return -1;
+        if (number > phase + 1) return (taken_parts){0, 0};
         if (number <= phase) {
             begin = parts * (uint64_t)owner / (uint64_t)pool->threads;
             end = parts * (uint64_t)(owner + 1) / (uint64_t)pool->threads;
         }
-        if (begin >= end) return -1;
-        const uint64_t part = is_first ? begin++ : --end;
+        if (begin >= end) return (taken_parts){0, 0};
+        const uint64_t half = (end - begin + 1) / 2;
+        const taken_parts taken = is_first ? (taken_parts){(int)begin, (int)(begin + half)} : (taken_parts){(int)(end - half), (int)end};
+        if (is_first) begin += half; else end -= half;
         const uint64_t left = (uint64_t)(phase + 1) << 2 * PART_BITS | end << PART_BITS | begin;
         if (atomic_compare_exchange_weak_explicit(word, &bounds, left, memory_order_relaxed, memory_order_relaxed)) {
-            return (int)part;
+            return taken;
         }
     }
 }
@@ -82,9 +90,9 @@ static void run_phases(vitrail_pool *pool, int thread) {
         int taken = 0;
         for (int i = 0; i < pool->threads; i++) {
             const int owner = (thread + i) % pool->threads;
-            for (int part; (part = take_of_phase(pool, owner, number, i == 0)) >= 0; taken++) {
+            for (taken_parts own; (own = take_of_phase(pool, owner, number, i == 0)).end > 0; taken += own.end - own.first) {
                 if (taken == 0 && phase->enter) phase->enter(phase->context);
-                phase->task(phase->context, part, phase->parts);
+                for (int part = own.first; part < own.end; part++) phase->task(phase->context, part, phase->parts);
             }
         }
         if (taken > 0) {

@@ -167,9 +167,12 @@ float vitrail_quantized_block(vitrail_weight_format format, const void *weights,
 
 // MARK: Products
 
-/// One row of x in 8 bits a value with a scale a block; x beyond k is zeros.
+/// What is added to weights to store them without sign.
+static int offset_of(vitrail_weight_format format) { return format == VITRAIL_WEIGHTS_INT4 ? 8 : 128; }
+
+/// One row of x in 8 bits a value with a scale a block, and what the weights' `offset` adds; x beyond k is zeros.
 static inline __attribute__((always_inline)) void quantize_row(
-    const float *x, int64_t k, int8_t *values, float *scales, int32_t *sums) {
+    const float *x, int64_t k, int offset, int8_t *values, float *scales, int32_t *offsets) {
 #pragma clang fp contract(off)  // equal bits on every instruction set
     for (int64_t block = 0; block < blocks_of(k); block++, values += QUANT_TERMS) {
         float part[QUANT_TERMS];
@@ -185,7 +188,7 @@ static inline __attribute__((always_inline)) void quantize_row(
         float magnitude;
         memcpy(&magnitude, &largest, sizeof magnitude);
         const float inverse = magnitude > 0 ? 127 / magnitude : 0;
-        int32_t sum = 0;
+        uint32_t sum = 0;  // without sign: what is not a number leaves codes that overflow
         for (int i = 0; i < QUANT_TERMS; i++) {
             // Adding and taking away 1.5 * 2^23 rounds to the nearest integer.
             const float shifted = part[i] * inverse + 12582912.0f;
@@ -193,18 +196,18 @@ static inline __attribute__((always_inline)) void quantize_row(
             memcpy(&bits, &shifted, sizeof bits);
             const int32_t q = bits - 0x4b400000;
             values[i] = (int8_t)q;
-            sum += q;
+            sum += (uint32_t)q;
         }
         scales[block] = magnitude / 127;
-        sums[block] = sum;
+        offsets[block] = (int32_t)(0u - (uint32_t)offset * sum);
     }
 }
 
 /// The same loops for wider registers.
-typedef void (*row_quantizer)(const float *x, int64_t k, int8_t *values, float *scales, int32_t *sums);
-#define DEFINE_QUANTIZER(name, target)                                                                   \
-    target static void name(const float *x, int64_t k, int8_t *values, float *scales, int32_t *sums) {   \
-        quantize_row(x, k, values, scales, sums);                                                        \
+typedef void (*row_quantizer)(const float *x, int64_t k, int offset, int8_t *values, float *scales, int32_t *offsets);
+#define DEFINE_QUANTIZER(name, target)                                                                                  \
+    target static void name(const float *x, int64_t k, int offset, int8_t *values, float *scales, int32_t *offsets) {   \
+        quantize_row(x, k, offset, values, scales, offsets);                                                            \
     }
 DEFINE_QUANTIZER(quantize_row_plain, )
 #if PRODUCT_X86
@@ -263,8 +266,8 @@ static void quantize_rows_part(void *context, int part, int parts) {
     const row_quantization *work = context;
     for (int64_t i = work->args->m * part / parts; i < work->args->m * (part + 1) / parts; i++) {
         const quantized_row *row = work->rows + i;
-        work->quantize(work->args->x + i * work->args->ldx, work->args->k, (int8_t *)row->values,
-                       (float *)row->scales, (int32_t *)row->sums);
+        work->quantize(work->args->x + i * work->args->ldx, work->args->k, offset_of(work->args->format),
+                       (int8_t *)row->values, (float *)row->scales, (int32_t *)row->offsets);
     }
 }
 
@@ -279,7 +282,7 @@ bool matvec_quantized(vitrail_pool *pool, const vitrail_matvec_args *args) {
     for (int64_t i = 0; i < args->m; i++, next += row_bytes) {
         rows[i].values = (int8_t *)next;
         rows[i].scales = (float *)(next + blocks * QUANT_TERMS);
-        rows[i].sums = (int32_t *)(rows[i].scales + blocks);
+        rows[i].offsets = (int32_t *)(rows[i].scales + blocks);
     }
     row_quantization preparation = {args, rows, quantizer_in_use()};
     vitrail_pool_run(pool, quantize_rows_part, &preparation, args->m < 8 ? 1 : vitrail_pool_threads(pool));
@@ -311,14 +314,25 @@ size_t prepared_bytes_quantized(int64_t k) {
     return (64 + (size_t)blocks_of(k) * (QUANT_TERMS + sizeof(float) + sizeof(int32_t)) + 63) & ~(size_t)63;
 }
 
-void prepare_row_quantized(const float *x, int64_t k, void *out) {
+void prepare_row_quantized(vitrail_weight_format format, const float *x, int64_t k, void *out) {
     const quantized_row row = row_in(out, k);
     *(quantized_row *)out = row;
-    quantizer_in_use()(x, k, (int8_t *)row.values, (float *)row.scales, (int32_t *)row.sums);
+    quantizer_in_use()(x, k, offset_of(format), (int8_t *)row.values, (float *)row.scales, (int32_t *)row.offsets);
 }
 
-void multiply_prepared_quantized(vitrail_weight_format format, const void *weights, int64_t k, int64_t first,
+void multiply_prepared_quantized(vitrail_weight_format format, const void *weights, int64_t k, int64_t first, int count,
                                  const void *prepared, float *out) {
-    const uint8_t *group = (const uint8_t *)weights + (size_t)(first / QUANT_ROWS) * group_bytes(format, k);
-    kernel_in_use(format == VITRAIL_WEIGHTS_INT4)(group, blocks_of(k), prepared, 1, out);
+    const bool four = format == VITRAIL_WEIGHTS_INT4;
+    const size_t bytes = group_bytes(format, k);
+    const uint8_t *group = (const uint8_t *)weights + (size_t)(first / QUANT_ROWS) * bytes;
+    const int64_t groups = divide_up(count, QUANT_ROWS);
+#if PRODUCT_X86
+    if (vitrail_cpu() == VITRAIL_CPU_AVX512_BF16) {
+        const quantized_rows_kernel rows = four ? quantized_rows_int4_vnni : quantized_rows_int8_vnni;
+        rows(group, groups, blocks_of(k), prepared, out);
+        return;
+    }
+#endif
+    const quantized_kernel kernel = kernel_in_use(four);
+    for (int64_t i = 0; i < groups; i++) kernel(group + (size_t)i * bytes, blocks_of(k), prepared, 1, out + i * QUANT_ROWS);
 }

@@ -1,5 +1,5 @@
 // Sums of 16 rows of quantised weights: bytes are multiplied without sign, and what the offset adds is taken away
-// with the sum of x's block: sum (q - offset) x = sum q x - offset sum x.
+// with the sum of x's block: sum (q - offset) x = sum q x - offset sum x, the latter in the row's `offsets`.
 
 #include "matvec_internal.h"
 
@@ -16,7 +16,7 @@ static inline void quantized_plain(const uint8_t *group, int64_t blocks, const q
         for (int c = 0; c < columns; c++) {
             const int8_t *values = x[c].values + block * QUANT_TERMS;
             for (int i = 0; i < QUANT_ROWS; i++) {
-                int32_t sum = -(four ? 8 : 128) * x[c].sums[block];
+                int32_t sum = x[c].offsets[block];
                 for (int j = 0; j < QUANT_TERMS; j++) {
                     const int quad = four ? j / 4 % 4 : j / 4;
                     const uint8_t byte = quants[(quad * QUANT_ROWS + i) * 4 + j % 4];
@@ -82,7 +82,7 @@ TARGET_VNNI __attribute__((always_inline)) static inline void quantized_vnni(
 #pragma clang loop unroll(full)
         for (int c = 0; c < columns; c++) {
             const int8_t *values = x[c].values + block * QUANT_TERMS;
-            __m512i sum = _mm512_set1_epi32(-(four ? 8 : 128) * x[c].sums[block]);
+            __m512i sum = _mm512_set1_epi32(x[c].offsets[block]);
 #pragma clang loop unroll(full)
             for (int j = 0; j < 8; j++) {
                 sum = _mm512_dpbusd_epi32(sum, weights[j], _mm512_set1_epi32(quad_at(values, j)));
@@ -93,6 +93,53 @@ TARGET_VNNI __attribute__((always_inline)) static inline void quantized_vnni(
     }
 #pragma clang loop unroll(full)
     for (int c = 0; c < columns; c++) _mm512_storeu_ps(out + c * QUANT_ROWS, totals[c]);
+}
+
+/// One row of x by groups that follow each other. What is asked for stands beside what is read, and nothing else between two groups:
+/// a processor that does not see far ahead has then more of memory under way.
+TARGET_VNNI __attribute__((always_inline)) static inline void quantized_rows_vnni(
+    const uint8_t *groups, int64_t count, int64_t blocks, const quantized_row *x, float *out, const bool four) {
+    enum { AHEAD = 3072 };
+    const int8_t *const values = x->values;
+    const float *const factors = x->scales;
+    const int32_t *const offsets = x->offsets;
+    const __m512i low = _mm512_set1_epi8(15);
+    for (; count > 0; count--, out += QUANT_ROWS) {
+        const uint8_t *scales = groups;
+        groups += scales_bytes(blocks);
+        __m512 total = _mm512_setzero_ps();
+        for (int64_t block = 0; block < blocks; block++, scales += 2 * QUANT_ROWS) {
+            const int8_t *quads = values + block * QUANT_TERMS;
+            __m512i sum = _mm512_set1_epi32(offsets[block]);
+#pragma clang loop unroll(full)
+            for (int j = 0; j < (four ? 4 : 8); j++, groups += 64) {
+                __builtin_prefetch(groups + AHEAD);
+                const __m512i bytes = _mm512_loadu_si512(groups);
+                const __m512i first = _mm512_set1_epi32(quad_at(quads, j));
+                if (four) {
+                    sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(bytes, low), first);
+                    const __m512i high = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), low);
+                    sum = _mm512_dpbusd_epi32(sum, high, _mm512_set1_epi32(quad_at(quads, j + 4)));
+                } else {
+                    sum = _mm512_dpbusd_epi32(sum, bytes, first);
+                }
+            }
+            const __m512 factor = _mm512_mul_ps(
+                _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)scales)), _mm512_set1_ps(factors[block]));
+            total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), factor, total);
+        }
+        _mm512_storeu_ps(out, total);
+    }
+}
+
+TARGET_VNNI void quantized_rows_int8_vnni(
+    const uint8_t *groups, int64_t count, int64_t blocks, const quantized_row *x, float *out) {
+    quantized_rows_vnni(groups, count, blocks, x, out, false);
+}
+
+TARGET_VNNI void quantized_rows_int4_vnni(
+    const uint8_t *groups, int64_t count, int64_t blocks, const quantized_row *x, float *out) {
+    quantized_rows_vnni(groups, count, blocks, x, out, true);
 }
 
 // MARK: AVX2
@@ -125,7 +172,7 @@ TARGET_AVX2 __attribute__((always_inline)) static inline void quantized_avx2(
 #pragma clang loop unroll(full)
             for (int c = 0; c < columns; c++) {
                 // Signed weights have no offset left to take away.
-                sums[c] = four ? _mm256_set1_epi32(-8 * x[c].sums[block]) : _mm256_setzero_si256();
+                sums[c] = four ? _mm256_set1_epi32(x[c].offsets[block]) : _mm256_setzero_si256();
             }
 #pragma clang loop unroll(full)
             for (int j = 0; j < 8; j++) {
