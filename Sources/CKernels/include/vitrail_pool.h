@@ -69,7 +69,8 @@ typedef struct vitrail_phase {
 } vitrail_phase;
 
 /// Runs phases one after the other as one run: threads meet between them without being started anew, and those that wait ask for what
-/// comes next. Parts are divided as by `vitrail_pool_run_reading`; nobody waits for a thread that has taken no part.
+/// comes next. Parts are divided as by `vitrail_pool_run_reading`, and a thread takes half of what is left of a share at once; nobody waits
+/// for a thread that has taken no part.
 void vitrail_pool_run_phases(vitrail_pool *pool, const vitrail_phase *phases, int count);
 
 /// The calling thread's number inside the innermost run, 0 <= thread < threads; 0 outside of runs.
