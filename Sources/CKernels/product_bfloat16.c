@@ -6,6 +6,7 @@
 // at a time. The last units are taken in pieces of their rows, so that threads end together though cores run unevenly.
 
 #include "product_bfloat16.h"
+#include "product_packed.h"
 
 enum {
     UNIT_BYTES = 896 << 10,         // of B that a unit keeps in its core's second-level cache
@@ -201,8 +202,9 @@ bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *arg
     const size_t b_bytes =
         (size_t)(product.panels * panel_size(&product, product.blocks, product.visits)) * sizeof(uint16_t);
     product.direct_a = reads_rows(args, kernels);
+    packed_operand *const packed = b_bytes > SHARED_BYTES ? NULL : packed_operand_of(args, kernels, b_bytes, threads);
     bool share_a = true, share_b = true;
-    if (args->m <= LOCAL_EXTENT || (b_bytes > SHARED_BYTES && a_bytes <= b_bytes)) {
+    if (!packed && (args->m <= LOCAL_EXTENT || (b_bytes > SHARED_BYTES && a_bytes <= b_bytes))) {
         share_b = false;
     } else if (!product.direct_a) {
         // Rows are packed by their units where one unit takes all columns; terms that lie apart are better read at once.
@@ -212,7 +214,7 @@ bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *arg
 
     const bool packs_a = share_a && !product.direct_a;
     const size_t shared_a_bytes = packs_a ? (a_bytes + 63) & ~(size_t)63 : 0;
-    const size_t shared_b_bytes = share_b ? (b_bytes + 63) & ~(size_t)63 : 0;
+    const size_t shared_b_bytes = share_b && !packed ? (b_bytes + 63) & ~(size_t)63 : 0;
     const int64_t unit_groups = product.direct_a ? 1 : divide_up(product.groups, product.units.row_units);
     const int64_t unit_panels = divide_up(product.panels, product.units.column_units);
     const int64_t depth = least(product.blocks, kernels->depth / kernels->terms);
@@ -226,6 +228,14 @@ bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *arg
     product.shared_a = product.packing_a = packs_a ? (uint16_t *)memory : NULL;
     product.shared_b = product.packing_b = share_b ? (uint16_t *)(memory + shared_a_bytes) : NULL;
     product.scratch = memory + shared_a_bytes + shared_b_bytes;
+    if (packed) {
+        product.shared_b = packed_operand_memory(packed);
+        product.packing_b = NULL;
+        bfloat16_product packing = product;
+        packing.packing_a = NULL;
+        packing.packing_b = packed_operand_memory(packed);
+        packed_operand_finish(packed, bfloat16_pack_part, &packing);
+    }
     if (product.packing_a || product.packing_b) {
         vitrail_pool_run_dynamic(pool, bfloat16_pack_part, &product, 8 * threads);
     }

@@ -146,7 +146,7 @@ bool product_bfloat16_columns(vitrail_pool *pool, const vitrail_product_args *ar
     };
     product.visits = divide_up(product.blocks, DEPTH_BLOCKS);
     product.depth = divide_up(product.blocks, product.visits);
-    cut(&product, threads);
+    cut(&product, vitrail_pool_crew(pool));
     const int64_t block_bytes = BLOCK_TERMS * (int64_t)sizeof(uint16_t) * product.depth;
     const int64_t unit_panels = divide_up(product.panels, product.units.column_units);
     // A group's last line of pairs is written whole.

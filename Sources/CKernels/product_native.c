@@ -4,6 +4,7 @@
 // pieces of their rows, so that threads end together. Neither the cut into units nor the number of threads changes the
 // order of a sum: only `BLOCK_DEPTH` does.
 
+#include "product_packed.h"
 #include "product_units.h"
 
 enum {
@@ -195,14 +196,16 @@ static native_product describe(const vitrail_product_args *args, const float32_k
 bool product_native_float32(vitrail_pool *pool, const vitrail_product_args *args, const float32_kernels *kernels) {
     const int threads = vitrail_pool_threads(pool);
     native_product product = describe(args, kernels);
-    const bool share = args->m > LOCAL_ROWS && !product.in_place;
-    const int64_t tile_bytes = args->k * kernels->columns * 4;
+    const int64_t tile_bytes = args->k * kernels->columns * 4, all_bytes = product.column_tiles * tile_bytes;
+    packed_operand *const packed = product.in_place || all_bytes > SHARED_BYTES ? NULL
+        : packed_operand_of(args, kernels, (size_t)all_bytes, (int)least(product.column_tiles, threads));
+    const bool share = packed || (args->m > LOCAL_ROWS && !product.in_place);
     int64_t chunk = product.column_tiles;
     if (share && tile_bytes > 0) {
         const int64_t most = SHARED_BYTES / tile_bytes;
         chunk = divide_up(product.column_tiles, divide_up(product.column_tiles, most < 1 ? 1 : most));
     }
-    const size_t shared_bytes = share ? ((size_t)(chunk * tile_bytes) + 4095) & ~(size_t)4095 : 0;
+    const size_t shared_bytes = share && !packed ? ((size_t)(chunk * tile_bytes) + 4095) & ~(size_t)4095 : 0;
     const int64_t unit_rows = (share ? UNIT_ROWS : LOCAL_ROWS) + 2 * kernels->rows;
     product.scratch_a_bytes = product.pack_a ? ((size_t)(unit_rows * product.depth * 4) + 127) & ~(size_t)63 : 0;
     product.scratch_bytes = product.scratch_a_bytes;
@@ -211,12 +214,14 @@ bool product_native_float32(vitrail_pool *pool, const vitrail_product_args *args
 
     char *memory = vitrail_pool_borrow(pool, shared_bytes + product.scratch_bytes * (size_t)threads);
     if (!memory) return false;
-    product.packing = (float *)memory;
-    product.shared = share ? (float *)memory : NULL;
+    product.packing = packed ? packed_operand_memory(packed) : (float *)memory;
+    product.shared = share ? product.packing : NULL;
     product.scratch = memory + shared_bytes;
     for (product.first_tile = 0; product.first_tile < product.column_tiles; product.first_tile += chunk) {
         product.chunk_tiles = least(chunk, product.column_tiles - product.first_tile);
-        if (share) {
+        if (packed) {
+            packed_operand_finish(packed, pack_part, &product);
+        } else if (share) {
             vitrail_pool_run_dynamic(pool, pack_part, &product, (int)least(product.chunk_tiles, 4 * threads));
         }
         cut(&product, vitrail_pool_crew(pool));

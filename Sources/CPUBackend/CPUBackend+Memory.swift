@@ -18,7 +18,10 @@ extension CPUBackend {
     public func resetPeakBytes() { memory.resetPeak() }
 
     /// Gives the memory kept for reuse back to the operating system.
-    public func releaseIdleMemory() { memory.trim() }
+    public func releaseIdleMemory() {
+        memory.trim()
+        if let packedWeights { vitrail_packed_weights_release(packedWeights) }
+    }
 
     /// A block from the cache, or fresh from the operating system.
     public func allocate(byteCount: Int) -> Storage {

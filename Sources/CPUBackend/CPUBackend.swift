@@ -27,6 +27,8 @@ public final class CPUBackend: Backend {
     public var instructionSet: String { InstructionSet.name }
 
     let pool: OpaquePointer?
+    /// What products side by side share of weights.
+    let packedWeights: OpaquePointer?
     let memory: BlockCache
     var regroupedMemory: RegroupedMemory
     /// Held while regrouped weights are looked up or made.
@@ -45,19 +47,37 @@ public final class CPUBackend: Backend {
         InstructionSet.applyEnvironment
         self.products = products
         pool = vitrail_pool_create(Int32(clamping: threads ?? Parallel.processors), pinsThreads)
+        packedWeights = vitrail_packed_weights_create()
         self.threads = Int(vitrail_pool_threads(pool))
         self.memoryLimit = memoryLimit
         memory = BlockCache(limit: memoryLimit)
         regroupedMemory = RegroupedMemory(memory)
     }
 
-    deinit { vitrail_pool_destroy(pool) }
+    deinit {
+        vitrail_pool_destroy(pool)
+        vitrail_packed_weights_destroy(packedWeights)
+    }
 
-    /// At float32 and without tiles: with bfloat16 products it is no faster there, and with tiles it has not been measured.
-    public var dividesSmallSteps: Bool { products == .float32 && vitrail_cpu() != VITRAIL_CPU_AMX }
+    /// Without tiles: with them it has not been measured.
+    public var dividesSmallSteps: Bool { vitrail_cpu() != VITRAIL_CPU_AMX }
 
-    /// On the threads of the pool; those that are done first take parts of the others' kernels.
-    public func sideBySide(_ count: Int, _ body: @Sendable (Int) -> Void) {
+    /// On the threads of the pool; those that are done first take parts of the others' kernels. Weights are packed for products once.
+    public func sideBySide(_ count: Int, reading weights: [Tensor], _ body: @Sendable (Int) -> Void) {
+        let spans = weights.map { vitrail_span(data: $0.floatPointer, count: $0.count) }
+        guard let packedWeights, vitrail_packed_weights_begin(packedWeights, spans, spans.count) else {
+            return sideBySide(count, body)
+        }
+        nonisolated(unsafe) let packed = packedWeights
+        sideBySide(count) {
+            vitrail_packed_weights_use(packed)
+            body($0)
+            vitrail_packed_weights_use(nil)
+        }
+        vitrail_packed_weights_end(packedWeights)
+    }
+
+    private func sideBySide(_ count: Int, _ body: @Sendable (Int) -> Void) {
         typealias Body = @Sendable (Int) -> Void
         withoutActuallyEscaping(body) { body in
             withUnsafePointer(to: body) { pointer in

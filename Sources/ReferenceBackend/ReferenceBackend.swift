@@ -10,7 +10,9 @@ public final class ReferenceBackend: Backend {
     /// One.
     public let threads = 1
     /// One after the other.
-    public func sideBySide(_ count: Int, _ body: @Sendable (Int) -> Void) { for index in 0..<count { body(index) } }
+    public func sideBySide(_ count: Int, reading weights: [Tensor], _ body: @Sendable (Int) -> Void) {
+        for index in 0..<count { body(index) }
+    }
     /// There is one thread.
     public var dividesSmallSteps: Bool { false }
 

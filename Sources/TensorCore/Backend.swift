@@ -16,7 +16,9 @@ public protocol Backend: AnyObject {
 
     /// Calls `body` with 0, …, count − 1, side by side where there are threads. Kernels that it calls give the bits that they give
     /// elsewhere.
-    func sideBySide(_ count: Int, _ body: @Sendable (Int) -> Void)
+    ///
+    /// - Parameter weights: float32 tensors that nobody changes meanwhile, and that products of several of these calls read.
+    func sideBySide(_ count: Int, reading weights: [Tensor], _ body: @Sendable (Int) -> Void)
 
     /// Whether a small model's step is faster in parts of the batch, each by one thread, than kernel by kernel on all threads.
     var dividesSmallSteps: Bool { get }

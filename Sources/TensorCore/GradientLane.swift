@@ -37,7 +37,7 @@ package final class GradientLane: @unchecked Sendable {
     /// Adds what lanes have of these parameters to the parameters' own gradients, in the order of the lanes.
     package static func add(_ lanes: [GradientLane], to parameters: [Parameter], on backend: any Backend) {
         nonisolated(unsafe) let parameters = parameters  // each is one thread's
-        backend.sideBySide(parameters.count) { index in
+        backend.sideBySide(parameters.count, reading: []) { index in
             let sum = parameters[index].arriving
             for lane in lanes {
                 guard let part = lane.gradients[ObjectIdentifier(parameters[index])]?.gradient else { continue }

@@ -23,7 +23,9 @@ package final class CountingBackend: Backend {
     }
 
     /// One after the other: calls are counted without a lock.
-    package func sideBySide(_ count: Int, _ body: @Sendable (Int) -> Void) { for index in 0..<count { body(index) } }
+    package func sideBySide(_ count: Int, reading weights: [Tensor], _ body: @Sendable (Int) -> Void) {
+        for index in 0..<count { body(index) }
+    }
     package var dividesSmallSteps: Bool { false }
 
     // The tensor's back end is this one, so that operations come back here.

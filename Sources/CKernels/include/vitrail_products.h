@@ -57,6 +57,25 @@ bool vitrail_product_finishes(const vitrail_product_args *args);
 /// Returns false when scratch memory is short; C is then undefined.
 bool vitrail_product(vitrail_pool *pool, const vitrail_product_args *args);
 
+/// What products have packed of weights, for several threads that multiply by the same ones in products of their own.
+typedef struct vitrail_packed_weights vitrail_packed_weights;
+
+/// Keeps nothing yet. NULL when memory is short.
+vitrail_packed_weights *vitrail_packed_weights_create(void);
+void vitrail_packed_weights_destroy(vitrail_packed_weights *packed);
+
+/// Gives its memory back, which otherwise stays for the next time; without effect between begin and end.
+void vitrail_packed_weights_release(vitrail_packed_weights *packed);
+
+/// From here on what products pack of these weights is kept: nobody may change them until the end. False where somebody else has begun, or
+/// memory is short.
+bool vitrail_packed_weights_begin(vitrail_packed_weights *packed, const vitrail_span *weights, ptrdiff_t count);
+void vitrail_packed_weights_end(vitrail_packed_weights *packed);
+
+/// Products that the calling thread begins keep what they pack there, and read what others have packed; not any more with NULL. Results have
+/// the same bits.
+void vitrail_packed_weights_use(vitrail_packed_weights *packed);
+
 /// Whether products in bfloat16 precision read bfloat16 faster than float32: this processor has instructions for it.
 bool vitrail_products_in_bfloat16(void);
 

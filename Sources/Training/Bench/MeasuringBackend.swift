@@ -72,9 +72,9 @@ public final class MeasuringBackend: Backend {
     }
 
     /// The measured back end's threads. Not while calls are timed: they are those of all threads together.
-    public func sideBySide(_ count: Int, _ body: @Sendable (Int) -> Void) {
+    public func sideBySide(_ count: Int, reading weights: [Tensor], _ body: @Sendable (Int) -> Void) {
         precondition(!isMeasuring, "a clock around a kernel wants all threads in it")
-        base.sideBySide(count, body)
+        base.sideBySide(count, reading: weights, body)
     }
 
     /// As the measured back end does.

@@ -7,14 +7,16 @@ extension VisionLanguageModel {
     private static let sharedWeightBytes = 32 << 20
     /// Tokens of a thread below which products leave its time unused.
     private static let leastTokens = 512
-    /// Pieces of a thread's part, one after the other, so that more of what they write is still in its cache when it is read.
-    private static let pieces = 2
+    /// Tokens of a thread's part that go through the model at a time, about, times the bytes of a factor: more of what they write is still in
+    /// its cache then when it is read.
+    private static let pieceBytes = 1_408
 
     /// Runs a batch forward and backward: gradients of the sum of −log p over the supervised tokens are added to the parameters'.
     ///
     /// Small models are trained in parts of the batch, one a thread, each through the whole model by itself: nobody waits for others at the end
-    /// of a kernel, and what a thread has just written is still in its own cache. The parts' gradients are added in order, so that equal
-    /// threads give equal bits (`Backend.dividesSmallSteps` says where). Memory for the parts' gradients is taken when activations have gone.
+    /// of a kernel, and what a thread has just written is still in its own cache. Products' packed weights serve all of them. The parts'
+    /// gradients are added in order, so that equal threads give equal bits (`Backend.dividesSmallSteps` says where). Memory for the parts'
+    /// gradients is taken when activations have gone.
     ///
     /// - Parameter willBackward: called between the two passes, by those who use gradients up while they arrive; all is one part then.
     /// - Returns: the sum.
@@ -28,9 +30,13 @@ extension VisionLanguageModel {
         let lanes = runs.dropFirst().map { _ in GradientLane() }
         let sums = Mutex([Double](repeating: 0, count: runs.count))
         nonisolated(unsafe) let model = self  // only read, but for the gradients, of which every lane has its own
-        backend.sideBySide(runs.count) { index in
+        let weights = parameters.entries.map(\.parameter.value).filter { $0.dtype == .float32 }
+        backend.sideBySide(runs.count, reading: weights) { index in
             func compute() -> Double {
-                runs[index].pieces(Self.pieces).reduce(0) { total, piece in
+                let tokens = Int(batch.offsets[runs[index].upperBound] - batch.offsets[runs[index].lowerBound])
+                let bytes = tokens * model.backend.factorType.byteCount(of: 1)
+                return runs[index].pieces(max(1, (bytes + Self.pieceBytes / 2) / Self.pieceBytes)).reduce(0) {
+                    total, piece in
                     let sum = model.loss(batch.sequences(piece))
                     sum.backward()
                     return total + Double(sum.scalar)
