@@ -101,7 +101,8 @@ static void regroup(
     };
     args.group_bytes =
         (ptrdiff_t)vitrail_quantized_bytes(args.is_int4 ? VITRAIL_WEIGHTS_INT4 : VITRAIL_WEIGHTS_INT8, 16, columns);
-    vitrail_pool_run(pool, regroup_task, &args, vitrail_parts(pool, (rows + 15) / 16, 4));
+    // Threads that compute by themselves all wait for the same weights.
+    vitrail_pool_run_together(pool, regroup_task, &args, (int)(((rows + 15) / 16 + 3) / 4));
 }
 
 void vitrail_regroup_blocks(

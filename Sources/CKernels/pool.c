@@ -69,6 +69,13 @@ void vitrail_pool_run(vitrail_pool *pool, vitrail_task task, void *context, int 
     run(pool, task, context, parts, LISTS, NULL, 0);
 }
 
+void vitrail_pool_run_together(vitrail_pool *pool, vitrail_task task, void *context, int parts) {
+    const int depth = run_depth;
+    run_depth = 0;
+    run(pool, task, context, parts, LISTS, NULL, 0);
+    run_depth = depth;
+}
+
 void vitrail_pool_run_dynamic(vitrail_pool *pool, vitrail_task task, void *context, int parts) {
     run(pool, task, context, parts, DYNAMIC, NULL, 0);
 }

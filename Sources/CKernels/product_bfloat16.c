@@ -204,7 +204,9 @@ bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *arg
     product.direct_a = reads_rows(args, kernels);
     packed_operand *const packed = b_bytes > SHARED_BYTES ? NULL : packed_operand_of(args, kernels, b_bytes, threads);
     bool share_a = true, share_b = true;
-    if (!packed && (args->m <= LOCAL_EXTENT || (b_bytes > SHARED_BYTES && a_bytes <= b_bytes))) {
+    // A single thread packs columns when it comes to them: they are in its second-level cache then. Tiles were not measured so.
+    const bool packs_in_turn = threads == 1 && product.direct_a && !kernels->start;
+    if (!packed && (args->m <= LOCAL_EXTENT || packs_in_turn || (b_bytes > SHARED_BYTES && a_bytes <= b_bytes))) {
         share_b = false;
     } else if (!product.direct_a) {
         // Rows are packed by their units where one unit takes all columns; terms that lie apart are better read at once.

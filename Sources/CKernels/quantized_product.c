@@ -47,10 +47,11 @@ static void multiply_part(void *context, int part, int parts) {
     // The next pair is asked for by all of this one's tiles, or by as many as have a line to ask for a block.
     const int64_t pair_lines = divide_up(2 * (int64_t)product->group_bytes, 64 * product->blocks);
     const int lines = (int)divide_up(pair_lines, last_panel - first_panel);
+    const size_t element = args->c_type == VITRAIL_BFLOAT16 ? sizeof(uint16_t) : sizeof(float);
     for (int64_t pair = first_pair; pair < last_pair; pair++) {
         const uint8_t *group = (const uint8_t *)args->b + (size_t)(2 * pair) * product->group_bytes;
         const bool has_second = 2 * pair + 1 < product->groups;
-        const int64_t column = pair * PAIR_ROWS;
+        const int64_t column = pair * PAIR_ROWS, columns = least(PAIR_ROWS, args->n - column);
         const bool has_next = pair + 1 < product->pairs;
         for (int64_t panel = first_panel; panel < last_panel; panel++) {
             const int64_t row = panel * PANEL_ROWS, asked = (panel - first_panel) * lines;
@@ -62,10 +63,16 @@ static void multiply_part(void *context, int part, int parts) {
                 .rows = (int)least(PANEL_ROWS, args->m - row),
                 .ahead = (const char *)group + 2 * product->group_bytes + (size_t)(asked * 64 * product->blocks),
                 .ahead_lines = has_next && asked < pair_lines ? lines : 0,
+                .c = (const char *)args->c + (size_t)(row * args->ldc + column) * element,
+                .c_row = (size_t)args->ldc * element,
+                .c_last = (size_t)columns * element - 1,
+                .addend = args->addend ? (const char *)(args->addend + row * args->ld_addend + column) : NULL,
+                .addend_row = (size_t)args->ld_addend * sizeof(float),
+                .addend_last = (size_t)columns * sizeof(float) - 1,
             };
             float sums[PANEL_ROWS * PAIR_ROWS] __attribute__((aligned(64)));
             product->kernel(&tile, sums);
-            quantized_store(args, row, tile.rows, column, (int)least(PAIR_ROWS, args->n - column), sums);
+            quantized_store(args, row, tile.rows, column, (int)columns, sums);
         }
     }
 }

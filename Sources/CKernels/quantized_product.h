@@ -29,6 +29,9 @@ typedef struct {
     int rows;                    // of the panel
     const char *ahead;           // what is read soon from farther away
     int ahead_lines;             // that are asked for a block of terms
+    const char *c, *addend;      // where sums go, and what is added to them, or NULL: rows that are asked for meanwhile
+    size_t c_row, addend_row;    // bytes between them
+    size_t c_last, addend_last;  // bytes to a row's last
 } quantized_tile;
 
 /// out[row * PAIR_ROWS + weight] = sums; bit for bit those of `quantized_kernel`.

@@ -41,55 +41,6 @@ struct ParallelTests {
         #expect(state.withLock { $0.running } == 0)
     }
 
-    /// However long each takes, values come one at a time and in order; a failure lets through what stands before it.
-    @Test(arguments: [1, 2, 5])
-    func valuesAreDeliveredInOrder(workers: Int) throws {
-        @Sendable func wait(_ index: Int) {
-            var sum = 0
-            for value in 0..<(index * 7919 % 13) * 4_000 { sum &+= value }
-            #expect(sum >= 0)
-        }
-        var delivered: [Int] = []
-        try Parallel.inOrder(200, workers: workers) { index in
-            wait(index)
-            return index * index
-        } deliver: {
-            delivered.append($0)
-        }
-        #expect(delivered == (0..<200).map { $0 * $0 })
-
-        delivered = []
-        #expect(throws: Failure(item: 20)) {
-            try Parallel.inOrder(200, workers: workers) { index in
-                wait(index)
-                if index == 20 || index == 22 { throw Failure(item: index) }
-                return index
-            } deliver: {
-                delivered.append($0)
-            }
-        }
-        #expect(delivered == Array(0..<20))
-
-        // Nil ends the work; what other threads have under way still comes.
-        delivered = []
-        try Parallel.inOrder(200, workers: workers) {
-            $0 < 50 ? $0 : nil
-        } deliver: {
-            delivered.append($0)
-        }
-        #expect(delivered == Array(0..<50))
-        delivered = []
-        #expect(throws: Failure(item: 3)) {
-            try Parallel.inOrder(200, workers: workers) {
-                $0
-            } deliver: { value in
-                if value == 3 { throw Failure(item: 3) }
-                delivered.append(value)
-            }
-        }
-        #expect(delivered == [0, 1, 2])
-    }
-
     @Test func processorsAreCounted() {
         #expect(Parallel.processors >= 1)
     }

@@ -45,6 +45,31 @@ struct AnswerFileTests {
         #expect(try vitrail.text("c.jsonl") == whole)
     }
 
+    /// Batches that threads answer side by side, in parts and in groups, beside one after the other on all threads; a memory limit asks
+    /// for that.
+    @Test(arguments: [["--precision", "bfloat16"], ["--quantize", "q8"]])
+    func sideBySideIsAsInTurn(form: [String]) throws {
+        let vitrail = try VitrailProcess()
+        defer { vitrail.remove() }
+        #expect(try vitrail.run("synthesize", "shapes", "--split", "test=97").code == 0)
+        // Pictures that cannot be read leave parts of other sizes.
+        #expect(
+            try vitrail.shell("for i in 3 4 5 6 20 77; do echo x > $(ls shapes/test/images/* | sed -n ${i}p); done")
+                .code
+                == 0)
+        func file(_ name: String, _ arguments: [String]) throws -> String {
+            let result = try vitrail.run(
+                ["caption", "shapes/test/images", "--model", Self.pebble, "--output", name, "--max-new-tokens", "6"]
+                    + form + arguments)
+            #expect(result.code == 1 && result.error.contains("6 failed"), "\(result.error)")
+            return try vitrail.text(name)
+        }
+        let inTurn = try file("turn.jsonl", ["--threads", "2", "--memory-limit", "8"])
+        #expect(inTurn.split(separator: "\n").count == 97)
+        #expect(try file("two.jsonl", ["--threads", "2"]) == inTurn)
+        #expect(try file("four.jsonl", ["--threads", "4", "--batch", "8"]) == inTurn)
+    }
+
     /// Files of versions that did not say what made a line.
     @Test func unmarkedLinesStay() throws {
         let vitrail = try prepare()

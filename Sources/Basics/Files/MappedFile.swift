@@ -52,7 +52,7 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
 
     /// Gives the memory of pages in `range` back to the system; they are read again if touched again.
     ///
-    /// Loading a checkpoint tensor by tensor calls this after each, so that the mapping adds one tensor to the peak.
+    /// Loading a checkpoint calls this now and then, so that the mapping adds some tensors to the peak and not all.
     public func release(_ range: Range<Int>) {
         guard let base = bytes.baseAddress else { return }
         let page = Int(sysconf(Int32(_SC_PAGESIZE)))

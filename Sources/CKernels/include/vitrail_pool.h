@@ -34,6 +34,8 @@ int vitrail_pool_crew(const vitrail_pool *pool);
 /// With true, the calling thread runs all parts of its runs itself until it says false as often, whatever the pool: for threads
 /// that compute side by side.
 void vitrail_pool_keep_alone(bool is_alone);
+/// Runs `task` as `vitrail_pool_run` does, on all threads even where the calling one keeps alone, if the pool is free.
+void vitrail_pool_run_together(vitrail_pool *pool, vitrail_task task, void *context, int parts);
 
 /// Runs all parts and returns when they are done. Part i belongs to thread i mod threads;
 /// the caller, once done with its own, takes over those of a thread that has not shown up.

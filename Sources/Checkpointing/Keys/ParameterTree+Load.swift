@@ -1,13 +1,14 @@
 import Basics
 public import NeuralNetwork
+import Synchronization
 public import TensorCore
 
 extension ParameterTree {
     /// Fills every parameter from a checkpoint, strictly: each parameter once, each key used or deliberately ignored,
     /// every shape equal.
     ///
-    /// Weights are written into the parameters' own memory, converted to their element type, one tensor at a time, so
-    /// the peak is the model plus one tensor. Nothing is changed when keys or shapes differ.
+    /// Weights are written into the parameters' own memory, converted to their element type, piece by piece, so the peak is the
+    /// model and some tens of megabytes of the file. Nothing is changed when keys or shapes differ.
     /// - Parameters:
     ///   - source: A ``TensorFolder`` or ``TensorFile``.
     ///   - table: The family's keys.
@@ -23,19 +24,25 @@ extension ParameterTree {
         try plan.loadBlocks(source)
         let left = Set(left.map { ObjectIdentifier($0) })
         let unused = Set(unused.map { ObjectIdentifier($0) })
-        for step in plan.steps where step.blocks == nil {
-            let first = ObjectIdentifier(step.parameters[0])
-            if unused.contains(first), try step.leave(in: source, checksFinite: false) { continue }
-            if left.contains(first), try step.leave(in: source, checksFinite: checksFinite) { continue }
-            switch (step.form, step.parameters.count, step.parameters[0].value.dtype.fileElement) {
-            case (.transposed, _, _), (_, 2..., _):
-                try step.loadThroughFloats(source, checksFinite: checksFinite)
-            case (_, _, nil):
-                try step.loadIntoBlocks(source, checksFinite: checksFinite)
-            case (_, _, let element?):
-                try step.loadDirectly(source, element, checksFinite: checksFinite)
+        let steps = plan.steps.filter { $0.blocks == nil }
+        guard let backend = steps.first?.parameters[0].value.backend else { return }
+        // Each tensor by one thread: reading pages, looking for NaN and touching fresh memory take longer than a disk's cache.
+        nonisolated(unsafe) let work = (steps: steps, source: source)  // steps have no parameter in common
+        let failures = Mutex<[Int: any Error]>([:])
+        backend.sideBySide(steps.count) { index in
+            guard failures.withLock({ $0.isEmpty }) else { return }
+            do {
+                let step = work.steps[index]
+                let first = ObjectIdentifier(step.parameters[0])
+                if unused.contains(first), try step.leave(in: work.source, checksFinite: false) { return }
+                if left.contains(first), try step.leave(in: work.source, checksFinite: checksFinite) { return }
+                try step.load(work.source, checksFinite: checksFinite)
+            } catch {
+                failures.withLock { $0[index] = error }
             }
         }
+        // The file's first: those in front of it have begun before it did.
+        if let failure = failures.withLock({ failures in failures.min { $0.key < $1.key }?.value }) { throw failure }
     }
 }
 
@@ -61,6 +68,15 @@ extension DType {
 }
 
 extension LoadingPlan.Step {
+    /// Fills the step's parameters.
+    func load(_ source: some TensorSource, checksFinite: Bool) throws {
+        switch (form, parameters.count, parameters[0].value.dtype.fileElement) {
+        case (.transposed, _, _), (_, 2..., _): try loadThroughFloats(source, checksFinite: checksFinite)
+        case (_, _, nil): try loadIntoBlocks(source, checksFinite: checksFinite)
+        case (_, _, let element?): try loadDirectly(source, element, checksFinite: checksFinite)
+        }
+    }
+
     /// One parameter whose elements stand in the file in order.
     func loadDirectly(_ source: some TensorSource, _ element: TensorElement, checksFinite: Bool) throws {
         let value = parameters[0].value

@@ -1,4 +1,5 @@
 import Basics
+import Synchronization
 
 /// A safetensors file, memory-mapped: opening reads the header only, and tensors are read when asked for.
 public final class TensorFile: TensorSource {
@@ -11,6 +12,10 @@ public final class TensorFile: TensorSource {
 
     private let file: MappedFile
     private let positions: [[UInt8]: Int]
+    /// Pages that were read since some were given back last: where they lie, and about how many bytes they are.
+    private let read = Mutex((range: 0..<0, count: 0))
+    /// Bytes that are given back at once: every time, all of the process's threads are interrupted.
+    private static let releasedCount = 32 << 20
 
     /// Opens a file and checks its header.
     /// - Throws: ``CheckpointError`` naming the file and the tensor, or a `FileError`.
@@ -40,7 +45,23 @@ public final class TensorFile: TensorSource {
     }
 
     func withBytes<R>(of entry: TensorEntry, _ body: (UnsafeRawBufferPointer) throws -> R) rethrows -> R {
-        defer { file.release(entry.byteRange) }
+        defer { release(entry.byteRange) }
         return try body(UnsafeRawBufferPointer(rebasing: file.bytes[entry.byteRange]))
+    }
+
+    /// Gives pages back when many have been read. Those that others are reading are read again.
+    private func release(_ range: Range<Int>) {
+        let all: Range<Int>? = read.withLock { read in
+            let isFirst = read.count == 0
+            read.range =
+                isFirst
+                ? range
+                : min(read.range.lowerBound, range.lowerBound)..<max(read.range.upperBound, range.upperBound)
+            read.count += range.count
+            guard read.count >= Self.releasedCount else { return nil }
+            read.count = 0
+            return read.range
+        }
+        if let all { file.release(all) }
     }
 }

@@ -56,7 +56,7 @@ package final class GenerationRun {
                 let going = runs.filter { !$0.active.isEmpty }
                 if going.isEmpty { return }
                 step {
-                    let rows = going.map { $0.rows() }
+                    let rows = rows(of: going)
                     let logits = GenerationSession.advance(
                         zip(going, rows).map { ($0.session, $1.map(\.prompt), $1.map(\.token)) })
                     var first = 0
@@ -69,11 +69,13 @@ package final class GenerationRun {
         }
     }
 
-    /// The sequences of the next step with their tokens. The last one or two of a batch take others along that have ended: their sums are
-    /// then added up as with more neighbours.
-    private func rows() -> [(prompt: Int, token: Int32)] {
-        let rows = zip(active, next).map { (prompt: $0, token: $1) }
-        return hasCompany ? rows + ended.prefix(max(0, Self.leastRows - rows.count)) : rows
+    /// The sequences of the next step with their tokens. The last one or two take others along that have ended: their sums are then added
+    /// up as with more neighbours.
+    private static func rows(of runs: [GenerationRun]) -> [[(prompt: Int, token: Int32)]] {
+        var rows = runs.map { run in zip(run.active, run.next).map { (prompt: $0, token: $1) } }
+        let missing = leastRows - rows.reduce(0) { $0 + $1.count }
+        if let run = runs.first, run.hasCompany, missing > 0 { rows[0] += run.ended.prefix(missing) }
+        return rows
     }
 
     /// Takes a token for each of the prompts `rows` from the logits from a row on.

@@ -1,64 +1,64 @@
 import Basics
 import CPUBackend
 import Imaging
-import Synchronization
 import TensorCore
 import VisionLanguage
 
-// A batch on each thread instead of each batch on all threads: nobody waits for the others at the end of a kernel, and some threads
+// Batches on threads by themselves instead of each batch on all threads: nobody waits for the others at the end of a kernel, and some threads
 // read weights from memory for their next tokens while others multiply their prompts.
 extension AnswerJob {
     /// What batches side by side may take besides the weights.
     private static let mostBytes = 2 << 30
+    /// Prompts of a part of a batch: products of fewer rows add up in another order.
+    private static let leastPrompts = 3
 
-    /// How many of the batches, from the first on, are answered a thread each: whole rounds, so that no thread is left alone with a
-    /// last one, and none where this would take much memory.
+    /// How many of the batches, from the first on, are answered side by side: all where they are cut into parts, of which every thread has
+    /// some until the end, else whole rounds, so that no thread is left alone with a last one; none where this would take much memory.
     func countSideBySide(_ batches: [[WaitingItem]]) -> Int {
         guard let backend = bundle.model.backend as? CPUBackend, backend.memoryLimit == nil, backend.threads > 1,
             adapters == nil, bundle.adapterFolder == nil, bundle.model.language.virtualTokens == nil
         else { return 0 }
-        let rounds = batches.count / backend.threads
-        let pictures = batches.flatMap { $0 }.map(\.element.images.count).max() ?? 0
+        let pictures = batches.joined().map(\.element.images.count)
         // Those of a group wait for each other.
-        let bytes = (backend.threads + countJoined) * bytesOfBatch(pictures: pictures, backend)
-        return bytes <= Self.mostBytes ? rounds * backend.threads : 0
+        let bytes = (backend.threads + countJoined) * bytesOfBatch(pictures: pictures.max() ?? 0, backend)
+        guard bytes <= Self.mostBytes else { return 0 }
+        guard batches.count > 1, batches.allSatisfy(isCut) else {
+            return batches.count / backend.threads * backend.threads
+        }
+        return batches.count
+    }
+
+    /// Whether a batch is cut into parts, if all of its pictures can be read; the last one may be too small for it.
+    private func isCut(_ batch: [WaitingItem]) -> Bool {
+        let pictures = batch.map(\.element.images.count)
+        return countParts(pictures) > 1 || batch.count < self.batch && !pictures.contains(0)
+    }
+
+    /// About the tokens of a question with so many pictures.
+    private func tokens(pictures: Int) -> Int {
+        // Questions are seldom longer than the tokens of a picture; tiles of large pictures count as four.
+        let isCut = bundle.processor.map { $0.tiling != .none } ?? false
+        return pictures * (isCut ? 4 : 1) * bundle.imageTokenCount + 128
     }
 
     /// About what a batch takes: keys and values, and the widest activations of its prompts.
     private func bytesOfBatch(pictures: Int, _ backend: CPUBackend) -> Int {
         let language = bundle.model.configuration.language
-        // Questions are seldom longer than the tokens of a picture; tiles of large pictures count as four.
-        let isCut = bundle.processor.map { $0.tiling != .none } ?? false
-        let tiles = pictures * (isCut ? 4 : 1)
-        let tokens = tiles * bundle.imageTokenCount + 128 + options.maxNewTokens
         let cached = 2 * language.layers * language.heads.keyValueColumns
         let active = 4 * language.intermediateSize + 6 * language.hiddenSize
-        return batch * tokens * (cached + active) * backend.factorType.byteCount(of: 1)
+        return batch * (tokens(pictures: pictures) + options.maxNewTokens) * (cached + active)
+            * backend.factorType.byteCount(of: 1)
     }
 
-    /// Answers each batch on one thread, as many at once as there are threads; `write` receives them in order.
+    /// Answers each batch on threads by themselves, as many at once as there are threads; `write` receives them in order.
     func answerSideBySide(_ batches: ArraySlice<[WaitingItem]>, _ write: (AnsweredBatch) throws -> Void) throws {
         if batches.isEmpty { return }
-        // Nothing of the job changes while it runs; what the model keeps for its threads is guarded.
-        nonisolated(unsafe) let job = self
-        let idle = IdleAnswerers()
         let threads = bundle.model.backend.threads
-        let groups = BatchGroups(count: batches.count, size: countJoined, last: threads)
-        try Parallel.inOrder(batches.count, workers: threads) { index -> [AnsweredBatch]? in
-            groups.enter()
-            defer { groups.leave() }
-            let batch = batches[batches.startIndex + index]
-            let begun = job.isAskedToStop ? nil : try groups.work { try job.begin(batch, idle) }
-            let ready = groups.add(begun, of: index)
-            if ready.isEmpty { return begun == nil ? nil : [] }
-            let answers = BegunAnswers.finish(ready.compactMap(\.answers)) { step in groups.work(step) }
-            var next = 0
-            return ready.map { batch in
-                defer { next += batch.answers == nil ? 0 : 1 }
-                return AnsweredBatch(items: batch.items, answers: batch.answers == nil ? batch.known : answers[next])
-            }
-        } deliver: { answered in
-            for batch in answered { try write(batch) }
+        try withoutActuallyEscaping(write) { write in
+            // The last of batches that threads share is not long without company.
+            let last = batches.allSatisfy(isCut) ? 1 : threads
+            let groups = BatchGroups(count: batches.count, size: countJoined, last: last)
+            try BatchesUnderWay(self, Array(batches), groups, write).finish(threads: threads)
         }
     }
 
@@ -67,110 +67,35 @@ extension AnswerJob {
     private var countJoined: Int {
         let model = bundle.model
         // Of more rows, a batch by itself would not add up its sums as several do.
-        guard model.backend.factorType == .bfloat16, model.language.headWeight.dtype == .bfloat16,
-            batch <= model.backend.streamedRows
+        guard let backend = model.backend as? CPUBackend, backend.factorType == .bfloat16,
+            model.language.headWeight.dtype == .bfloat16 || backend.multipliesBlocks, batch <= backend.streamedRows
         else { return 1 }
-        return max(1, min(2, RowStreaming.widened { model.backend.streamedRows } / batch))
+        return max(1, min(2, RowStreaming.widened { backend.streamedRows } / batch))
     }
 
-    /// A batch's pictures, its prompts, and the first token of each answer.
-    private func begin(_ batch: [WaitingItem], _ idle: IdleAnswerers) throws -> BegunBatch {
+    /// A batch's pictures, cut into parts whose prompts go through the model at once.
+    func load(_ batch: [WaitingItem]) throws -> (items: [LoadedItem], parts: [[LoadedItem]]) {
         var items = try PictureLoader(processor: bundle.processor, workers: 1).load(batch)
         let good = items.filter { $0.failure == nil }
-        var answerers = idle.take()
-        defer { idle.giveBack(answerers) }
         // Pixels are of no use behind the prompt.
         for index in items.indices { items[index].pictures = [] }
-        guard let first = good.first, good.allSatisfy({ $0.item.adapter == first.item.adapter }) else {
-            return BegunBatch(items: items, known: try answers(to: good, with: &answerers, onText: nil))
-        }
-        let answerer = try answerer(for: first.item.adapter, among: &answerers)
-        guard answerer.goesOnLater else {
-            return BegunBatch(items: items, known: try answers(to: good, with: &answerers, onText: nil))
-        }
-        return BegunBatch(items: items, answers: try answerer.begin(good.map(question)))
-    }
-}
-
-/// A batch whose prompts are through the model, or whose answers are known.
-private struct BegunBatch {
-    var items: [LoadedItem]
-    var answers: BegunAnswers?
-    var known: [Answer] = []
-
-    init(items: [LoadedItem], answers: BegunAnswers) {
-        self.items = items
-        self.answers = answers
+        let count = canWait(good) ? countParts(good.map(\.pictures.count)) : min(good.count, 1)
+        return (items, (0..<count).map { Array(good[good.count * $0 / count..<good.count * ($0 + 1) / count]) })
     }
 
-    init(items: [LoadedItem], known: [Answer]) {
-        self.items = items
-        self.known = known
-    }
-}
-
-/// Batches that wait for the others of their group.
-private final class BatchGroups: Sendable {
-    private struct State: @unchecked Sendable {  // batches in here are held by nobody else
-        var waiting: [Int: [BegunBatch]] = [:]
-        var arrived: [Int: Int] = [:]
-        var entered = 0
-        var inside = 0
-    }
-    private let state = Mutex(State())
-    private let count: Int
-    private let size: Int
-    /// Batches, from this one on, are groups of their own: a group's single thread would keep all waiting at the end.
-    private let lastGroup: Int
-
-    init(count: Int, size: Int, last: Int) {
-        self.count = count
-        self.size = size
-        lastGroup = max(0, count - last) / size * size
+    /// Whether answers to the items can begin now and go on later, all in the same way.
+    func canWait(_ good: [LoadedItem]) -> Bool {
+        options.settings.beams == 1 && good.allSatisfy { $0.item.adapter == good[0].item.adapter }
     }
 
-    /// Adds a batch, nil for one that is not answered; the whole group when no other of it is missing, in the batches' order.
-    func add(_ batch: BegunBatch?, of index: Int) -> [BegunBatch] {
-        nonisolated(unsafe) let batch = batch
-        guard index < lastGroup else { return batch.map { [$0] } ?? [] }
-        let group = index / size
-        nonisolated(unsafe) var ready: [BegunBatch] = []
-        state.withLock { state in
-            if let batch { state.waiting[group, default: []].append(batch) }
-            state.arrived[group, default: 0] += 1
-            guard state.arrived[group] == size else { return }
-            ready = state.waiting.removeValue(forKey: group) ?? []
-        }
-        return ready.sorted { ($0.items.first?.index ?? 0) < ($1.items.first?.index ?? 0) }
-    }
-
-    func enter() {
-        state.withLock {
-            $0.entered += 1
-            $0.inside += 1
-        }
-    }
-
-    func leave() { state.withLock { $0.inside -= 1 } }
-
-    /// Works on the calling thread alone; on all of them once the others have nothing left to do.
-    func work<Result>(_ body: () throws -> Result) rethrows -> Result {
-        let isLast = state.withLock { $0.entered == count && $0.inside == 1 }
-        return isLast ? try body() : try CPUBackend.onThisThread(body)
-    }
-}
-
-/// Answerers that no thread uses.
-private final class IdleAnswerers: Sendable {
-    private struct Idle: @unchecked Sendable {  // answerers in here are held by nobody else
-        var sets: [[String: Answerer]] = []
-    }
-    private let idle = Mutex(Idle())
-
-    func take() -> [String: Answerer] { idle.withLock { $0.sets.popLast() } ?? [:] }
-
-    func giveBack(_ answerers: [String: Answerer]) {
-        nonisolated(unsafe) let answerers = answerers
-        idle.withLock { $0.sets.append(answerers) }
+    /// Parts of a batch of so many pictures a question: as many as keep what their rows take in a thread's share of the caches.
+    private func countParts(_ pictures: [Int]) -> Int {
+        guard let backend = bundle.model.backend as? CPUBackend, let rows = backend.nearRows,
+            // A part has more rows than are streamed, as the whole batch has; behind the last block, no more, again as the whole batch.
+            !pictures.contains(0), bundle.imageTokenCount >= backend.streamedRows,
+            pictures.count <= backend.streamedRows
+        else { return min(pictures.count, 1) }
+        let tokens = pictures.reduce(0) { $0 + self.tokens(pictures: $1) }
+        return max(min(pictures.count, 1), min(pictures.count / Self.leastPrompts, tokens / rows))
     }
 }

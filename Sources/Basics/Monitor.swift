@@ -8,13 +8,13 @@
 ///
 /// Invariant behind `@unchecked Sendable`: `state` is touched only while `mutex` is held, and both C objects keep
 /// their address from `init` to `deinit`.
-package final class Monitor<State>: @unchecked Sendable {
+public final class Monitor<State>: @unchecked Sendable {
     private var state: State
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private let changed: UnsafeMutablePointer<pthread_cond_t>
 
     /// A monitor of a first state.
-    package init(_ state: sending State) {
+    public init(_ state: sending State) {
         self.state = state
         mutex = .allocate(capacity: 1)
         changed = .allocate(capacity: 1)
@@ -30,7 +30,7 @@ package final class Monitor<State>: @unchecked Sendable {
     }
 
     /// Changes the state and wakes every waiter.
-    package func update<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
+    public func update<Result>(_ body: (inout State) throws -> Result) rethrows -> Result {
         pthread_mutex_lock(mutex)
         defer {
             pthread_cond_broadcast(changed)
@@ -40,7 +40,7 @@ package final class Monitor<State>: @unchecked Sendable {
     }
 
     /// Waits until the condition holds, then changes the state under the same lock.
-    package func wait<Result>(until ready: (State) -> Bool, then body: (inout State) throws -> Result) rethrows
+    public func wait<Result>(until ready: (State) -> Bool, then body: (inout State) throws -> Result) rethrows
         -> Result
     {
         pthread_mutex_lock(mutex)
