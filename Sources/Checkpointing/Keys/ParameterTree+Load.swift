@@ -29,7 +29,7 @@ extension ParameterTree {
         // Each tensor by one thread: reading pages, looking for NaN and touching fresh memory take longer than a disk's cache.
         nonisolated(unsafe) let work = (steps: steps, source: source)  // steps have no parameter in common
         let failures = Mutex<[Int: any Error]>([:])
-        backend.sideBySide(steps.count) { index in
+        backend.sideBySide(steps.count, reading: []) { index in
             guard failures.withLock({ $0.isEmpty }) else { return }
             do {
                 let step = work.steps[index]
