@@ -85,14 +85,16 @@ import Testing
             #expect(vitrail_packed_weights_begin(packed, spans, spans.count))
             results.withUnsafeMutableBufferPointer { buffer in
                 var sides = Sides(pool: pool, packed: packed, tests: Self.cases, results: buffer.baseAddress!)
-                vitrail_pool_run_side_by_side(
-                    pool,
-                    { context, part, _ in
-                        let sides = context!.assumingMemoryBound(to: Sides.self).pointee
-                        vitrail_packed_weights_use(sides.packed)
-                        sides.results[Int(part)] = sides.tests.map { $0.run(sides.pool) }
-                        vitrail_packed_weights_use(nil)
-                    }, &sides, 4)
+                withUnsafeMutablePointer(to: &sides) { sides in
+                    vitrail_pool_run_side_by_side(
+                        pool,
+                        { context, part, _ in
+                            let sides = context!.assumingMemoryBound(to: Sides.self).pointee
+                            vitrail_packed_weights_use(sides.packed)
+                            sides.results[Int(part)] = sides.tests.map { $0.run(sides.pool) }
+                            vitrail_packed_weights_use(nil)
+                        }, sides, 4)
+                }
             }
             vitrail_packed_weights_end(packed)
             for result in results { #expect(result == plain) }

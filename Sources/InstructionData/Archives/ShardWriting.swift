@@ -37,26 +37,28 @@ public struct ShardWriting: Sendable {
         let store = ImageStore()
         let done = Atomic(0)
         let total = min(dataset.count, numbers.count * size)
-        let results = try Parallel.map(numbers, workers: workers) { number -> Bool in
-            let path = path(number, isCompressed: isCompressed)
-            let positions = (number * size)..<min(dataset.count, (number + 1) * size)
-            if Files.exists(path) {
-                try requireShard(path, of: dataset, positions)
-                done.add(size, ordering: .relaxed)
-                return false
-            }
-            let writer = try TarWriter(path)
+        @Sendable func positions(_ number: Int) -> Range<Int> {
+            number * size..<min(dataset.count, (number + 1) * size)
+        }
+        // Nothing is written beside shards of other records: all that are there are looked at before.
+        let kept = numbers.filter { Files.exists(path($0, isCompressed: isCompressed)) }
+        _ = try Parallel.map(kept, workers: workers) { number in
+            try requireShard(path(number, isCompressed: isCompressed), of: dataset, positions(number))
+            done.add(positions(number).count, ordering: .relaxed)
+        }
+        let isKept = Set(kept)
+        let missing = numbers.filter { !isKept.contains($0) }
+        _ = try Parallel.map(missing, workers: workers) { number in
+            let writer = try TarWriter(path(number, isCompressed: isCompressed))
             let tape = JSONTape()
-            for position in positions {
+            for position in positions(number) {
                 try write(dataset, position, to: writer, store, tape)
                 let count = done.add(1, ordering: .relaxed).newValue
                 if count % 256 == 0 { progress?(count, total) }
             }
             try writer.commit()
-            return true
         }
-        let written = results.count { $0 }
-        return (written, results.count - written)
+        return (missing.count, kept.count)
     }
 
     /// Refuses a shard that does not hold these records: told by the names of all, and by the texts of the first and the last.
