@@ -18,6 +18,24 @@ import Testing
         }
     }
 
+    /// A pool of so many threads with the kernels of a level, and nothing packed.
+    private func made(_ level: vitrail_cpu_level, threads: Int32) throws -> (pool: OpaquePointer, packed: OpaquePointer)
+    {
+        _ = TestBackend.cpuOneThread.make()
+        let (pool, packed) = try (
+            #require(vitrail_pool_create(threads, false)), #require(vitrail_packed_weights_create())
+        )
+        _ = vitrail_cpu_limit_thread(level)
+        return (pool, packed)
+    }
+
+    private func unmake(_ pool: OpaquePointer, _ packed: OpaquePointer) {
+        vitrail_packed_weights_use(nil)
+        vitrail_packed_weights_destroy(packed)
+        vitrail_pool_destroy(pool)
+        _ = vitrail_cpu_limit_thread(VITRAIL_CPU_AMX)
+    }
+
     /// Says that nobody changes this product's weights from here on.
     private func begin(_ packed: OpaquePointer, _ test: ProductCase) -> Bool {
         test.b.withUnsafeBufferPointer {
@@ -27,16 +45,10 @@ import Testing
 
     @Test("weights are packed once between begin and end, and the bits are the same", arguments: ProductTests.levels)
     func once(level: vitrail_cpu_level) throws {
-        _ = TestBackend.cpuOneThread.make()
-        let before = vitrail_cpu_limit_thread(level)
-        defer { _ = vitrail_cpu_limit_thread(before) }
-        let pool = try #require(vitrail_pool_create(3, false))
-        defer { vitrail_pool_destroy(pool) }
-        let packed = try #require(vitrail_packed_weights_create())
-        defer { vitrail_packed_weights_destroy(packed) }
-        defer { vitrail_packed_weights_use(nil) }
+        let (pool, packed) = try made(level, threads: 3)
+        defer { unmake(pool, packed) }
         for var test in Self.cases {
-            test.b[0] += 0  // weights of its own, whose address stays
+            test.b[0] += 0  // an array of its own, which stays where it is while it is changed
             let plain = test.run(pool)
             #expect(begin(packed, test))
             #expect(!begin(packed, test), "it has begun")
@@ -69,13 +81,8 @@ import Testing
 
     @Test("threads that need the same weights at the same time pack them together", arguments: ProductTests.levels)
     func together(level: vitrail_cpu_level) throws {
-        _ = TestBackend.cpuOneThread.make()
-        let before = vitrail_cpu_limit_thread(level)
-        defer { _ = vitrail_cpu_limit_thread(before) }
-        let pool = try #require(vitrail_pool_create(4, false))
-        defer { vitrail_pool_destroy(pool) }
-        let packed = try #require(vitrail_packed_weights_create())
-        defer { vitrail_packed_weights_destroy(packed) }
+        let (pool, packed) = try made(level, threads: 4)
+        defer { unmake(pool, packed) }
         let plain = Self.cases.map { $0.run(pool) }
         let spans = Self.cases.map { test in
             test.b.withUnsafeBufferPointer { vitrail_span(data: $0.baseAddress, count: $0.count) }
