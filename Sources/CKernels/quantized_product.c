@@ -9,6 +9,7 @@
 enum {
     UNIT_BYTES = 512 << 10,    // of packed x
     UNITS_A_THREAD = 16,
+    LEAST_LINES = 2,
     LEAST_PANELS = 4,          // of a unit that is cut for the sake of balance
     ALONE_ELEMENTS = 16384,    // of x, that a thread rounds faster than several come together
 };
@@ -44,9 +45,11 @@ static void multiply_part(void *context, int part, int parts) {
     const int64_t last_panel = product->panels * (row_unit + 1) / product->row_units;
     const int64_t first_pair = product->pairs * column_unit / product->column_units;
     const int64_t last_pair = product->pairs * (column_unit + 1) / product->column_units;
-    // The next pair is asked for by all of this one's tiles, or by as many as have a line to ask for a block.
+    // The next pair is asked for by all of this one's tiles, or by the first, some lines a block.
     const int64_t pair_lines = divide_up(2 * (int64_t)product->group_bytes, 64 * product->blocks);
-    const int lines = (int)divide_up(pair_lines, last_panel - first_panel);
+    const int64_t share = divide_up(pair_lines, last_panel - first_panel);
+    const int lines = (int)(share < LEAST_LINES ? LEAST_LINES : share);
+    const bool is_plain = !args->activates && args->alpha == 1 && !args->accumulate;
     const size_t element = args->c_type == VITRAIL_BFLOAT16 ? sizeof(uint16_t) : sizeof(float);
     for (int64_t pair = first_pair; pair < last_pair; pair++) {
         const uint8_t *group = (const uint8_t *)args->b + (size_t)(2 * pair) * product->group_bytes;
@@ -55,6 +58,7 @@ static void multiply_part(void *context, int part, int parts) {
         const bool has_next = pair + 1 < product->pairs;
         for (int64_t panel = first_panel; panel < last_panel; panel++) {
             const int64_t row = panel * PANEL_ROWS, asked = (panel - first_panel) * lines;
+            const int64_t at = row * args->ldc + column;
             const quantized_tile tile = {
                 .groups = {group, has_second ? group + product->group_bytes : group},
                 .scale_bytes = product->scale_bytes,
@@ -63,16 +67,18 @@ static void multiply_part(void *context, int part, int parts) {
                 .rows = (int)least(PANEL_ROWS, args->m - row),
                 .ahead = (const char *)group + 2 * product->group_bytes + (size_t)(asked * 64 * product->blocks),
                 .ahead_lines = has_next && asked < pair_lines ? lines : 0,
-                .c = (const char *)args->c + (size_t)(row * args->ldc + column) * element,
+                .c = (char *)args->c + (size_t)at * element,
                 .c_row = (size_t)args->ldc * element,
                 .c_last = (size_t)columns * element - 1,
-                .addend = args->addend ? (const char *)(args->addend + row * args->ld_addend + column) : NULL,
+                .bias = args->bias ? args->bias + column : NULL,
+                .addend = args->addend ? args->addend + row * args->ld_addend + column : NULL,
                 .addend_row = (size_t)args->ld_addend * sizeof(float),
-                .addend_last = (size_t)columns * sizeof(float) - 1,
+                .narrow = args->c_type == VITRAIL_BFLOAT16,
+                .is_whole = is_plain && columns == PAIR_ROWS,
             };
             float sums[PANEL_ROWS * PAIR_ROWS] __attribute__((aligned(64)));
             product->kernel(&tile, sums);
-            quantized_store(args, row, tile.rows, column, (int)columns, sums);
+            if (!tile.is_whole) quantized_store(args, row, tile.rows, column, (int)columns, sums);
         }
     }
 }

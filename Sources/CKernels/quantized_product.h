@@ -13,7 +13,7 @@
 #if PRODUCT_X86
 
 enum {
-    PANEL_ROWS = 5,
+    PANEL_ROWS = 6,
     PAIR_ROWS = 2 * QUANT_ROWS,                     // of weights that a tile takes at once
     PANEL_SCALES = PANEL_ROWS * QUANT_TERMS,        // bytes from a block's start
     PANEL_OFFSETS = PANEL_SCALES + PANEL_ROWS * 4,
@@ -29,12 +29,15 @@ typedef struct {
     int rows;                    // of the panel
     const char *ahead;           // what is read soon from farther away
     int ahead_lines;             // that are asked for a block of terms
-    const char *c, *addend;      // where sums go, and what is added to them, or NULL: rows that are asked for meanwhile
-    size_t c_row, addend_row;    // bytes between them
-    size_t c_last, addend_last;  // bytes to a row's last
+    char *c;                     // float32, or bfloat16 where it is narrow
+    const float *bias, *addend;  // of these columns, or NULL
+    size_t c_row, addend_row;    // bytes between rows
+    size_t c_last;               // bytes to a row's last
+    bool narrow;
+    bool is_whole;               // sums, bias and addend go to C, all columns of it; otherwise the sums alone to `out`
 } quantized_tile;
 
-/// out[row * PAIR_ROWS + weight] = sums; bit for bit those of `quantized_kernel`.
+/// out[row * PAIR_ROWS + weight] = sums, or C as `quantized_store` would have it; sums are bit for bit those of `quantized_kernel`.
 typedef void (*quantized_tile_kernel)(const quantized_tile *tile, float *out);
 void quantized_tile_int8(const quantized_tile *tile, float *out);
 void quantized_tile_int4(const quantized_tile *tile, float *out);

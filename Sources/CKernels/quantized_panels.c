@@ -1,0 +1,108 @@
+// Rows of x as tiles of quantised products read them: rounded to 8 bits and packed.
+
+#include "quantized_product.h"
+
+#if PRODUCT_X86
+
+#include <immintrin.h>
+
+#pragma clang diagnostic ignored "-Wpsabi"
+
+#pragma clang attribute push(__attribute__((target("arch=x86-64-v4,avx512vnni"))), apply_to = function)
+#define VITRAIL_WIDE 1
+#include "vector.h"
+
+/// Sixteen terms of a row, of which `count` exist.
+INLINE __m512 terms_at(const void *x, const bool is_narrow, int64_t count) {
+    if (count <= 0) return _mm512_setzero_ps();
+    return (__m512)load_either((const float *)x, is_narrow, 0, count);
+}
+
+/// A panel's rows, filled up to eight with zeros: lane i of the result is what `join` makes of all lanes of x[i].
+#define JOIN_ROWS(x, join)                                                                                                  \
+    __m512i pairs[4], fours[2];                                                                                             \
+    for (int i = 0; i < 4; i++)                                                                                             \
+        pairs[i] = join(_mm512_unpacklo_epi32(x[2 * i], x[2 * i + 1]), _mm512_unpackhi_epi32(x[2 * i], x[2 * i + 1]));       \
+    for (int i = 0; i < 2; i++)                                                                                             \
+        fours[i] = join(_mm512_unpacklo_epi64(pairs[2 * i], pairs[2 * i + 1]),                                              \
+                        _mm512_unpackhi_epi64(pairs[2 * i], pairs[2 * i + 1]));                                             \
+    const __m512i eight = join(_mm512_shuffle_i32x4(fours[0], fours[1], 0x88), _mm512_shuffle_i32x4(fours[0], fours[1], 0xdd)); \
+    return _mm512_castsi512_si256(_mm512_permutexvar_epi64(                                                                 \
+        _mm512_set_epi64(7, 6, 3, 2, 5, 4, 1, 0),                                                                           \
+        join(eight, _mm512_shuffle_i32x4(eight, eight, 0xb1))))
+
+INLINE __m256i largest_of_rows(const __m512i x[8]) { JOIN_ROWS(x, _mm512_max_epu32); }
+INLINE __m256i sums_of_rows(const __m512i x[8]) { JOIN_ROWS(x, _mm512_add_epi32); }
+#undef JOIN_ROWS
+
+/// Quads of six rows' codes, row after row, as a panel has them.
+INLINE void store_quads(const __m256i codes[PANEL_ROWS], char *block) {
+    __m512i pairs[3];
+    for (int i = 0; i < 3; i++) pairs[i] = _mm512_inserti64x4(_mm512_castsi256_si512(codes[2 * i]), codes[2 * i + 1], 1);
+    // Where each of 48 places finds its quad, in the first two pairs and in the third.
+    static const int32_t places[3][16] __attribute__((aligned(64))) = {
+        {0, 8, 16, 24, 0, 0, 1, 9, 17, 25, 0, 0, 2, 10, 18, 26},
+        {0, 0, 3, 11, 19, 27, 0, 0, 4, 12, 20, 28, 0, 0, 5, 13},
+        {21, 29, 0, 0, 6, 14, 22, 30, 0, 0, 7, 15, 23, 31, 0, 0}};
+    static const int32_t third_places[3][16] __attribute__((aligned(64))) = {
+        {0, 0, 0, 0, 0, 8, 0, 0, 0, 0, 1, 9, 0, 0, 0, 0},
+        {2, 10, 0, 0, 0, 0, 3, 11, 0, 0, 0, 0, 4, 12, 0, 0},
+        {0, 0, 5, 13, 0, 0, 0, 0, 6, 14, 0, 0, 0, 0, 7, 15}};
+    const __mmask16 are_third[3] = {0x0c30, 0x30c3, 0xc30c};
+    for (int i = 0; i < 3; i++) {
+        const __m512i both = _mm512_permutex2var_epi32(pairs[0], _mm512_load_si512(places[i]), pairs[1]);
+        _mm512_storeu_si512(block + 64 * i, _mm512_mask_permutexvar_epi32(both, are_third[i], _mm512_load_si512(third_places[i]), pairs[2]));
+    }
+}
+
+/// A block of a panel's rows: the same bits as `vitrail_matvec` has them.
+INLINE void pack_block(const __m512 low[PANEL_ROWS], const __m512 high[PANEL_ROWS], int offset, char *block) {
+    const __m512i no_sign = _mm512_set1_epi32(0x7fffffff);
+    __m512i magnitudes[8], sums[8];
+    for (int i = 0; i < 8; i++) magnitudes[i] = sums[i] = _mm512_setzero_si512();
+    for (int i = 0; i < PANEL_ROWS; i++)
+        magnitudes[i] = _mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(low[i]), no_sign),
+                                         _mm512_and_si512(_mm512_castps_si512(high[i]), no_sign));
+    const __m256 largest = _mm256_castsi256_ps(largest_of_rows(magnitudes)), most = _mm256_set1_ps(127);
+    const __mmask8 is_positive = _mm256_cmp_ps_mask(largest, _mm256_setzero_ps(), _CMP_GT_OQ);
+    const __m512 inverses = _mm512_castps256_ps512(_mm256_maskz_div_ps(is_positive, most, largest));
+    __m256i codes[PANEL_ROWS];
+    for (int i = 0; i < PANEL_ROWS; i++) {
+        const __m512 inverse = _mm512_permutexvar_ps(_mm512_set1_epi32(i), inverses);
+        const __m512i first = _mm512_cvtps_epi32(_mm512_mul_ps(low[i], inverse));
+        const __m512i second = _mm512_cvtps_epi32(_mm512_mul_ps(high[i], inverse));
+        codes[i] = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm512_cvtepi32_epi8(first)),
+                                           _mm512_cvtepi32_epi8(second), 1);
+        sums[i] = _mm512_add_epi32(first, second);
+    }
+    store_quads(codes, block);
+    const __mmask8 exist = (1 << PANEL_ROWS) - 1;
+    _mm256_mask_storeu_ps(block + PANEL_SCALES, exist, _mm256_div_ps(largest, most));
+    // Modulo 2^32: what is not a number leaves codes that overflow.
+    const __m256i corrections = _mm256_mullo_epi32(sums_of_rows(sums), _mm256_set1_epi32(-offset));
+    _mm256_mask_storeu_epi32(block + PANEL_OFFSETS, exist, corrections);
+}
+
+INLINE void pack_rows(const char *x, const bool is_narrow, int64_t ldx, int rows, int64_t k, int offset, char *panel) {
+    const int64_t element = is_narrow ? 2 : 4;
+    for (int64_t term = 0; term < k; term += QUANT_TERMS, panel += PANEL_BLOCK) {
+        __m512 low[PANEL_ROWS], high[PANEL_ROWS];
+#pragma clang loop unroll(full)
+        for (int i = 0; i < PANEL_ROWS; i++) {
+            const char *at = x + (i * ldx + term) * element;
+            low[i] = terms_at(at, is_narrow, i < rows ? k - term : 0);
+            high[i] = terms_at(at + 16 * element, is_narrow, i < rows ? k - term - 16 : 0);
+        }
+        pack_block(low, high, offset, panel);
+    }
+}
+
+void quantized_pack_panel(const void *x, vitrail_element type, int64_t ldx, int rows, int64_t k, int offset, char *panel) {
+    const bool is_narrow = type == VITRAIL_BFLOAT16;
+    if (is_narrow) pack_rows(x, true, ldx, rows, k, offset, panel);
+    else pack_rows(x, false, ldx, rows, k, offset, panel);
+}
+
+#pragma clang attribute pop
+
+#endif

@@ -1,0 +1,185 @@
+// Tiles of products with quantised weights by AVX-512's dot products of bytes, and how their sums are stored.
+
+#include "quantized_product.h"
+
+#if PRODUCT_X86
+
+#include <immintrin.h>
+
+#pragma clang diagnostic ignored "-Wpsabi"
+
+#pragma clang attribute push(__attribute__((target("arch=x86-64-v4,avx512vnni"))), apply_to = function)
+#define VITRAIL_WIDE 1
+#include "vector.h"
+
+#include "activations.h"
+
+INLINE int32_t int_at(const char *place) {
+    int32_t value;
+    memcpy(&value, place, sizeof value);
+    return value;
+}
+
+INLINE float float_at(const char *place) {
+    float value;
+    memcpy(&value, place, sizeof value);
+    return value;
+}
+
+// MARK: Sums
+
+/// Keeps the compiler from loading several quads of x at once, which the registers do not hold.
+#define KEEP_ORDER() __asm__ volatile("" ::: "memory")
+
+/// Adds four terms of `rows` rows of x by those of two groups of weights.
+INLINE void add_quad(__m512i sums[PANEL_ROWS][2], __m512i first, __m512i second, const char *quad, const int rows) {
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) {
+        const __m512i x = _mm512_set1_epi32(int_at(quad + 4 * i));
+        sums[i][0] = _mm512_dpbusd_epi32(sums[i][0], first, x);
+        sums[i][1] = _mm512_dpbusd_epi32(sums[i][1], second, x);
+    }
+}
+
+/// What a row's sums are added to and stored in comes from memory while they are formed.
+INLINE void ask_for_sums(const quantized_tile *tile, int row) {
+    const char *const c = tile->c + row * tile->c_row;
+    __builtin_prefetch(c, 1);
+    __builtin_prefetch(c + tile->c_last, 1);
+    if (!tile->addend) return;
+    const char *const addend = (const char *)tile->addend + row * tile->addend_row;
+    __builtin_prefetch(addend);
+    __builtin_prefetch(addend + PAIR_ROWS * sizeof(float) - 1);
+}
+
+/// Whole rows leave their registers: bias and addend in the order of `quantized_store`.
+INLINE void store_registers(const quantized_tile *tile, __m512 totals[PANEL_ROWS][2], const int rows) {
+    if (tile->bias) {
+        const __m512 left = _mm512_loadu_ps(tile->bias), right = _mm512_loadu_ps(tile->bias + 16);
+#pragma clang loop unroll(full)
+        for (int i = 0; i < rows; i++) totals[i][0] += left, totals[i][1] += right;
+    }
+    if (tile->addend) {
+#pragma clang loop unroll(full)
+        for (int i = 0; i < rows; i++) {
+            const float *const addend = (const float *)((const char *)tile->addend + i * tile->addend_row);
+            totals[i][0] += _mm512_loadu_ps(addend);
+            totals[i][1] += _mm512_loadu_ps(addend + 16);
+        }
+    }
+    if (tile->narrow) {
+#pragma clang loop unroll(full)
+        for (int i = 0; i < rows; i++) {
+            float *const c = (float *)(tile->c + i * tile->c_row);
+            store_either(c, true, 0, (v16f)totals[i][0], 16);
+            store_either(c, true, 16, (v16f)totals[i][1], 16);
+        }
+        return;
+    }
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) {
+        float *const c = (float *)(tile->c + i * tile->c_row);
+        store16(c, (v16f)totals[i][0]);
+        store16(c + 16, (v16f)totals[i][1]);
+    }
+}
+
+/// Bytes are multiplied without the weights' sign; a block's sums begin with what their offset adds, negative. `quads` are a block's.
+INLINE void multiply_tile(const quantized_tile *tile, float *out, const int rows, const bool four, const int quads) {
+    const int panel_offsets = PANEL_ROWS * (4 * quads + 4), panel_scales = PANEL_ROWS * 4 * quads;
+    const uint8_t *scales[2] = {tile->groups[0], tile->groups[1]};
+    const uint8_t *codes[2] = {scales[0] + tile->scale_bytes, scales[1] + tile->scale_bytes};
+    const char *x = tile->panel, *ahead = tile->ahead;
+    const int lines = tile->ahead_lines;
+    const __m512i low = _mm512_set1_epi8(15);
+    int asked = 0;
+    __m512 totals[PANEL_ROWS][2];
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) totals[i][0] = totals[i][1] = _mm512_setzero_ps();
+    for (int64_t block = tile->blocks; block > 0; block--, x += PANEL_ROWS * (4 * quads + 8)) {
+        __m512i sums[PANEL_ROWS][2];
+#pragma clang loop unroll(full)
+        for (int i = 0; i < rows; i++) sums[i][0] = sums[i][1] = _mm512_set1_epi32(int_at(x + panel_offsets + 4 * i));
+#pragma clang loop unroll_count(2)
+        for (int quad = 0; quad < (four ? quads / 2 : quads); quad++) {
+            const __m512i first = _mm512_loadu_si512(codes[0] + 64 * quad);
+            const __m512i second = _mm512_loadu_si512(codes[1] + 64 * quad);
+            const char *terms = x + 4 * PANEL_ROWS * quad;
+            if (four) {
+                add_quad(sums, _mm512_and_si512(first, low), _mm512_and_si512(second, low), terms, rows);
+                KEEP_ORDER();
+                add_quad(sums, _mm512_and_si512(_mm512_srli_epi16(first, 4), low),
+                         _mm512_and_si512(_mm512_srli_epi16(second, 4), low), terms + 16 * PANEL_ROWS, rows);
+            } else {
+                add_quad(sums, first, second, terms, rows);
+            }
+            KEEP_ORDER();
+        }
+        if (asked < rows) ask_for_sums(tile, asked++);
+#pragma clang loop unroll(disable)
+        for (int line = 0; line < lines; line++, ahead += 64) __builtin_prefetch(ahead, 0, 2);
+        const __m512 first = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)scales[0]));
+        const __m512 second = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)scales[1]));
+#pragma clang loop unroll(full)
+        for (int i = 0; i < rows; i++) {
+            const __m512 scale = _mm512_set1_ps(float_at(x + panel_scales + 4 * i));
+            totals[i][0] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[i][0]), _mm512_mul_ps(first, scale), totals[i][0]);
+            totals[i][1] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[i][1]), _mm512_mul_ps(second, scale), totals[i][1]);
+        }
+        for (int i = 0; i < 2; i++) {
+            scales[i] += QUANT_ROWS * sizeof(uint16_t);
+            codes[i] += QUANT_ROWS * 4 * quads / (four ? 2 : 1);
+        }
+    }
+    if (tile->is_whole) {
+        store_registers(tile, totals, rows);
+        return;
+    }
+#pragma clang loop unroll(full)
+    for (int i = 0; i < rows; i++) {
+        _mm512_storeu_ps(out + i * PAIR_ROWS, totals[i][0]);
+        _mm512_storeu_ps(out + i * PAIR_ROWS + 16, totals[i][1]);
+    }
+}
+
+#define CASE(n, four, quads) case n: multiply_tile(tile, out, n, four, quads); break;
+#define ALL_CASES(four, quads)                                                                                              \
+    switch (tile->rows) {                                                                                                   \
+        CASE(1, four, quads) CASE(2, four, quads) CASE(3, four, quads) CASE(4, four, quads) CASE(5, four, quads)            \
+        CASE(6, four, quads)                                                                                                \
+    }
+
+void quantized_tile_int8(const quantized_tile *tile, float *out) { ALL_CASES(false, 8) }
+void quantized_tile_int4(const quantized_tile *tile, float *out) { ALL_CASES(true, 8) }
+
+// MARK: C
+
+/// `function` is a constant, negative for none. What is added comes in the order of `vitrail_matvec` and of what follows it.
+INLINE void store_rows(const vitrail_product_args *args, int64_t row, int rows, int64_t column, int columns, const float *sums,
+                       const int function) {
+    for (int i = 0; i < rows; i++, row++, sums += PAIR_ROWS) {
+        for (int j = 0; j < columns; j += 16) {
+            const int64_t count = columns - j, at = row * args->ldc + column + j;
+            v16f value = load16(sums + j) * args->alpha;
+            if (args->accumulate) value += load_n(args->c + at, count);
+            if (args->bias) value += load_n(args->bias + column + j, count);
+            if (args->addend) value += load_n(args->addend + row * args->ld_addend + column + j, count);
+            if (function >= 0) value = activate16(function, value, NULL);
+            store_either(args->c, args->c_type == VITRAIL_BFLOAT16, at, value, count);
+        }
+    }
+}
+
+void quantized_store(const vitrail_product_args *args, int64_t row, int rows, int64_t column, int columns, const float *sums) {
+    if (!args->activates) {
+        store_rows(args, row, rows, column, columns, sums, -1);
+        return;
+    }
+#define STORE(function) store_rows(args, row, rows, column, columns, sums, function)
+    FOR_ACTIVATION(args->activation, STORE)
+#undef STORE
+}
+
+#pragma clang attribute pop
+
+#endif
