@@ -78,16 +78,18 @@ final class StageTuning {
         try directory.commit()
         if tuning.mergeObstacle == nil {
             try tuning.merge()
-            isFinished = true
         } else {
             bundle.adapterFolder = folder
-            isFinished = true
         }
+        isFinished = true
     }
+
+    deinit { finish() }
 
     /// Leaves the model as it was when the stage ends early.
     func finish() {
         guard !isFinished else { return }
+        isFinished = true
         tuning.end()
         tuning.detach()
     }

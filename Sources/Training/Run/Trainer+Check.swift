@@ -57,7 +57,7 @@ extension Trainer {
         defer { try? Files.remove(scratch.path) }
         for (index, stage) in recipe.stages.enumerated() {
             let context = StageContext(bundle: bundle, seed: recipe.seed, folder: scratch, workers: 1)
-            let task = try makeTask(stage, context, from: 0)
+            let task = try Self.task(stage, context)
             var tree = bundle.model.parameters
             tree.append(task.extraParameters, under: "contrastive")
             let tuning = try StageTuning(stage, index, recipe, bundle, seed: recipe.seed, digest: "")
