@@ -44,8 +44,11 @@ void vitrail_convert(
     if (count > 0) vitrail_pool_run(pool, task, &args, vitrail_parts(pool, count, VITRAIL_GRAIN));
 }
 
+enum { REGROUP_PARTS = 16 };
+
 typedef struct regroup_args {
     uint8_t *blocks, *groups;
+    uint8_t *copies;  // room for a group for each part, where both orders have the same place; or NULL
     ptrdiff_t rows, columns, group_bytes;
     bool is_int4, back;
 } regroup_args;
@@ -62,14 +65,18 @@ static void regroup_task(void *context, int part, int parts) {
     ptrdiff_t begin, end;
     vitrail_share((args->rows + 15) / 16, 1, part, parts, &begin, &end);
     for (ptrdiff_t group = begin; group < end; group++) {
+        uint8_t *plain = args->blocks + group * 16 * blocks * source_bytes, *scales = args->groups + group * args->group_bytes;
+        if (args->copies) {
+            uint8_t *copy = memcpy(args->copies + part * args->group_bytes, scales, (size_t)args->group_bytes);
+            *(args->back ? &scales : &plain) = copy;
+        }
         // The codes stand at the group's end, the scales before them are rounded up to whole cache lines.
-        uint8_t *scales = args->groups + group * args->group_bytes;
         uint8_t *codes = scales + args->group_bytes - blocks * code_bytes;
         const ptrdiff_t count = args->rows - group * 16 < 16 ? args->rows - group * 16 : 16;
         if (count < 16 && !args->back) memset(scales, 0, (size_t)args->group_bytes);
         for (ptrdiff_t i = 0; i < count; i++) {
             for (ptrdiff_t b = 0; b < blocks; b++) {
-                uint8_t *block = args->blocks + ((group * 16 + i) * blocks + b) * source_bytes;
+                uint8_t *block = plain + (i * blocks + b) * source_bytes;
                 uint8_t *target = codes + b * code_bytes;
                 copy_bytes(block, scales + (b * 16 + i) * 2, 2, args->back);
                 for (ptrdiff_t j = 0; j < (args->is_int4 ? 16 : 32); j += 4) {
@@ -89,7 +96,7 @@ static void regroup_task(void *context, int part, int parts) {
     }
 }
 
-static void regroup(
+static bool regroup(
     vitrail_pool *pool, void *blocks, vitrail_dtype dtype, ptrdiff_t rows, ptrdiff_t columns, void *groups, bool back) {
     regroup_args args = {
         .blocks = blocks,
@@ -101,20 +108,26 @@ static void regroup(
     };
     args.group_bytes =
         (ptrdiff_t)vitrail_quantized_bytes(args.is_int4 ? VITRAIL_WEIGHTS_INT4 : VITRAIL_WEIGHTS_INT8, 16, columns);
+    if (blocks == groups) {
+        args.copies = vitrail_pool_borrow(pool, REGROUP_PARTS * (size_t)args.group_bytes);
+        if (!args.copies) return false;
+    }
     // Threads that compute by themselves all wait for the same weights.
-    vitrail_pool_run_together(pool, regroup_task, &args, (int)(((rows + 15) / 16 + 3) / 4));
+    vitrail_pool_run_together(pool, regroup_task, &args, REGROUP_PARTS);
+    vitrail_pool_return(pool, args.copies);
+    return true;
 }
 
-void vitrail_regroup_blocks(
+bool vitrail_regroup_blocks(
     vitrail_pool *pool, const void *blocks, vitrail_dtype dtype, ptrdiff_t rows, ptrdiff_t columns,
     void *destination) {
-    regroup(pool, (void *)blocks, dtype, rows, columns, destination, false);
+    return regroup(pool, (void *)blocks, dtype, rows, columns, destination, false);
 }
 
-void vitrail_blocks_from_groups(
+bool vitrail_blocks_from_groups(
     vitrail_pool *pool, const void *groups, vitrail_dtype dtype, ptrdiff_t rows, ptrdiff_t columns,
     void *destination) {
-    regroup(pool, destination, dtype, rows, columns, (void *)groups, true);
+    return regroup(pool, destination, dtype, rows, columns, (void *)groups, true);
 }
 
 typedef struct gather_groups_args {

@@ -115,19 +115,28 @@ static void float_to_brain_task(void *context, int part, int parts) {
     for (ptrdiff_t i = begin; i < end; i++) destination[i] = brain_bits(source[i]);
 }
 
+/// The largest magnitude of a block, found through its bits: integers can be compared in any order.
+INLINE float largest_magnitude(const float values[32]) {
+    uint32_t bits[32], largest = 0;
+    memcpy(bits, values, sizeof bits);
+    for (int j = 0; j < 32; j++) {
+        const uint32_t magnitude = bits[j] & 0x7FFFFFFF;
+        largest = magnitude > largest ? magnitude : largest;
+    }
+    float value;
+    memcpy(&value, &largest, sizeof value);
+    return value;
+}
+
 /// Scale max |x| / 127, codes x / scale rounded half away from zero.
 static void float_to_int8_task(void *context, int part, int parts) {
     const convert_args *a = context;
     ptrdiff_t begin, end;
     vitrail_share(a->count, 32, part, parts, &begin, &end);
     for (ptrdiff_t i = begin; i < end; i += 32) {
-        float values[32] = {0}, largest = 0.0f;
+        float values[32] = {0};
         memcpy(values, (const float *)a->source + i, sizeof(float) * (size_t)(end - i < 32 ? end - i : 32));
-        for (int j = 0; j < 32; j++) {
-            float magnitude = __builtin_fabsf(values[j]);
-            largest = magnitude > largest ? magnitude : largest;
-        }
-        float scale = largest / 127.0f, inverse = scale == 0.0f ? 0.0f : 1.0f / scale;
+        float scale = largest_magnitude(values) / 127.0f, inverse = scale == 0.0f ? 0.0f : 1.0f / scale;
         uint8_t *block = (uint8_t *)a->destination + i / 32 * 34;
         uint16_t bits = half_bits(scale);
         memcpy(block, &bits, 2);
@@ -148,11 +157,12 @@ static void float_to_int4_task(void *context, int part, int parts) {
     ptrdiff_t begin, end;
     vitrail_share(a->count, 32, part, parts, &begin, &end);
     for (ptrdiff_t i = begin; i < end; i += 32) {
-        float values[32] = {0}, extreme = 0.0f;
+        float values[32] = {0};
         memcpy(values, (const float *)a->source + i, sizeof(float) * (size_t)(end - i < 32 ? end - i : 32));
-        for (int j = 0; j < 32; j++)
-            if (__builtin_fabsf(values[j]) > __builtin_fabsf(extreme)) extreme = values[j];
-        float scale = extreme / -8.0f, inverse = scale == 0.0f ? 0.0f : 1.0f / scale;
+        const float largest = largest_magnitude(values);
+        int first = 31;
+        for (int j = 31; j >= 0; j--) first = __builtin_fabsf(values[j]) == largest ? j : first;
+        float scale = values[first] / -8.0f, inverse = scale == 0.0f ? 0.0f : 1.0f / scale;
         uint8_t *block = (uint8_t *)a->destination + i / 32 * 18;
         uint16_t bits = half_bits(scale);
         memcpy(block, &bits, 2);

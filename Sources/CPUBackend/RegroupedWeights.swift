@@ -1,3 +1,4 @@
+import Basics
 import CKernels
 import Synchronization
 import TensorCore
@@ -5,7 +6,8 @@ import TensorCore
 /// Block-form weights with 16 rows side by side, as products in integers read them: the same codes and scales in another order.
 ///
 /// Made when a weight is first read, and kept while its memory lives and is not written to. Where every product reads this order, it is
-/// the only one: the pages of the plain order go back to the system, and who wants that order gets a copy.
+/// the only one and takes the plain one's place; who wants that gets a copy. Rows that are no whole groups have no room there: their pages
+/// go back to the system.
 final class RegroupedWeights {
     /// Rows of a storage in their plain order.
     struct Window: Hashable {
@@ -16,55 +18,71 @@ final class RegroupedWeights {
 
         var byteCount: Int { rows * dtype.byteCount(of: columns) }
         var range: Range<UnsafeMutableRawPointer> { address..<address + byteCount }
-        /// The whole pages within, which can go back to the system.
-        var pages: Range<UInt> {
-            let (page, start) = (UInt(4096), UInt(bitPattern: address))
-            let first = (start + page - 1) / page * page
-            return first..<max(first, (start + UInt(byteCount)) / page * page)
-        }
         var format: vitrail_weight_format { dtype == .int8Blocks ? VITRAIL_WEIGHTS_INT8 : VITRAIL_WEIGHTS_INT4 }
         /// Bytes of so many rows side by side.
         func groupedBytes(_ rows: Int) -> Int { vitrail_quantized_bytes(format, Int64(rows), Int64(columns)) }
+
+        /// The rows that lie at `range`.
+        func part(_ range: Range<UnsafeMutableRawPointer>) -> Window {
+            Window(
+                address: range.lowerBound, rows: range.count / dtype.byteCount(of: columns), columns: columns,
+                dtype: dtype)
+        }
     }
 
-    /// The windows that were asked for: the matrices of a model, as products join them.
-    var blocks: [Window: RegroupedBlock] = [:]
-    /// Whether the plain order is gone.
-    private(set) var isSole = false
-    /// Pages of it that went back, those of windows in other windows once more.
-    private var discarded: [Range<UInt>] = []
-    /// Bytes that the memory counts as in use no more.
-    private var discardedBytes = 0
-    private let memory: BlockCache
+    /// The windows that were asked for: the matrices of a model, as products join them. Those with rows in their own place have no block.
+    private var known: [Window: (groups: UnsafeMutableRawPointer, copy: RegroupedBlock?)] = [:]
+    /// Rows whose groups lie in their own place, by address; none overlap.
+    private(set) var turned: [Window] = []
+    /// Whether the plain order of all these is gone.
+    let isSole: Bool
 
-    init(_ memory: BlockCache) { self.memory = memory }
+    init(isSole: Bool) { self.isSole = isSole }
 
-    deinit { memory.countDiscarded(-discardedBytes) }
-
-    /// Gives the pages of a window's plain order back to the system.
-    func discardPlainOrder(of window: Window) {
-        isSole = true
-        guard vitrail_memory_discard(window.address, window.byteCount) else { return }
-        discarded.append(window.pages)
-        discarded.sort { $0.lowerBound < $1.lowerBound }
-        var (end, byteCount) = (UInt(0), 0)
-        for pages in discarded where pages.upperBound > end {
-            byteCount += Int(pages.upperBound - max(end, pages.lowerBound))
-            end = pages.upperBound
-        }
-        memory.countDiscarded(byteCount - discardedBytes)
-        discardedBytes = byteCount
+    /// Everything that lies side by side, and where; rows in their own place first.
+    var places: [(window: Window, groups: UnsafeMutableRawPointer)] {
+        turned.map { ($0, $0.address) } + known.compactMap { $1.copy == nil ? nil : ($0, $1.groups) }
     }
 
     /// Where a window's rows lie, as one that was asked for or a part of one.
     func place(of window: Window) -> UnsafeMutableRawPointer? {
-        if let known = blocks[window] { return known.pointer }
-        for (whole, block) in blocks where whole.columns == window.columns && whole.dtype == window.dtype {
+        if let known = known[window] { return known.groups }
+        for (whole, place) in known where whole.columns == window.columns && whole.dtype == window.dtype {
             let bytes = window.address - whole.address, row = bytes / window.dtype.byteCount(of: window.columns)
             let isPart = bytes >= 0 && row + window.rows <= whole.rows && row % 16 == 0
-            if isPart { return block.pointer + whole.groupedBytes(row) }
+            if isPart { return place.groups + whole.groupedBytes(row) }
         }
         return nil
+    }
+
+    /// Notes where a window's rows lie: in a copy, or all in their own place.
+    func add(_ window: Window, _ copy: RegroupedBlock? = nil) {
+        known[window] = (copy?.pointer ?? window.address, copy)
+    }
+
+    /// The rows of a window that still lie in their plain order; nil where they cannot be turned in their place.
+    func rowsToTurn(in window: Window) -> [Window]? {
+        let group = window.groupedBytes(16)
+        guard isSole, window.rows % 16 == 0, window.byteCount == window.groupedBytes(window.rows),
+            UInt(bitPattern: window.address) % 64 == 0,
+            !known.contains(where: { $1.copy != nil && $0.range.overlaps(window.range) })
+        else { return nil }
+        var rest: [Window] = []
+        var start = window.address
+        for other in turned where other.range.overlaps(window.range) {
+            guard other.columns == window.columns, other.dtype == window.dtype,
+                (other.address - window.address) % group == 0
+            else { return nil }
+            if start < other.address { rest.append(window.part(start..<other.address)) }
+            start = other.range.upperBound
+        }
+        if start < window.range.upperBound { rest.append(window.part(start..<window.range.upperBound)) }
+        return rest
+    }
+
+    /// Notes that rows have been turned in their place.
+    func addTurned(_ window: Window) {
+        turned.insert(window, at: turned.firstIndex { $0.address > window.address } ?? turned.count)
     }
 }
 
@@ -78,22 +96,42 @@ extension CPUBackend {
         // Threads that compute side by side ask for the same weights.
         var form: UnsafeMutableRawPointer?
         regrouping.withLock { _ in
-            let forms = storage.companion as? RegroupedWeights ?? RegroupedWeights(memory)
+            let forms = storage.companion as? RegroupedWeights ?? RegroupedWeights(isSole: multipliesBlocks)
+            storage.companion = forms
             form = forms.place(of: window)
             guard form == nil else { return }
-            let block = regroupedMemory.block(window.groupedBytes(window.rows))
-            let plain = plainCopy(of: window.range, forms)
-            withExtendedLifetime(plain) {
-                vitrail_regroup_blocks(
-                    pool, plain?.pointer ?? window.address, window.dtype.kernelType, window.rows, window.columns,
-                    block.pointer)
-            }
-            forms.blocks[window] = block
-            if multipliesBlocks { forms.discardPlainOrder(of: window) }
-            storage.companion = forms
-            form = block.pointer
+            if !turn(window, forms) { copy(window, forms) }
+            form = forms.place(of: window)
         }
         return form
+    }
+
+    /// Puts rows side by side where they lie; false where that is not possible.
+    private func turn(_ window: RegroupedWeights.Window, _ forms: RegroupedWeights) -> Bool {
+        guard let rest = forms.rowsToTurn(in: window) else { return false }
+        for rows in rest {
+            guard
+                vitrail_regroup_blocks(
+                    pool, rows.address, rows.dtype.kernelType, rows.rows, rows.columns, rows.address)
+            else { return false }
+            forms.addTurned(rows)
+        }
+        forms.add(window)
+        return true
+    }
+
+    private func copy(_ window: RegroupedWeights.Window, _ forms: RegroupedWeights) {
+        let block = regroupedMemory.block(window.groupedBytes(window.rows))
+        let plain = plainCopy(of: window.range, forms)
+        withExtendedLifetime(plain) {
+            _ = vitrail_regroup_blocks(
+                pool, plain?.pointer ?? window.address, window.dtype.kernelType, window.rows, window.columns,
+                block.pointer)
+        }
+        forms.add(window, block)
+        if forms.isSole, !forms.turned.contains(where: { $0.range.overlaps(window.range) }) {
+            _ = vitrail_memory_discard(window.address, window.byteCount)
+        }
     }
 
     /// The tensor, or a copy of it where its memory holds weights in another order only.
@@ -119,21 +157,24 @@ extension CPUBackend {
     func forgetRegrouped(_ storage: Storage) {
         regrouping.withLock { _ in
             guard let forms = storage.companion as? RegroupedWeights else { return }
-            for (window, block) in forms.blocks where forms.isSole { restore(window, block, at: window.address) }
+            if forms.isSole {
+                for (window, groups) in forms.places { restore(window, groups, at: window.address) }
+            }
             storage.companion = nil
         }
     }
 
     /// A copy of memory in its plain order; nil where it lies so anyway.
     private func plainCopy(of range: Range<UnsafeMutableRawPointer>, _ forms: RegroupedWeights) -> Storage? {
-        guard forms.isSole, forms.blocks.keys.contains(where: { $0.range.overlaps(range) }) else { return nil }
+        let places = forms.places.filter { $0.window.range.overlaps(range) }
+        guard forms.isSole, !places.isEmpty else { return nil }
         let copy = allocate(byteCount: range.count)
         vitrail_copy(pool, copy.pointer, range.lowerBound, range.count)
-        for (window, block) in forms.blocks where window.range.overlaps(range) {
+        for (window, groups) in places {
             let whole = allocate(byteCount: window.byteCount)
             let part = window.range.clamped(to: range)
             withExtendedLifetime(whole) {
-                restore(window, block, at: whole.pointer)
+                restore(window, groups, at: whole.pointer)
                 vitrail_copy(
                     pool, copy.pointer + (part.lowerBound - range.lowerBound),
                     whole.pointer + (part.lowerBound - window.address), part.count)
@@ -143,10 +184,14 @@ extension CPUBackend {
     }
 
     private func restore(
-        _ window: RegroupedWeights.Window, _ block: RegroupedBlock, at destination: UnsafeMutableRawPointer
+        _ window: RegroupedWeights.Window, _ groups: UnsafeMutableRawPointer, at destination: UnsafeMutableRawPointer
     ) {
-        vitrail_blocks_from_groups(
-            pool, block.pointer, window.dtype.kernelType, window.rows, window.columns, destination)
+        guard
+            vitrail_blocks_from_groups(
+                pool, groups, window.dtype.kernelType, window.rows, window.columns, destination)
+        else {
+            MemoryExhaustion("the plain order of weights", byteCount: nil, usedBytes: usedBytes).endProcess()
+        }
     }
 }
 

@@ -67,11 +67,13 @@ void vitrail_convert(
     vitrail_pool *pool, const void *source, vitrail_dtype source_type, void *destination,
     vitrail_dtype destination_type, ptrdiff_t count);
 /// Block-form weights [rows, columns] (columns a multiple of 32) in the order of `vitrail_matvec`, codes and scales unchanged.
-void vitrail_regroup_blocks(
+/// The destination may be the same memory, if rows are a multiple of 16 and columns of 64: both orders then take as many bytes.
+/// Returns false when scratch memory is short, which other memory does not need.
+bool vitrail_regroup_blocks(
     vitrail_pool *pool, const void *blocks, vitrail_dtype dtype, ptrdiff_t rows, ptrdiff_t columns,
     void *destination);
 /// The way back.
-void vitrail_blocks_from_groups(
+bool vitrail_blocks_from_groups(
     vitrail_pool *pool, const void *groups, vitrail_dtype dtype, ptrdiff_t rows, ptrdiff_t columns,
     void *destination);
 /// destination = a + b; may be the same memory.
