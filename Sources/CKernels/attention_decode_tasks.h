@@ -71,6 +71,20 @@ INLINE void ahead_of_keys(const attention_args *a, const attention_chunk *chunk,
     }
 }
 
+/// The block of keys from `first` on for `count` rows of queries and heads of the group from `top` on.
+INLINE attention_block block_of_chunk(
+    const attention_args *a, const attention_view *view, ptrdiff_t first, ptrdiff_t top, ptrdiff_t count) {
+    const ptrdiff_t left = view->keys - first;
+    attention_block block = {.rows = count, .keys = left < ATTENTION_KEYS ? left : ATTENTION_KEYS};
+    for (ptrdiff_t r = 0; r < count; r++) {
+        ptrdiff_t seen = attention_visible(a->layout, view->segment, (top + r) / view->group) - first;
+        block.seen[r] = seen < 0 ? 0 : seen < block.keys ? seen : block.keys;
+        ptrdiff_t hidden = attention_hidden(a->layout, view->segment, (top + r) / view->group) - first;
+        block.hidden[r] = hidden < 0 ? 0 : hidden < block.keys ? hidden : block.keys;
+    }
+    return block;
+}
+
 /// A chunk of keys of one segment and head: for each query and head of the group a maximum, a sum and `width` values, the rows
 /// of `partial`. What `next` reads is asked for on the way.
 INLINE void decode_chunk(
@@ -98,13 +112,7 @@ INLINE void decode_chunk(
         memset(values, 0, sizeof(float) * (size_t)(count * width));
         softmax_start(&state, count);
         for (ptrdiff_t k = begin; k < end; k += ATTENTION_KEYS) {
-            attention_block block = {.rows = count, .keys = end - k < ATTENTION_KEYS ? end - k : ATTENTION_KEYS};
-            for (ptrdiff_t r = 0; r < count; r++) {
-                ptrdiff_t seen = attention_visible(a->layout, view->segment, (top + r) / view->group) - k;
-                block.seen[r] = seen < 0 ? 0 : seen < block.keys ? seen : block.keys;
-                ptrdiff_t hidden = attention_hidden(a->layout, view->segment, (top + r) / view->group) - k;
-                block.hidden[r] = hidden < 0 ? 0 : hidden < block.keys ? hidden : block.keys;
-            }
+            attention_block block = block_of_chunk(a, view, k, top, count);
             for (ptrdiff_t j = 0; j < block.keys; j += 16) {
                 const void *key = head_at(a->key, view->key_row + k + j, view->head, a->layout->width).data;
                 const ptrdiff_t keys = block.keys - j < 16 ? block.keys - j : 16;
@@ -158,6 +166,10 @@ INLINE void decode_chunk(
     }
 }
 
+#ifdef VITRAIL_ROUNDS
+#include "attention_decode_bfloat16.h"
+#endif
+
 /// A part is a chunk of keys of one segment and some heads.
 static void attention_decode_task(void *context, int part, int parts) {
     const attention_args *a = context;
@@ -172,7 +184,12 @@ static void attention_decode_task(void *context, int part, int parts) {
             next.segment = -1;
         }
         next.key *= ATTENTION_DECODE_KEYS;
-        decode_chunk(a, unit, &view, &next, partial);
+#ifdef VITRAIL_ROUNDS
+        if (takes_pairs(a, &view)) {
+            decode_paired_chunk(a, unit, &view, &next, partial);
+        } else
+#endif
+            decode_chunk(a, unit, &view, &next, partial);
         partial += view.queries * view.group * attention_partial(a->layout);
     }
 }

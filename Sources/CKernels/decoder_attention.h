@@ -73,6 +73,7 @@ static decoding_block sequence_block(const decoding *run, const vitrail_decoder_
     b.layout.key_starts = &run->key_start;
     b.layout.key_counts = &run->key_count;
     b.layout.window = block->window;
+    b.layout.in_bfloat16 = block->cache.is_bfloat16;
     b.first_chunk = attention_hidden(&b.layout, 0, 0) / ATTENTION_DECODE_KEYS;
     b.chunks = divide_up(run->token->keys, ATTENTION_DECODE_KEYS) - b.first_chunk;
     return b;

@@ -47,6 +47,18 @@ static void ask_for_output(const rows_block *b, int part, int parts) {
     ask_for((const char *)map->weights + bytes * (size_t)vitrail_pool_thread() + at, share);
 }
 
+/// Reads a word of each line of a chunk's keys and values. A processor drops what it is asked for while it waits for much already, but sees
+/// coming what is read from end to end.
+static void read_chunk(const decoding_block *b, ptrdiff_t chunk) {
+    const vitrail_decoder_token *token = b->run->token;
+    const vitrail_matrix cache = b->block->cache;
+    const ptrdiff_t first = chunk * ATTENTION_DECODE_KEYS, last = least(first + ATTENTION_DECODE_KEYS, token->keys - 1);
+    if (last <= first) return;
+    const char *const memory = (const char *)matrix_at(cache, token->first_key + first, 0).data;
+    const ptrdiff_t bytes = (last - first) * cache.stride * (cache.is_bfloat16 ? 2 : 4);
+    for (ptrdiff_t byte = 0; byte < bytes; byte += 64) (void)*(const volatile char *)(memory + byte);
+}
+
 /// All keys of one sequence for all heads or one.
 static void attend_rows_part(void *context, int part, int parts) {
     const rows_block *b = context;
@@ -56,14 +68,10 @@ static void attend_rows_part(void *context, int part, int parts) {
     const decoding_block own = attention_block(b, row);
     ask_for_output(b, part, parts);
     for (ptrdiff_t chunk = 0; chunk < own.chunks; chunk++) {
+        read_chunk(&own, own.first_chunk + chunk);
         for (ptrdiff_t head = first; head < last; head++) {
-            const ptrdiff_t at = chunk * heads + head;
-            const bool is_last = chunk + 1 == own.chunks && head + 1 == last;
-            if (is_last && part + 1 < parts) {
-                const decoding_block next = attention_block(b, (part + 1) / pieces);
-                ask_for_keys(&next, next.first_chunk, heads * ((part + 1) % pieces) / pieces);
-            }
-            attend(&own, (int)at, (int)(is_last ? at : head + 1 < last ? at + 1 : at + heads - (head - first)));
+            const int at = (int)(chunk * heads + head);
+            attend(&own, at, at);
         }
     }
     const ptrdiff_t group = run->token->query_heads / heads * run->token->width;

@@ -2,6 +2,7 @@
 #if defined(__x86_64__)
 
 #include "kernel_table.h"
+#include "vitrail_cpu.h"
 
 #include <immintrin.h>
 #include <string.h>

@@ -75,6 +75,17 @@ struct AttentionCase: Sendable, CustomTestStringConvertible {
                 queryOffsets: [0, 1, 2, 3, 4, 5], keyStarts: [64, 65, 82, 382, 0],
                 keyCounts: [1, 17, 300, 1025, 64], isCausal: true)),
         AttentionCase(
+            "decoding, groups of three", HeadLayout(queryHeads: 9, keyValueHeads: 3, width: 64),
+            AttentionSegments(
+                queryOffsets: [0, 1, 2, 3, 4], keyStarts: [0, 1, 130, 420], keyCounts: [1, 129, 290, 31], isCausal: true
+            )),
+        AttentionCase(
+            "few queries in groups of five, window", HeadLayout(queryHeads: 5, keyValueHeads: 1, width: 96),
+            within(
+                130,
+                AttentionSegments(
+                    queryOffsets: [0, 4, 7, 8], keyStarts: [0, 300, 341], keyCounts: [300, 41, 131], isCausal: true))),
+        AttentionCase(
             "wide heads", HeadLayout(queryHeads: 2, keyValueHeads: 1, width: 128),
             AttentionSegments(offsets: [0, 33, 80], isCausal: true)),
         AttentionCase(

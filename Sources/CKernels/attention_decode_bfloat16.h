@@ -1,0 +1,146 @@
+// Attention of few queries to many keys of bfloat16 by dot products of pairs, where there are no tiles: queries and probabilities are
+// rounded as a prompt's are (attention_bfloat16_forward.h), so that no key and no value has to be widened. Included by
+// attention_decode_tasks.h.
+
+/// Rows of queries that share a reading of the values: with 64 columns 16 sums.
+enum { PAIRED_ROWS = 4 };
+
+/// Whether keys and values of such heads are multiplied as they lie. Processors with tiles widen them.
+INLINE bool takes_pairs(const attention_args *a, const attention_view *view) {
+    return a->layout->in_bfloat16 && a->key.is_bfloat16 && view->width % 32 == 0 && view->used == view->width
+           && vitrail_cpu() == VITRAIL_CPU_AVX512_BF16;
+}
+
+/// Rounds `count` floats, a multiple of 32.
+INLINE void round_pairs(const float *from, ptrdiff_t count, uint16_t *out) {
+    for (ptrdiff_t i = 0; i < count; i += 32) {
+        const __m512 low = (__m512)load16(from + i), high = (__m512)load16(from + i + 16);
+        _mm512_storeu_si512(out + i, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+    }
+}
+
+/// query · key i for up to 16 keys `stride` apart, with lanes beyond `keys` zero.
+INLINE v16f dot_paired_keys(const uint16_t *query, const uint16_t *key, ptrdiff_t stride, ptrdiff_t keys, ptrdiff_t width) {
+    v16f sums[16] = {0};
+    if (keys >= 16) {
+        for (ptrdiff_t c = 0; c < width; c += 32) {
+            const __m512bh q = (__m512bh)_mm512_loadu_si512(query + c);
+#pragma clang loop unroll(full)
+            for (int i = 0; i < 16; i++) {
+                const __m512bh k = (__m512bh)_mm512_loadu_si512(key + i * stride + c);
+                sums[i] = (v16f)_mm512_dpbf16_ps((__m512)sums[i], q, k);
+            }
+        }
+    } else {
+        for (ptrdiff_t i = 0; i < keys; i++) {
+            for (ptrdiff_t c = 0; c < width; c += 32) {
+                const __m512bh q = (__m512bh)_mm512_loadu_si512(query + c), k = (__m512bh)_mm512_loadu_si512(key + i * stride + c);
+                sums[i] = (v16f)_mm512_dpbf16_ps((__m512)sums[i], q, k);
+            }
+        }
+    }
+    return sums16(sums);
+}
+
+/// The scores of queries [rows, width], rounded, with a block of keys `stride` apart.
+INLINE void score_pairs(
+    const uint16_t *queries, ptrdiff_t rows, const uint16_t *key, ptrdiff_t stride, ptrdiff_t keys, ptrdiff_t width, float scale,
+    float *scores) {
+    for (ptrdiff_t j = 0; j < keys; j += 16, key += 16 * stride) {
+        for (ptrdiff_t r = 0; r < rows; r++) {
+            store16(scores + r * ATTENTION_STRIDE + j, dot_paired_keys(queries + r * width, key, stride, keys - j, width) * scale);
+        }
+    }
+}
+
+/// values[R, 32 · C] = probabilities [R, keys] by the columns of values; R and C known where this is inlined.
+INLINE void paired_values(
+    const int R, const int C, ptrdiff_t keys, const uint16_t *probabilities, const uint16_t *value, ptrdiff_t stride, float *values,
+    ptrdiff_t values_stride) {
+    // Of 32 columns of two keys, interleaved, one vector has the even quarters of each 8, another the odd ones.
+    __m512 sums[PAIRED_ROWS][2 * 2];
+#pragma clang loop unroll(full)
+    for (int r = 0; r < R; r++)
+#pragma clang loop unroll(full)
+        for (int c = 0; c < 2 * C; c++) sums[r][c] = _mm512_setzero_ps();
+    for (ptrdiff_t k = 0; k < keys; k += 2, value += 2 * stride) {
+        __m512bh pairs[2 * 2];
+#pragma clang loop unroll(full)
+        for (int c = 0; c < C; c++) {
+            const __m512i one = _mm512_loadu_si512(value + 32 * c);
+            const __m512i other = k + 1 < keys ? _mm512_loadu_si512(value + stride + 32 * c) : _mm512_setzero_si512();
+            pairs[2 * c] = (__m512bh)_mm512_unpacklo_epi16(one, other);
+            pairs[2 * c + 1] = (__m512bh)_mm512_unpackhi_epi16(one, other);
+        }
+#pragma clang loop unroll(full)
+        for (int r = 0; r < R; r++) {
+            int32_t two;
+            memcpy(&two, probabilities + r * ATTENTION_STRIDE + k, sizeof two);
+            const __m512bh factors = (__m512bh)_mm512_set1_epi32(two);
+#pragma clang loop unroll(full)
+            for (int c = 0; c < 2 * C; c++) sums[r][c] = _mm512_dpbf16_ps(sums[r][c], factors, pairs[c]);
+        }
+    }
+#pragma clang loop unroll(full)
+    for (int r = 0; r < R; r++)
+#pragma clang loop unroll(full)
+        for (int c = 0; c < 2 * C; c++) {
+            const __m512 even = sums[r][c / 2 * 2], odd = sums[r][c / 2 * 2 + 1];
+            const __m512 half = c % 2 == 0 ? _mm512_shuffle_f32x4(even, odd, 0x44) : _mm512_shuffle_f32x4(even, odd, 0xee);
+            store16(values + r * values_stride + 16 * c, (v16f)_mm512_shuffle_f32x4(half, half, 0xd8));
+        }
+}
+
+/// values[rows, width] = probabilities [rows, keys] · value, rounded for it.
+INLINE void multiply_paired_values(
+    ptrdiff_t rows, ptrdiff_t keys, const float *scores, const uint16_t *value, ptrdiff_t stride, float *values,
+    ptrdiff_t values_stride, ptrdiff_t width) {
+    uint16_t probabilities[PAIRED_ROWS * ATTENTION_STRIDE];
+    for (; rows > 0; rows -= PAIRED_ROWS, scores += PAIRED_ROWS * ATTENTION_STRIDE, values += PAIRED_ROWS * values_stride) {
+        const ptrdiff_t count = rows < PAIRED_ROWS ? rows : PAIRED_ROWS;
+        for (ptrdiff_t r = 0; r < count; r++) {
+            round_pairs(scores + r * ATTENTION_STRIDE, attention_round(keys, 32), probabilities + r * ATTENTION_STRIDE);
+        }
+#define PAIRED_CASE(R)                                                                                                     \
+    case R: {                                                                                                              \
+        ptrdiff_t c = 0;                                                                                                   \
+        for (; c + 64 <= width; c += 64) paired_values(R, 2, keys, probabilities, value + c, stride, values + c, values_stride); \
+        if (c < width) paired_values(R, 1, keys, probabilities, value + c, stride, values + c, values_stride);                 \
+        break;                                                                                                             \
+    }
+        switch (count) { PAIRED_CASE(1) PAIRED_CASE(2) PAIRED_CASE(3) PAIRED_CASE(4) }
+#undef PAIRED_CASE
+    }
+}
+
+/// As `decode_chunk`.
+INLINE void decode_paired_chunk(
+    const attention_args *a, const attention_unit *unit, const attention_view *view, const attention_chunk *next, float *partial) {
+    _Static_assert(ATTENTION_DECODE_KEYS <= ATTENTION_KEYS, "a chunk is one block");
+    const ptrdiff_t width = view->width, stride = attention_partial(a->layout), rows = view->queries * view->group;
+    const ptrdiff_t begin = (ptrdiff_t)unit->first * ATTENTION_DECODE_KEYS;
+    const uint16_t *key = (const uint16_t *)head_at(a->key, view->key_row + begin, view->head, width).data;
+    const uint16_t *value = (const uint16_t *)head_at(a->value, view->key_row + begin, view->head, width).data;
+    float *scores = a->scratch + vitrail_pool_thread() * a->scratch_stride;
+    uint16_t *queries = (uint16_t *)(scores + TILE_ROWS * ATTENTION_STRIDE);
+    softmax_state state;
+    for (ptrdiff_t top = 0; top < rows; top += TILE_ROWS) {
+        const ptrdiff_t count = rows - top < TILE_ROWS ? rows - top : TILE_ROWS;
+        for (ptrdiff_t r = 0; r < count; r++) {
+            const ptrdiff_t head = view->head * view->group + (top + r) % view->group;
+            round_pairs(head_of(a->query, view->query_row + (top + r) / view->group, head, width), width, queries + r * width);
+        }
+        attention_block block = block_of_chunk(a, view, begin, top, count);
+        for (ptrdiff_t j = 0; j < block.keys && next->segment >= 0; j += 16) ahead_of_keys(a, next, j);
+        score_pairs(queries, count, key, a->key.stride, block.keys, width, a->layout->scale * 1.44269504f, scores);
+        softmax_start(&state, count);
+        soften_block(&block, scores, &state, NULL, width, true);
+        float *own = partial + top * stride;
+        multiply_paired_values(
+            count, seen_by_tile(&block, 0, TILE_ROWS), scores, value, a->value.stride, own + 16, stride, width);
+        for (ptrdiff_t r = 0; r < count; r++) {
+            own[r * stride] = state.maximum[r];
+            own[r * stride + 1] = sum16(load16(state.sums[r]));
+        }
+    }
+}
