@@ -1,9 +1,7 @@
 // Sums of 16 rows of quantised weights: bytes are multiplied without sign, and what the offset adds is taken away
 // with the sum of x's block: sum (q - offset) x = sum q x - offset sum x, the latter in the row's `offsets`.
 
-#include "matvec_internal.h"
-
-static size_t scales_bytes(int64_t blocks) { return ((size_t)blocks * QUANT_ROWS * 2 + 63) & ~(size_t)63; }
+#include "quantized_weights.h"
 
 // MARK: Plain
 

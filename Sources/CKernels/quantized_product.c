@@ -3,6 +3,7 @@
 // stream past. Sums are finished in registers, all terms at once: how C is cut changes no bit.
 
 #include "quantized_product.h"
+#include "quantized_weights.h"
 
 #if PRODUCT_X86
 
@@ -16,7 +17,8 @@ enum {
 
 typedef struct {
     const vitrail_product_args *args;
-    quantized_tile_kernel kernel;
+    const quantized_tiles *tiles;
+    bool is_int4;
     char *packed;
     int64_t blocks, panels, groups, pairs;
     int64_t row_units, column_units;
@@ -77,8 +79,9 @@ static void multiply_part(void *context, int part, int parts) {
                 .is_whole = is_plain && columns == PAIR_ROWS,
             };
             float sums[PANEL_ROWS * PAIR_ROWS] __attribute__((aligned(64)));
-            product->kernel(&tile, sums);
-            if (!tile.is_whole) quantized_store(args, row, tile.rows, column, (int)columns, sums);
+            if (product->is_int4) product->tiles->int4(&tile, sums);
+            else product->tiles->int8(&tile, sums);
+            if (!tile.is_whole) product->tiles->store(args, row, tile.rows, column, (int)columns, sums);
         }
     }
 }
@@ -99,16 +102,17 @@ bool product_quantized(vitrail_pool *pool, const vitrail_product_args *args) {
     const vitrail_weight_format format = is_int4 ? VITRAIL_WEIGHTS_INT4 : VITRAIL_WEIGHTS_INT8;
     quantized_product product = {
         .args = args,
-        .kernel = is_int4 ? quantized_tile_int4 : quantized_tile_int8,
-        .blocks = divide_up(args->k, QUANT_TERMS),
+        .tiles = vitrail_cpu() >= VITRAIL_CPU_AVX512_BF16 ? &quantized_tiles_bfloat16 : &quantized_tiles_vnni,
+        .is_int4 = is_int4,
+        .blocks = blocks_of(args->k),
         .panels = divide_up(args->m, PANEL_ROWS),
         .groups = divide_up(args->n, QUANT_ROWS),
         .pairs = divide_up(args->n, PAIR_ROWS),
-        .group_bytes = vitrail_quantized_bytes(format, QUANT_ROWS, args->k),
-        .offset = is_int4 ? 8 : 128,
+        .group_bytes = group_bytes(format, args->k),
+        .scale_bytes = scales_bytes(blocks_of(args->k)),
+        .offset = offset_of(format),
     };
     product.panel_bytes = (size_t)product.blocks * PANEL_BLOCK;
-    product.scale_bytes = product.group_bytes - (size_t)product.blocks * QUANT_ROWS * QUANT_TERMS / (is_int4 ? 2 : 1);
     product.packed = vitrail_pool_borrow(pool, (size_t)product.panels * product.panel_bytes);
     if (!product.packed) return false;
     const int packers = args->m * args->k < ALONE_ELEMENTS ? 1 : (int)least(product.panels, 4 * threads);

@@ -37,16 +37,18 @@ typedef struct {
     bool is_whole;               // sums, bias and addend go to C, all columns of it; otherwise the sums alone to `out`
 } quantized_tile;
 
-/// out[row * PAIR_ROWS + weight] = sums, or C as `quantized_store` would have it; sums are bit for bit those of `quantized_kernel`.
-typedef void (*quantized_tile_kernel)(const quantized_tile *tile, float *out);
-void quantized_tile_int8(const quantized_tile *tile, float *out);
-void quantized_tile_int4(const quantized_tile *tile, float *out);
+typedef struct {
+    /// out[row * PAIR_ROWS + weight] = sums, or C as `store` would have it; sums are bit for bit those of `quantized_kernel`.
+    void (*int8)(const quantized_tile *tile, float *out);
+    void (*int4)(const quantized_tile *tile, float *out);
+    /// C = activation(alpha * sums + ... + bias) for rows [row, row + rows) and columns [column, column + columns) of C.
+    void (*store)(const vitrail_product_args *args, int64_t row, int rows, int64_t column, int columns, const float *sums);
+} quantized_tiles;
+
+extern const quantized_tiles quantized_tiles_vnni, quantized_tiles_bfloat16;
 
 /// Rounds `rows` rows of x (float32, or bfloat16) to a panel; `offset` is that of the weights' codes.
 void quantized_pack_panel(const void *x, vitrail_element type, int64_t ldx, int rows, int64_t k, int offset, char *panel);
-
-/// C = activation(alpha * sums + ... + bias) for rows [row, row + rows) and columns [column, column + columns) of C.
-void quantized_store(const vitrail_product_args *args, int64_t row, int rows, int64_t column, int columns, const float *sums);
 
 #endif
 

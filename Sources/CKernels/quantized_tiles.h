@@ -1,14 +1,10 @@
-// Tiles of products with quantised weights by AVX-512's dot products of bytes, and how their sums are stored.
+// Tiles of products with quantised weights by AVX-512's dot products of bytes, and how their sums are stored; compiled for processors that
+// round to bfloat16 by themselves and for those that do not.
 
 #include "quantized_product.h"
 
-#if PRODUCT_X86
-
 #include <immintrin.h>
 
-#pragma clang diagnostic ignored "-Wpsabi"
-
-#pragma clang attribute push(__attribute__((target("arch=x86-64-v4,avx512vnni"))), apply_to = function)
 #define VITRAIL_WIDE 1
 #include "vector.h"
 
@@ -52,7 +48,17 @@ INLINE void ask_for_sums(const quantized_tile *tile, int row) {
     __builtin_prefetch(addend + PAIR_ROWS * sizeof(float) - 1);
 }
 
-/// Whole rows leave their registers: bias and addend in the order of `quantized_store`.
+/// Rounds 32 sums to bfloat16.
+INLINE void store_narrow(uint16_t *c, __m512 low, __m512 high) {
+#ifdef VITRAIL_ROUNDS
+    _mm512_storeu_si512(c, (__m512i)_mm512_cvtne2ps_pbh(high, low));
+#else
+    store_brain_n(c, (v16f)low, 16);
+    store_brain_n(c + 16, (v16f)high, 16);
+#endif
+}
+
+/// Whole rows leave their registers: bias and addend in the order of `store`.
 INLINE void store_registers(const quantized_tile *tile, __m512 totals[PANEL_ROWS][2], const int rows) {
     if (tile->bias) {
         const __m512 left = _mm512_loadu_ps(tile->bias), right = _mm512_loadu_ps(tile->bias + 16);
@@ -70,9 +76,7 @@ INLINE void store_registers(const quantized_tile *tile, __m512 totals[PANEL_ROWS
     if (tile->narrow) {
 #pragma clang loop unroll(full)
         for (int i = 0; i < rows; i++) {
-            float *const c = (float *)(tile->c + i * tile->c_row);
-            store_either(c, true, 0, (v16f)totals[i][0], 16);
-            store_either(c, true, 16, (v16f)totals[i][1], 16);
+            store_narrow((uint16_t *)(tile->c + i * tile->c_row), totals[i][0], totals[i][1]);
         }
         return;
     }
@@ -149,8 +153,8 @@ INLINE void multiply_tile(const quantized_tile *tile, float *out, const int rows
         CASE(6, four, quads)                                                                                                \
     }
 
-void quantized_tile_int8(const quantized_tile *tile, float *out) { ALL_CASES(false, 8) }
-void quantized_tile_int4(const quantized_tile *tile, float *out) { ALL_CASES(true, 8) }
+static void tile_int8(const quantized_tile *tile, float *out) { ALL_CASES(false, 8) }
+static void tile_int4(const quantized_tile *tile, float *out) { ALL_CASES(true, 8) }
 
 // MARK: C
 
@@ -170,7 +174,7 @@ INLINE void store_rows(const vitrail_product_args *args, int64_t row, int rows, 
     }
 }
 
-void quantized_store(const vitrail_product_args *args, int64_t row, int rows, int64_t column, int columns, const float *sums) {
+static void store(const vitrail_product_args *args, int64_t row, int rows, int64_t column, int columns, const float *sums) {
     if (!args->activates) {
         store_rows(args, row, rows, column, columns, sums, -1);
         return;
@@ -180,6 +184,4 @@ void quantized_store(const vitrail_product_args *args, int64_t row, int rows, in
 #undef STORE
 }
 
-#pragma clang attribute pop
-
-#endif
+#define QUANTIZED_TILES {tile_int8, tile_int4, store}
