@@ -7,7 +7,7 @@ swift test -c release --skip-build "$@"
 
 # The kernels of older processors too; the machine's own ran above.
 if [ $# -eq 0 ]; then
-  for level in baseline avx2; do
+  for level in baseline avx2 avx512-vnni; do
     VITRAIL_CPU=$level swift test -c release --skip-build --filter TensorCoreTests
   done
 fi
