@@ -48,14 +48,6 @@ INLINE void pack_right_turned(uint16_t *out, vitrail_matrix x, ptrdiff_t rows, p
     bfloat16_pack_b(out, x.data, x.stride, true, type_of(x), (int)rows, width, blocks_of(width));
 }
 
-/// Two rows of 16 as 16 pairs.
-INLINE __m512i pairs_of(v16f first, v16f second) {
-    const __m512i order = _mm512_set_epi16(
-        31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1,
-        16, 0);
-    return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first));
-}
-
 /// The nearest bfloat16 numbers.
 INLINE v16f rounded16(v16f x) {
     return (v16f)_mm512_slli_epi32(_mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)x)), 16);

@@ -1,33 +1,5 @@
 // Rows of scores to probabilities, in base 2: queries come multiplied by scale · log₂e (Milakov & Gimelshein 2018).
 
-/// max or + of the lanes of each of 16 vectors, as one vector.
-#define REDUCE_LANES(name, COMBINE)                                                                                    \
-    INLINE v16f name(v16f rows[16]) {                                                                                  \
-        for (int i = 0; i < 8; i++) {                                                                                  \
-            v16f a = rows[i], b = rows[i + 8];                                                                         \
-            v16f low = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);          \
-            rows[i] = COMBINE(low, EXCHANGE_HIGH_8);                                                                   \
-        }                                                                                                              \
-        for (int i = 0; i < 4; i++) {                                                                                  \
-            v16f a = rows[i], b = rows[i + 4];                                                                         \
-            v16f low = __builtin_shufflevector(a, b, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27);        \
-            rows[i] = COMBINE(low, EXCHANGE_HIGH_4);                                                                   \
-        }                                                                                                              \
-        for (int i = 0; i < 2; i++) {                                                                                  \
-            v16f a = rows[i], b = rows[i + 2];                                                                         \
-            v16f low = __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);        \
-            rows[i] = COMBINE(low, EXCHANGE_HIGH_2);                                                                   \
-        }                                                                                                              \
-        v16f a = rows[0], b = rows[1];                                                                                 \
-        v16f low = __builtin_shufflevector(a, b, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30);           \
-        return COMBINE(low, EXCHANGE_HIGH_1);                                                                          \
-    }
-
-INLINE v16f larger16(v16f a, v16f b) { return a > b ? a : b; }
-INLINE v16f plus16(v16f a, v16f b) { return a + b; }
-REDUCE_LANES(maxima16, larger16)
-REDUCE_LANES(sums16, plus16)
-
 /// What online softmax remembers of a block of rows: maxima, sums still spread over 16 lanes.
 typedef struct softmax_state {
     float maximum[ATTENTION_ROWS];

@@ -203,27 +203,6 @@ INLINE void pack_rows(
     }
 }
 
-/// One round of a 16 × 16 transposition: rows `step` apart exchange half of every group of 2 · step columns.
-#define EXCHANGE(step, ...)                                                                                            \
-    for (int i = 0; i < 16; i++) {                                                                                     \
-        if (i & step) continue;                                                                                        \
-        v16f a = rows[i], b = rows[i + step];                                                                          \
-        rows[i] = __builtin_shufflevector(a, b, __VA_ARGS__);                                                          \
-        rows[i + step] = EXCHANGE_HIGH_##step;                                                                         \
-    }
-#define EXCHANGE_HIGH_8 __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31)
-#define EXCHANGE_HIGH_4 __builtin_shufflevector(a, b, 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31)
-#define EXCHANGE_HIGH_2 __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31)
-#define EXCHANGE_HIGH_1 __builtin_shufflevector(a, b, 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31)
-
-/// 16 rows of 16 columns, turned.
-INLINE void transpose16(v16f rows[16]) {
-    EXCHANGE(8, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23)
-    EXCHANGE(4, 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27)
-    EXCHANGE(2, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29)
-    EXCHANGE(1, 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30)
-}
-
 /// Rows of keys as panels [keys / 32][width][32]: the transpose, ready to be a product's right factor. Keys beyond `keys` up to a
 /// whole panel are zero.
 INLINE void pack_panels(

@@ -1,10 +1,12 @@
-// Low-rank products beside maps (LoRA): division over threads, and sums over them. Loops in low_rank_tasks.h and low_rank_amx.c.
+// Low-rank products beside maps (LoRA): division over threads, and sums over them. Loops in low_rank_tasks.h, low_rank_amx.c and
+// low_rank_pairs.c.
 #include "low_rank_amx.h"
+#include "low_rank_pairs.h"
 
 #include <string.h>
 
 vitrail_low_rank_limits vitrail_low_rank_most(bool in_bfloat16) {
-    if (in_bfloat16 && low_rank_on_tiles()) return (vitrail_low_rank_limits){.rank = 64, .ranks = 192};
+    if (in_bfloat16 && low_rank_by_pairs()) return (vitrail_low_rank_limits){.rank = 64, .ranks = 192};
     return (vitrail_low_rank_limits){.rank = 16, .ranks = LOW_RANK_MOST_RANKS};
 }
 
@@ -42,6 +44,7 @@ void vitrail_low_rank(
     low_rank_args args = {.products = products, .count = count, .x = x, .y = y, .h = h};
     const int parts = by_rows(pool, x.rows, x.columns + y.columns);
     if (in_bfloat16 && low_rank_on_tiles()) return low_rank_amx(pool, &args, parts);
+    if (in_bfloat16 && low_rank_by_pairs()) return low_rank_pairs(pool, &args);
     float *factors = gather_factors(pool, &args);
     vitrail_pool_run(pool, vitrail_kernels()->low_rank, &args, parts);
     vitrail_pool_return(pool, factors);
@@ -71,6 +74,7 @@ void vitrail_low_rank_gradient(
     }
     const int parts = by_rows(pool, x.rows, x.columns + gradient.columns);
     if (in_bfloat16 && low_rank_on_tiles()) return low_rank_amx_gradient(pool, &args, parts, wants_a, wants_b);
+    if (in_bfloat16 && low_rank_by_pairs()) return low_rank_pairs_gradient(pool, &args);
     float *factors = gather_factors(pool, &args);
     const ptrdiff_t a_count = args.ranks * x.columns;
     const ptrdiff_t a_floats = wants_a ? parts * a_count : 0, b_floats = wants_b ? parts * args.up_count : 0;

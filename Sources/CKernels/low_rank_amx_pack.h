@@ -25,14 +25,6 @@ INLINE ptrdiff_t lesser(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 /// Ranks of a product among those of all.
 INLINE ptrdiff_t even_rank(const vitrail_low_rank_product *p) { return up_to(p->rank, 2); }
 
-/// Two rows of 16 as 16 pairs of terms.
-INLINE __m512i pairs_of(v16f first, v16f second) {
-    const __m512i order = _mm512_set_epi16(
-        31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1,
-        16, 0);
-    return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first));
-}
-
 /// A with inputs as terms: [inputs / 32][ranks / 16][16 pairs][16 ranks][2]; ranks of the product from `at` on.
 static void pack_down_dots(const tiles *t, const float *a, ptrdiff_t rank, ptrdiff_t at) {
     const v16i lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};

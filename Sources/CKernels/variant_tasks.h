@@ -12,6 +12,8 @@
 #include "low_rank_tasks.h"
 #include "tuning_tasks.h"
 
+#include "lanes.h"
+
 #include "attention_tiles.h"
 
 #include "attention_softmax.h"

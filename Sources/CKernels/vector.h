@@ -107,6 +107,16 @@ INLINE void store_either(float *p, bool is_narrow, ptrdiff_t index, v16f v, ptrd
     }
 }
 
+#ifdef VITRAIL_ROUNDS
+/// Two rows of 16 as 16 pairs of bfloat16.
+INLINE __m512i pairs_of(v16f first, v16f second) {
+    const __m512i order = _mm512_set_epi16(
+        31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1,
+        16, 0);
+    return _mm512_permutexvar_epi16(order, (__m512i)_mm512_cvtne2ps_pbh((__m512)second, (__m512)first));
+}
+#endif
+
 /// Bytes ahead of what is read or written now that are asked for: a thread's own prefetching fetches 12 GB/s of a long row from
 /// the third-level cache or memory, with these 17, and stores wait less for the lines that they go to.
 enum { READ_AHEAD = 8192, WRITE_AHEAD = 2048 };

@@ -270,7 +270,7 @@ void vitrail_low_rank(
     vitrail_pool *pool, const vitrail_low_rank_product *products, ptrdiff_t count, bool in_bfloat16, vitrail_matrix x,
     vitrail_matrix h, vitrail_matrix y);
 /// Gradients of `vitrail_low_rank` in one pass over x and y's gradient: with dh = scale · dy B, dA = dhᵀ x, dB = scale · dyᵀ h and
-/// dx = Σ dh A, not computed where its memory is NULL. Every part's sums are added in the order of parts.
+/// dx = Σ dh A, not computed where its memory is NULL. Sums over rows are added in an order of their own, whatever the thread.
 void vitrail_low_rank_gradient(
     vitrail_pool *pool, const vitrail_low_rank_product *products, ptrdiff_t count, bool in_bfloat16, vitrail_matrix x,
     vitrail_matrix h, vitrail_matrix gradient, vitrail_matrix x_gradient, bool x_accumulate);
