@@ -36,9 +36,6 @@ public final class WorkQueue: Sendable {
         }
     }
 
-    /// Whether nothing is left to do but what the calling thread does.
-    public var isLast: Bool { state.update { $0.waiting.isEmpty && $0.running == 1 } }
-
     /// The most urgent work; nil when there is none and nobody can add any.
     private func next() -> (@Sendable () -> Void)? {
         state.wait {

@@ -17,6 +17,9 @@ static void register_fork_handler(void) { pthread_atfork(NULL, NULL, count_fork)
 
 // MARK: Running
 
+/// Whether the calling thread's runs are its own: inside of a part, or keeping alone beside others that do.
+static bool is_by_itself(void) { return run_depth > 0 || (alone_depth > 0 && has_company); }
+
 static void run_inline(vitrail_task task, void *context, int parts) {
     const int outer = current_thread;
     side_kernel *const side = current_side;
@@ -37,7 +40,7 @@ static void run(
         run_side(current_side, task, context, parts);
         return;
     }
-    if (!pool || pool->threads == 1 || (parts == 1 && division != PHASES) || run_depth > 0
+    if (!pool || pool->threads == 1 || (parts == 1 && division != PHASES) || is_by_itself()
         || pool->fork_generation != atomic_load_explicit(&fork_generation, memory_order_relaxed)
         || atomic_flag_test_and_set_explicit(&pool->in_use, memory_order_acquire)) {
         if (division == SIDES) {
@@ -70,10 +73,10 @@ void vitrail_pool_run(vitrail_pool *pool, vitrail_task task, void *context, int 
 }
 
 void vitrail_pool_run_together(vitrail_pool *pool, vitrail_task task, void *context, int parts) {
-    const int depth = run_depth;
-    run_depth = 0;
+    const int depth = alone_depth;
+    alone_depth = 0;
     run(pool, task, context, parts, LISTS, NULL, 0);
-    run_depth = depth;
+    alone_depth = depth;
 }
 
 void vitrail_pool_run_dynamic(vitrail_pool *pool, vitrail_task task, void *context, int parts) {
@@ -96,13 +99,19 @@ void vitrail_pool_run_phases(vitrail_pool *pool, const vitrail_phase *phases, in
 int vitrail_pool_thread(void) { return current_thread; }
 
 int vitrail_pool_threads(const vitrail_pool *pool) {
-    const bool is_free = run_depth == 0 || (current_side && current_side->pool == pool);
+    const bool is_free = !is_by_itself() || (current_side && current_side->pool == pool);
     return pool && is_free ? pool->threads : 1;
 }
 
-int vitrail_pool_crew(const vitrail_pool *pool) { return run_depth == 0 ? vitrail_pool_threads(pool) : 1; }
+int vitrail_pool_crew(const vitrail_pool *pool) { return is_by_itself() ? 1 : vitrail_pool_threads(pool); }
 
-void vitrail_pool_keep_alone(bool is_alone) { run_depth += is_alone ? 1 : -1; }
+void vitrail_pool_keep_alone(bool is_alone) {
+    if (is_alone && alone_depth++ == 0) atomic_fetch_add(&alone_threads, 1);
+    if (!is_alone && --alone_depth == 0) atomic_fetch_sub(&alone_threads, 1);
+    vitrail_pool_look_around();
+}
+
+void vitrail_pool_look_around(void) { has_company = atomic_load_explicit(&alone_threads, memory_order_relaxed) > 1; }
 
 // MARK: Life
 

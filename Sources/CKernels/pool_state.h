@@ -58,3 +58,8 @@ struct vitrail_pool {
 /// The thread's number inside the innermost run, and how many runs it is inside of.
 static _Thread_local int current_thread = 0;
 static _Thread_local int run_depth = 0;
+
+/// How often the thread has said that it keeps alone, how many threads have, and whether there were others when it looked.
+static _Thread_local int alone_depth = 0;
+static _Atomic int alone_threads = 0;
+static _Thread_local bool has_company = false;

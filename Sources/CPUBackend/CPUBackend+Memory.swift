@@ -25,6 +25,8 @@ extension CPUBackend {
 
     /// A block from the cache, or fresh from the operating system.
     public func allocate(byteCount: Int) -> Storage {
+        // Every kernel's result is asked for before it runs.
+        vitrail_pool_look_around()
         let (pointer, sizeClass) = memory.take(byteCount)
         return Storage(pointer: pointer, byteCount: byteCount, backend: self) { [memory] in
             memory.giveBack($0, sizeClass: sizeClass)

@@ -89,7 +89,7 @@ public final class CPUBackend: Backend {
     }
 
     /// Runs the kernels that `body` calls on the calling thread alone, on every back end: several threads that each do so compute
-    /// side by side, without waiting for each other.
+    /// side by side, without waiting for each other. While nobody else does so, a kernel takes all threads.
     public static func onThisThread<Result>(_ body: () throws -> Result) rethrows -> Result {
         vitrail_pool_keep_alone(true)
         defer { vitrail_pool_keep_alone(false) }

@@ -35,25 +35,4 @@ struct WorkQueueTests {
         try queue.run(workers: 1)
         #expect(order.withLock { $0 } == [3, 1, 10, 4, 0, 2])
     }
-
-    /// Alone is who has nobody beside himself and nothing behind.
-    @Test func theLastIsTold() throws {
-        let queue = WorkQueue()
-        let last = Mutex([Bool]())
-        for _ in 0..<3 { queue.add(rank: 0) { last.withLock { $0.append(queue.isLast) } } }
-        try queue.run(workers: 1)
-        #expect(last.withLock { $0 } == [false, false, true])
-
-        let together = Mutex((inside: 0, alone: 0))
-        for _ in 0..<2 {
-            queue.add(rank: 0) {
-                together.withLock { $0.inside += 1 }
-                while together.withLock({ $0.inside }) < 2 {}
-                if queue.isLast { together.withLock { $0.alone += 1 } }
-                while together.withLock({ $0.inside }) < 3 { together.withLock { $0.inside = 3 } }
-            }
-        }
-        try queue.run(workers: 2)
-        #expect(together.withLock { $0.alone } <= 1)
-    }
 }

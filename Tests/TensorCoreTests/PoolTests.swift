@@ -1,3 +1,4 @@
+import Basics
 import CKernels
 import Testing
 
@@ -157,7 +158,7 @@ import Testing
         }
     }
 
-    @Test("a thread that keeps alone runs every part itself")
+    @Test("a thread that keeps alone beside another one runs every part itself, the last one has the pool")
     func alone() throws {
         let pool = try #require(vitrail_pool_create(3, false))
         defer { vitrail_pool_destroy(pool) }
@@ -165,6 +166,15 @@ import Testing
             context!.assumingMemoryBound(to: UInt64.self)[Int(part)] =
                 UInt64(vitrail_pool_thread()) << 32 | UInt64(part)
         }
+        let place = Monitor((hasCome: false, mayGo: false))
+        let other = try #require(
+            WorkerThread {
+                vitrail_pool_keep_alone(true)
+                place.update { $0.hasCome = true }
+                place.wait(until: \.mayGo) { _ in }
+                vitrail_pool_keep_alone(false)
+            })
+        place.wait(until: \.hasCome) { _ in }
         var seen = [UInt64](repeating: .max, count: 100)
         vitrail_pool_keep_alone(true)
         vitrail_pool_keep_alone(true)
@@ -172,9 +182,16 @@ import Testing
         vitrail_pool_run_dynamic(pool, note, &seen, 100)
         vitrail_pool_keep_alone(false)
         #expect(vitrail_pool_threads(pool) == 1, "it says so as often as it began")
-        vitrail_pool_keep_alone(false)
-        #expect(vitrail_pool_threads(pool) == 3)
         // Thread 0 of every run is its caller; parts are in order where nobody else takes any.
         #expect(seen == (0..<100).map { UInt64($0) })
+        place.update { $0.mayGo = true }
+        other.join()
+        #expect(vitrail_pool_threads(pool) == 1, "within a kernel nothing changes")
+        // Threads of other suites may keep alone meanwhile.
+        let end = ContinuousClock.now + .seconds(60)
+        while vitrail_pool_threads(pool) == 1, ContinuousClock.now < end { vitrail_pool_look_around() }
+        #expect(vitrail_pool_threads(pool) == 3)
+        vitrail_pool_keep_alone(false)
+        #expect(vitrail_pool_threads(pool) == 3)
     }
 }

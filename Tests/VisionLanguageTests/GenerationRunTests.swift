@@ -38,11 +38,7 @@ import VisionLanguage
             return run.answers
         }
         let runs = batches.indices.map(begin)
-        var steps = 0
-        GenerationRun.finish(runs) { step in
-            steps += 1
-            step()
-        }
+        let steps = GenerationRun.finish(runs)
         #expect(runs.map(\.answers) == apart)
         #expect(apart[0].allSatisfy { $0.ids.count == 24 } && apart[1].map(\.ids.count) == [3, 24, 5, 6, 7])
         let together = RowStreaming.widened { model.backend.streamedRows } >= 16 + 5

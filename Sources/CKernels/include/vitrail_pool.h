@@ -31,9 +31,12 @@ int vitrail_pool_threads(const vitrail_pool *pool);
 /// Threads that begin a run from the calling thread together: one in work side by side, where others may come to help.
 int vitrail_pool_crew(const vitrail_pool *pool);
 
-/// With true, the calling thread runs all parts of its runs itself until it says false as often, whatever the pool: for threads
-/// that compute side by side.
+/// With true, the calling thread runs all parts of its runs itself until it says false as often, whatever the pool: for threads that compute
+/// side by side. Only the last one of them that is left, once it looks around, takes all of the pool again.
 void vitrail_pool_keep_alone(bool is_alone);
+
+/// Sees whether other threads keep alone too. Between kernels only, which count threads more than once.
+void vitrail_pool_look_around(void);
 /// Runs `task` as `vitrail_pool_run` does, on all threads even where the calling one keeps alone, if the pool is free.
 void vitrail_pool_run_together(vitrail_pool *pool, vitrail_task task, void *context, int parts);
 

@@ -6,10 +6,8 @@ package struct BegunAnswers {
     let texts: AnswerTexts
 
     /// Completes batches of answers side by side: one model's weights are read once for a token of all of them.
-    ///
-    /// - Parameter step: does the work of a token, which it may surround.
-    package static func finish(_ begun: [BegunAnswers], step: (() -> Void) -> Void = { $0() }) -> [[Answer]] {
-        GenerationRun.finish(begun.map(\.run), step: step)
+    package static func finish(_ begun: [BegunAnswers]) -> [[Answer]] {
+        GenerationRun.finish(begun.map(\.run))
         return begun.map { $0.texts.finish($0.run.answers) }
     }
 }

@@ -29,8 +29,10 @@ extension ModelBundle {
             model.reserve(storage, vision: visionStorage)
         }
         let unused = sees ? [] : model.parameters.entries.filter { !$0.path.hasPrefix("language.") }.map(\.parameter)
+        // One thread's work, beside which all load weights.
+        let text = Background { try tokenizer(folder, family, adding: vocabulary.tokens) }
         try fill(model, from: folder, family, leaving: left?(model.parameters) ?? [], unused: unused)
-        let bundle = try unfilled(folder, family, model: model, vocabulary: vocabulary)
+        let bundle = try unfilled(folder, family, text.wait(), model: model, vocabulary: vocabulary)
         if let storage { model.store(storage, vision: visionStorage) }
         return bundle
     }
@@ -69,7 +71,7 @@ extension ModelBundle {
     }
 
     /// The folder's tokenizer with the tokens that the family writes for pictures.
-    static func tokenizer(_ folder: String, _ family: ModelFamily, adding tokens: [String]) throws -> (
+    static func tokenizer(_ folder: String, _ family: ModelFamily, adding tokens: [String] = []) throws -> (
         tokenizer: Tokenizer, added: [(token: String, id: Int32)]
     ) {
         var wanted = tokens
@@ -91,10 +93,11 @@ extension ModelBundle {
 
     /// The folder's bundle around a model whose weights are someone else's concern.
     static func unfilled(
-        _ folder: String, _ family: ModelFamily, model: VisionLanguageModel,
+        _ folder: String, _ family: ModelFamily,
+        _ text: (tokenizer: Tokenizer, added: [(token: String, id: Int32)]), model: VisionLanguageModel,
         vocabulary: VocabularyGrowth = VocabularyGrowth()
     ) throws -> ModelBundle {
-        let (tokenizer, added) = try tokenizer(folder, family, adding: vocabulary.tokens)
+        let (tokenizer, added) = text
         let own = try OwnSettings(folder)
         let bundle = ModelBundle(
             model: model, tokenizer: tokenizer, processor: try processor(folder, family), template: own.template,

@@ -64,7 +64,11 @@ public struct ModelInspection: Sendable {
         let model = VisionLanguageModel(configuration, Initializer(backend: backend, fills: false))
         parts = Self.parts(of: model)
         if let source { attempt { try ModelBundle.check(source, of: model, shape) } }
-        guard let bundle = attempt({ try ModelBundle.unfilled(folder, shape, model: model) }) else { return }
+        guard
+            let bundle = attempt({
+                try ModelBundle.unfilled(folder, shape, ModelBundle.tokenizer(folder, shape), model: model)
+            })
+        else { return }
         let rows = model.configuration.language.vocabularySize
         vocabulary = "\(bundle.tokenizer.vocabularySize) tokens, \(rows) rows"
         template = bundle.templateName

@@ -34,14 +34,16 @@ package final class GenerationRun {
     /// Goes on until all answers of all runs are complete. Runs of one model take each step together, so that weights are read once for
     /// all, where so many rows add up as those of one run do; an answer is the same to the last bit however many runs there are.
     ///
-    /// - Parameter step: does the work of a step, which it may surround.
-    package static func finish(_ runs: [GenerationRun], step: (() -> Void) -> Void = { $0() }) {
+    /// - Returns: how many steps that took; each reads the weights once.
+    @discardableResult
+    package static func finish(_ runs: [GenerationRun]) -> Int {
         let joinable = runs.filter(\.isJoinable)
         let rows = joinable.reduce(0) { $0 + $1.prompts.count }
         let together = RowStreaming.widened { joinable.filter { rows <= $0.session.streamedRows } }
         let apart = together.count > 1 ? runs.filter { !$0.isJoinable } : runs
-        for run in apart { finish(together: [run], step) }
-        if together.count > 1 { RowStreaming.widened { finish(together: together, step) } }
+        var steps = apart.reduce(0) { $0 + finish(together: [$1]) }
+        if together.count > 1 { steps += RowStreaming.widened { finish(together: together) } }
+        return steps
     }
 
     /// Whether its products add up as those of more rows do.
@@ -50,21 +52,21 @@ package final class GenerationRun {
     /// Whether so few rows never come that they add up in another order.
     private var hasCompany: Bool { prompts.count >= Self.leastRows }
 
-    private static func finish(together runs: [GenerationRun], _ step: (() -> Void) -> Void) {
+    private static func finish(together runs: [GenerationRun]) -> Int {
         GradientRecording.disabled {
+            var steps = 0
             while true {
                 let going = runs.filter { !$0.active.isEmpty }
-                if going.isEmpty { return }
-                step {
-                    let rows = rows(of: going)
-                    let logits = GenerationSession.advance(
-                        zip(going, rows).map { ($0.session, $1.map(\.prompt), $1.map(\.token)) })
-                    var first = 0
-                    for (run, rows) in zip(going, rows) {
-                        run.take(logits, from: first, rows: Array(rows.map(\.prompt).prefix(run.active.count)))
-                        first += rows.count
-                    }
+                if going.isEmpty { return steps }
+                let rows = rows(of: going)
+                let logits = GenerationSession.advance(
+                    zip(going, rows).map { ($0.session, $1.map(\.prompt), $1.map(\.token)) })
+                var first = 0
+                for (run, rows) in zip(going, rows) {
+                    run.take(logits, from: first, rows: Array(rows.map(\.prompt).prefix(run.active.count)))
+                    first += rows.count
                 }
+                steps += 1
             }
         }
     }

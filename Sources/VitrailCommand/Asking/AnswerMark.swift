@@ -12,19 +12,26 @@ struct AnswerMark {
     private let models: [String: String]
     private let settings: String
 
-    /// - Parameter bundle: the folder's model as it is opened.
+    /// - Parameters:
+    ///   - models: what `models(in:_:)` says of the folder.
+    ///   - bundle: the folder's model as it is opened.
     init(
-        _ folder: String, _ bundle: ModelBundle, _ adapters: AdapterOptions, _ generation: GenerationOptions,
+        _ models: [String: String], _ bundle: ModelBundle, _ generation: GenerationOptions,
         _ quantization: QuantizeOptions
-    ) throws {
-        let (common, named) = try adapters.folders(for: folder)
-        let plain = try ModelMark.of(folder)
-        var models = [AdapterSwitch.none: plain, "": try common.map { try ModelMark.of(folder, adapter: $0) } ?? plain]
-        for (name, adapter) in named { models[name] = try ModelMark.of(folder, adapter: adapter) }
+    ) {
         self.models = models
         settings =
             generation.words(for: bundle)
             + " \(bundle.model.backend.factorType) \(quantization.quantize?.rawValue ?? "")"
+    }
+
+    /// Marks of a folder's model with its adapters, by their names.
+    static func models(in folder: String, _ adapters: AdapterOptions) throws -> [String: String] {
+        let (common, named) = try adapters.folders(for: folder)
+        let plain = try ModelMark.of(folder)
+        var models = [AdapterSwitch.none: plain, "": try common.map { try ModelMark.of(folder, adapter: $0) } ?? plain]
+        for (name, adapter) in named { models[name] = try ModelMark.of(folder, adapter: adapter) }
+        return models
     }
 
     /// The mark of an item's answer: `model.question.settings`, each eight digits of a SHA-256.

@@ -44,14 +44,14 @@ final class BatchesUnderWay: Sendable {
     ///
     /// - Throws: the first error in the order of the batches; what stands before it was delivered, what stands behind it was not.
     func finish(threads: Int) throws {
-        for index in batches.indices { queue.add(rank: 2) { self.load(index) } }
+        for index in batches.indices { add(rank: 2) { self.load(index) } }
         try queue.run(workers: threads)
         if let failure = state.withLock({ $0.failure }) { throw failure }
     }
 
-    /// Computes on the calling thread alone; on all of them once the others have nothing left to do.
-    private func compute<Result>(_ body: () throws -> Result) rethrows -> Result {
-        queue.isLast ? try body() : try CPUBackend.onThisThread(body)
+    /// Adds work for the thread that takes it alone; once the others have nothing left to do, it goes on on all of them.
+    private func add(rank: Int, _ body: @escaping @Sendable () -> Void) {
+        queue.add(rank: rank) { CPUBackend.onThisThread(body) }
     }
 
     // MARK: Pictures and prompts
@@ -62,16 +62,14 @@ final class BatchesUnderWay: Sendable {
             let (items, parts) = try job.load(batches[index])
             let good = parts.flatMap { $0 }
             guard !good.isEmpty, job.canWait(good) else {
-                let answers = try compute {
-                    try idle.lend { try job.answers(to: good, with: &$0, onText: nil) }
-                }
+                let answers = try idle.lend { try job.answers(to: good, with: &$0, onText: nil) }
                 return arrive(index, .success(AnsweredBatch(items: items, answers: answers)))
             }
             state.withLock { state in
                 state.items[index] = items
                 state.begun[index] = Array(repeating: nil, count: parts.count)
             }
-            for (number, part) in parts.enumerated() { queue.add(rank: 1) { self.begin(part, number, of: index) } }
+            for (number, part) in parts.enumerated() { add(rank: 1) { self.begin(part, number, of: index) } }
         } catch {
             arrive(index, .failure(error))
         }
@@ -79,11 +77,9 @@ final class BatchesUnderWay: Sendable {
 
     private func begin(_ part: [LoadedItem], _ number: Int, of index: Int) {
         do {
-            let answers = try compute {
-                try idle.lend { answerers in
-                    let answerer = try job.answerer(for: part[0].item.adapter, among: &answerers)
-                    return try answerer.begin(part.map(job.question))
-                }
+            let answers = try idle.lend { answerers in
+                let answerer = try job.answerer(for: part[0].item.adapter, among: &answerers)
+                return try answerer.begin(part.map(job.question))
             }
             nonisolated(unsafe) let begun = answers
             let isComplete = state.withLock { state in
@@ -106,7 +102,7 @@ final class BatchesUnderWay: Sendable {
             state.arrived[group.lowerBound, default: 0] += 1
             return state.arrived[group.lowerBound] == group.count
         }
-        if isComplete { queue.add(rank: 0) { self.finish(group) } }
+        if isComplete { add(rank: 0) { self.finish(group) } }
     }
 
     // MARK: Tokens
@@ -119,7 +115,7 @@ final class BatchesUnderWay: Sendable {
                 ready.append((index, state.items.removeValue(forKey: index) ?? [], parts.compactMap { $0 }))
             }
         }
-        var answers = BegunAnswers.finish(ready.flatMap(\.parts)) { step in compute(step) }[...]
+        var answers = BegunAnswers.finish(ready.flatMap(\.parts))[...]
         state.withLock { state in
             for batch in ready {
                 let own = answers.prefix(batch.parts.count).flatMap { $0 }

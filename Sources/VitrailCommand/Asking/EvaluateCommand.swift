@@ -107,7 +107,9 @@ struct EvaluateCommand: ParsableCommand {
         let file = output ?? Paths.join(folder!, "predictions.jsonl")
         var options = generation
         options.batch = options.batch ?? 64
-        let mark = try output.map { _ in try AnswerMark(model!, bundle, adapters, options, quantization) }
+        let mark = try output.map { _ in
+            AnswerMark(try AnswerMark.models(in: model!, adapters), bundle, options, quantization)
+        }
         let job = AnswerJob(
             bundle: bundle, options: options, output: file, field: "prediction", json: false, mark: mark,
             adapters: changes)

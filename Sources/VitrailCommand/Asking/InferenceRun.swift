@@ -21,6 +21,10 @@ struct InferenceRun {
     ///   - leftOut: pictures that cannot be asked about, and were told of.
     ///   - items: what the opened model is asked.
     func run(sees: Bool = true, leftOut: Int = 0, _ items: (ModelBundle) throws -> [AnswerItem]) throws {
+        // Pieces of all weights are read, beside which all threads load them.
+        let marks = output.map { [model, adapters] _ in
+            Background { try AnswerMark.models(in: model, adapters) }
+        }
         let (bundle, changes) = try quantization.openSwitching(model, adapters, runtime, sees: sees)
         let items = try items(bundle)
         if bundle.model.configuration.vision == nil, items.contains(where: { !$0.images.isEmpty }) {
@@ -29,7 +33,7 @@ struct InferenceRun {
                 fix: "take a model with one, or ask without pictures: vitrail answer --question …")
         }
         Interruption.listen()
-        let mark = try output.map { _ in try AnswerMark(model, bundle, adapters, generation, quantization) }
+        let mark = try marks.map { AnswerMark(try $0.wait(), bundle, generation, quantization) }
         let job = AnswerJob(
             bundle: bundle, options: generation, output: output, field: field, json: json, mark: mark,
             adapters: changes)

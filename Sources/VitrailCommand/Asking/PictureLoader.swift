@@ -52,24 +52,3 @@ struct PictureLoader: Sendable {
         }
     }
 }
-
-/// Work on another thread whose result is waited for; on this one when the system has no thread left.
-final class Background<Value: Sendable>: Sendable {
-    private final class Box: @unchecked Sendable {  // written before the thread ends, read after it is joined
-        var result: Result<Value, any Error>?
-    }
-
-    private let box = Box()
-    private let thread: WorkerThread?
-
-    init(_ body: @escaping @Sendable () throws -> Value) {
-        let box = box
-        thread = WorkerThread { box.result = Result { try body() } }
-        if thread == nil { box.result = Result { try body() } }
-    }
-
-    func wait() throws -> Value {
-        thread?.join()
-        return try box.result!.get()
-    }
-}
