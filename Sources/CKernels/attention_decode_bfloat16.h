@@ -113,7 +113,20 @@ INLINE void multiply_paired_values(
     }
 }
 
-/// As `decode_chunk`.
+/// Reads a word of each line of a chunk's keys and values for all heads of a unit. A processor drops what it is asked for while it waits for
+/// much already, but sees coming what is read from end to end.
+INLINE void read_chunk(const attention_args *a, const attention_unit *unit, const attention_view *view, ptrdiff_t keys) {
+    const ptrdiff_t first = view->key_row + (ptrdiff_t)unit->first * ATTENTION_DECODE_KEYS;
+    const ptrdiff_t bytes = (unit->last - unit->head) * view->width * (ptrdiff_t)sizeof(uint16_t);
+    for (ptrdiff_t row = first; row < first + keys; row++) {
+        const char *key = (const char *)head_at(a->key, row, unit->head, view->width).data;
+        const char *value = (const char *)head_at(a->value, row, unit->head, view->width).data;
+        for (ptrdiff_t byte = 0; byte < bytes; byte += 64) (void)*(const volatile char *)(key + byte);
+        for (ptrdiff_t byte = 0; byte < bytes; byte += 64) (void)*(const volatile char *)(value + byte);
+    }
+}
+
+/// As `decode_chunk`, but that a unit of several heads reads all that they need beforehand instead of asking for what `next` reads.
 INLINE void decode_paired_chunk(
     const attention_args *a, const attention_unit *unit, const attention_view *view, const attention_chunk *next, float *partial) {
     _Static_assert(ATTENTION_DECODE_KEYS <= ATTENTION_KEYS, "a chunk is one block");
@@ -131,7 +144,11 @@ INLINE void decode_paired_chunk(
             round_pairs(head_of(a->query, view->query_row + (top + r) / view->group, head, width), width, queries + r * width);
         }
         attention_block block = block_of_chunk(a, view, begin, top, count);
-        for (ptrdiff_t j = 0; j < block.keys && next->segment >= 0; j += 16) ahead_of_keys(a, next, j);
+        if (unit->last - unit->head > 1) {
+            if (top == 0 && view->head == unit->head) read_chunk(a, unit, view, block.keys);
+        } else {
+            for (ptrdiff_t j = 0; j < block.keys && next->segment >= 0; j += 16) ahead_of_keys(a, next, j);
+        }
         score_pairs(queries, count, key, a->key.stride, block.keys, width, a->layout->scale * 1.44269504f, scores);
         softmax_start(&state, count);
         soften_block(&block, scores, &state, NULL, width, true);
