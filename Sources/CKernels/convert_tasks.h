@@ -115,6 +115,16 @@ static void float_to_brain_task(void *context, int part, int parts) {
     for (ptrdiff_t i = begin; i < end; i++) destination[i] = brain_bits(source[i]);
 }
 
+/// A block of 32 numbers, or of `count` if these are fewer, and zeros.
+INLINE void load_block(float values[32], const float *source, ptrdiff_t count) {
+    if (count >= 32) {
+        memcpy(values, source, 32 * sizeof(float));
+        return;
+    }
+    memset(values, 0, 32 * sizeof(float));
+    memcpy(values, source, sizeof(float) * (size_t)count);
+}
+
 /// The largest magnitude of a block, found through its bits: integers can be compared in any order.
 INLINE float largest_magnitude(const float values[32]) {
     uint32_t bits[32], largest = 0;
@@ -134,8 +144,8 @@ static void float_to_int8_task(void *context, int part, int parts) {
     ptrdiff_t begin, end;
     vitrail_share(a->count, 32, part, parts, &begin, &end);
     for (ptrdiff_t i = begin; i < end; i += 32) {
-        float values[32] = {0};
-        memcpy(values, (const float *)a->source + i, sizeof(float) * (size_t)(end - i < 32 ? end - i : 32));
+        float values[32];
+        load_block(values, (const float *)a->source + i, end - i);
         float scale = largest_magnitude(values) / 127.0f, inverse = scale == 0.0f ? 0.0f : 1.0f / scale;
         uint8_t *block = (uint8_t *)a->destination + i / 32 * 34;
         uint16_t bits = half_bits(scale);
@@ -157,8 +167,8 @@ static void float_to_int4_task(void *context, int part, int parts) {
     ptrdiff_t begin, end;
     vitrail_share(a->count, 32, part, parts, &begin, &end);
     for (ptrdiff_t i = begin; i < end; i += 32) {
-        float values[32] = {0};
-        memcpy(values, (const float *)a->source + i, sizeof(float) * (size_t)(end - i < 32 ? end - i : 32));
+        float values[32];
+        load_block(values, (const float *)a->source + i, end - i);
         const float largest = largest_magnitude(values);
         int first = 31;
         for (int j = 31; j >= 0; j--) first = __builtin_fabsf(values[j]) == largest ? j : first;

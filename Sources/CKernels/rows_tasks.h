@@ -134,19 +134,21 @@ static void patches_gradient_task(void *context, int part, int parts) {
 }
 
 static void rotate_task(void *context, int part, int parts) {
-    const rotate_args *a = context;
-    ptrdiff_t begin, end, half = a->head_width / 2;
-    float sign = a->inverse ? -1.0f : 1.0f;
-    vitrail_share(a->x.rows, 1, part, parts, &begin, &end);
+    const rotate_args a = *(const rotate_args *)context;
+    ptrdiff_t begin, end, half = a.head_width / 2;
+    float sign = a.inverse ? -1.0f : 1.0f;
+    vitrail_share(a.x.rows, 1, part, parts, &begin, &end);
     for (ptrdiff_t r = begin; r < end; r++) {
-        const float *cosines = a->table + a->positions[r] * 2 * half, *sines = cosines + half;
-        for (ptrdiff_t head = 0; head + a->head_width <= a->x.columns; head += a->head_width) {
-            const ptrdiff_t low = r * a->x.stride + head, high = low + half;
-            EACH16(i, n, 0, half) {
-                v16f c = load_n(cosines + i, n), s = load_n(sines + i, n) * sign;
-                v16f x = load_at(&a->x, low + i, n), y = load_at(&a->x, high + i, n);
-                store_at(&a->x, low + i, x * c - y * s, n);
-                store_at(&a->x, high + i, y * c + x * s, n);
+        const float *cosines = a.table + a.positions[r] * 2 * half, *sines = cosines + half;
+        EACH16(i, n, 0, half) {
+            const v16f c = load_n(cosines + i, n), s = load_n(sines + i, n) * sign;
+            for (ptrdiff_t head = 0; head + a.head_width <= a.x.columns; head += a.head_width) {
+                const ptrdiff_t low = r * a.x.stride + head + i, high = low + half;
+                write_ahead(&a.x, low);
+                write_ahead(&a.x, high);
+                v16f x = load_at(&a.x, low, n), y = load_at(&a.x, high, n);
+                store_at(&a.x, low, x * c - y * s, n);
+                store_at(&a.x, high, y * c + x * s, n);
             }
         }
     }
