@@ -26,6 +26,22 @@ INLINE v16f byte_values(const int8_t *codes, ptrdiff_t n) {
     return __builtin_convertvector(bytes, v16f);
 }
 
+#ifdef VITRAIL_ROUNDS
+/// Writes a whole block of 4-bit codes as bfloat16: what the 16 codes mean is scaled and rounded once, and chosen from.
+INLINE void widen_nibbles(const codes_args *a, ptrdiff_t start, float scale) {
+    const v16f meanings = (v16f)_mm512_loadu_ps(a->values) * scale;
+    const __m512i table = _mm512_castsi256_si512((__m256i)_mm512_cvtneps_pbh((__m512)meanings));
+    const __m512i second = _mm512_set1_epi32(15 << 16);
+    for (ptrdiff_t i = start; i < start + VITRAIL_CODE_BLOCK; i += 32) {
+        // A byte's high half chooses the lower of two words, its low half the other.
+        const __m512i bytes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(a->codes + i / 2)));
+        const __m512i chosen =
+            _mm512_or_si512(_mm512_srli_epi32(bytes, 4), _mm512_and_si512(_mm512_slli_epi32(bytes, 16), second));
+        _mm512_storeu_si512((uint16_t *)a->destination + i, _mm512_permutexvar_epi16(chosen, table));
+    }
+}
+#endif
+
 /// A part owns runs of whole blocks.
 static void widen_codes_task(void *context, int part, int parts) {
     const codes_args *a = context;
@@ -36,6 +52,12 @@ static void widen_codes_task(void *context, int part, int parts) {
         const ptrdiff_t last = end - start < VITRAIL_CODE_BLOCK ? end : start + VITRAIL_CODE_BLOCK;
         const float scale = a->scales ? a->scales[block]
                                       : a->scale_values[a->scale_codes[block]] * a->outer_scales[block / 256] + a->offset;
+#ifdef VITRAIL_ROUNDS
+        if (a->pairs && a->is_narrow && last - start == VITRAIL_CODE_BLOCK) {
+            widen_nibbles(a, start, scale);
+            continue;
+        }
+#endif
         if (a->pairs) {
             EACH16(i, n, start, last) {
                 store_either(a->destination, a->is_narrow, i, nibble_values(a, a->codes + i / 2, n) * scale, n);

@@ -149,6 +149,28 @@ import Testing
         }
     }
 
+    /// What is written as bfloat16 is what is written as float32, rounded.
+    @Test(arguments: [1, 4], [1, 63, 64, 97, 70_001])
+    func widenedCodesInBFloat16(_ threads: Int, _ count: Int) {
+        let backend = CPUBackend(threads: threads, products: .bfloat16)
+        for bits in [4, 8] {
+            var numbers = NumberStream(seed: UInt64(count))
+            let codes = Tensor(bytes((count * bits / 8 + 4) / 4, &numbers), on: backend)
+            let weights = CodedWeights(
+                codes: codes, values: bits == 4 ? numbers.values(16) : nil,
+                scales: .plain(numbers.tensor([(count + 63) / 64], on: backend)))
+            let (wide, narrow) = (backend.empty([count]), backend.empty([count], .bfloat16))
+            backend.widen(weights, into: wide)
+            backend.widen(weights, into: narrow)
+            let (rounded, expected) = (backend.empty([count], .bfloat16), backend.empty([count]))
+            backend.convert(wide, into: rounded)
+            backend.convert(rounded, into: expected)
+            let actual = backend.empty([count])
+            backend.convert(narrow, into: actual)
+            #expect(actual.floats == expected.floats, "\(bits) bits")
+        }
+    }
+
     /// Numbers of four bytes, each of which is any.
     private func bytes(_ count: Int, _ numbers: inout NumberStream) -> [Int32] {
         (0..<count).map { _ in Int32(truncatingIfNeeded: numbers.next()) }
