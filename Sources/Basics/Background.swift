@@ -1,4 +1,7 @@
-/// Work on another thread whose result is waited for; on this one when the system has no thread left.
+import Synchronization
+
+/// Work on another thread whose result is waited for; on this one when the system has no thread left. Nobody who lets go of it leaves
+/// the thread behind: it is waited for then.
 public final class Background<Value: Sendable>: Sendable {
     private final class Box: @unchecked Sendable {  // written before the thread ends, read after it is joined
         var result: Result<Value, any Error>?
@@ -6,6 +9,7 @@ public final class Background<Value: Sendable>: Sendable {
 
     private let box = Box()
     private let thread: WorkerThread?
+    private let isJoined = Mutex(false)
 
     /// Begins the work.
     public init(_ body: @escaping @Sendable () throws -> Value) {
@@ -18,7 +22,16 @@ public final class Background<Value: Sendable>: Sendable {
     ///
     /// - Throws: what the work threw.
     public func wait() throws -> Value {
-        thread?.join()
+        join()
         return try box.result!.get()
+    }
+
+    deinit { join() }
+
+    private func join() {
+        isJoined.withLock { isJoined in
+            if !isJoined { thread?.join() }
+            isJoined = true
+        }
     }
 }
