@@ -37,6 +37,7 @@ typedef struct {
     bool is_whole;               // sums, bias and addend go to C, all columns of it; otherwise the sums alone to `out`
 } quantized_tile;
 
+/// What a processor multiplies and stores by.
 typedef struct {
     /// out[row * PAIR_ROWS + weight] = sums, or C as `store` would have it; sums are bit for bit those of `quantized_kernel`.
     void (*int8)(const quantized_tile *tile, float *out);

@@ -2,6 +2,13 @@ import Basics
 
 /// What a command has written: a sentence for people on standard error, or one JSON object for scripts on standard output.
 enum Written {
+    /// - Throws: an error when something is at a path where a command writes a folder of its own.
+    static func requireNew(_ folder: String) throws {
+        guard !Files.exists(folder) else {
+            throw UserError("\(folder): something is there already", fix: "name another folder with --output")
+        }
+    }
+
     /// - Parameters:
     ///   - kind: what the folder is: `model`, `adapter` or `tokenizer`.
     ///   - facts: what else a script may want, after the folder, its files and their bytes.

@@ -28,13 +28,10 @@ struct AdapterMergeCommand: ParsableCommand {
     @OptionGroup var runtime: RuntimeOptions
 
     func run() throws {
-        guard !Files.exists(output) else {
-            throw UserError("\(output): something is there already", fix: "name another folder with --output")
-        }
+        try Written.requireNew(output)
         let bundle = try ModelBundle.open(model, on: runtime.backend())
         let tuning = try AdapterFile(adapter).attach(to: bundle)
         try tuning.merge()
-        try Files.createDirectory(Paths.parent(output))
         let directory = try AtomicDirectory(output)
         try bundle.write(to: directory.path)
         try directory.commit()

@@ -32,14 +32,11 @@ struct AdapterWriteCommand: ParsableCommand {
     @OptionGroup var runtime: RuntimeOptions
 
     func run() throws {
-        guard !Files.exists(output) else {
-            throw UserError("\(output): something is there already", fix: "name another folder with --output")
-        }
+        try Written.requireNew(output)
         let bundle = try ModelBundle.open(model, on: runtime.backend())
         let tree = bundle.model.parameters
         let writer = try AdapterFile(adapter)
         let tuning = try writer.attach(to: bundle).written(from: bundle.tokenizer.encode(instruction), tree: tree)
-        try Files.createDirectory(Paths.parent(output))
         let directory = try AtomicDirectory(output)
         try AdapterFolder.write(
             tuning, tree: tree, table: bundle.keyTable, base: model,
