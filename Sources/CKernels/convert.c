@@ -78,7 +78,14 @@ static void regroup_task(void *context, int part, int parts) {
             for (ptrdiff_t b = 0; b < blocks; b++) {
                 uint8_t *block = plain + (i * blocks + b) * source_bytes;
                 uint8_t *target = codes + b * code_bytes;
+                uint16_t scale;
+                memcpy(&scale, block, sizeof scale);
                 copy_bytes(block, scales + (b * 16 + i) * 2, 2, args->back);
+                if (!args->back && !(scale & 0x7fff)) {
+                    // Products count on zero codes where the scale is zero.
+                    for (ptrdiff_t j = 0; j < code_bytes / 64; j++) memset(target + (j * 16 + i) * 4, args->is_int4 ? 0x88 : 128, 4);
+                    continue;
+                }
                 for (ptrdiff_t j = 0; j < (args->is_int4 ? 16 : 32); j += 4) {
                     // Both forms of four bits keep terms j and j + 16 in one byte, the lower one in the low half.
                     uint8_t quad[4], *place = target + (j / 4 * 16 + i) * 4;

@@ -32,10 +32,20 @@ const dots_kernels *dots_kernels_in_use(void);
 
 enum { QUANT_TERMS = 32, QUANT_ROWS = 16, QUANT_MOST_COLUMNS = 8 };
 
+/// Rows of x in 8 bits: a block's scale is the least power of two by which its values are no more than 127 in magnitude, since adding to
+/// the exponents of the weights' scales takes no time from the multipliers. A largest magnitude with the exponent e in its bits has the
+/// scale 2^(e - BLOCK_EXPONENT_ZERO). Below 2^-74 values are rounded to multiples of 2^-80; from 2^39 on the row is not a number.
+enum {
+    BLOCK_EXPONENT_ROUNDING = 1 << 16,  // added to a magnitude's bits: from 127.5 on, 127 would not hold it
+    BLOCK_EXPONENT_ZERO = 127 + 6,      // a scale is less than a 64th of the largest magnitude
+    BLOCK_EXPONENT_LEAST = BLOCK_EXPONENT_ZERO - 80,
+    BLOCK_EXPONENT_MOST = BLOCK_EXPONENT_ZERO + 32,
+};
+
 /// One row of x in 8 bits, as kernels read it.
 typedef struct {
     const int8_t *values;    // [K]
-    const float *scales;     // [K / 32]
+    const float *scales;     // [K / 32], powers of two, or not a number
     const int32_t *offsets;  // [K / 32], what the weights' offset adds to the block's sum, negative
 } quantized_row;
 

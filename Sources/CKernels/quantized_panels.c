@@ -5,6 +5,7 @@
 #if PRODUCT_X86
 
 #include <immintrin.h>
+#include <math.h>
 
 #pragma clang diagnostic ignored "-Wpsabi"
 
@@ -55,17 +56,20 @@ INLINE void store_quads(const __m256i codes[PANEL_ROWS], char *block) {
     }
 }
 
-/// A block of a panel's rows: the same bits as `vitrail_matvec` has them.
-INLINE void pack_block(const __m512 low[PANEL_ROWS], const __m512 high[PANEL_ROWS], int offset, char *block) {
+/// A block of a panel's rows: the same bits as `vitrail_matvec` has them. Returns the rows that are too large to have a scale.
+INLINE __mmask8 pack_block(const __m512 low[PANEL_ROWS], const __m512 high[PANEL_ROWS], int offset, char *block) {
     const __m512i no_sign = _mm512_set1_epi32(0x7fffffff);
     __m512i magnitudes[8], sums[8];
     for (int i = 0; i < 8; i++) magnitudes[i] = sums[i] = _mm512_setzero_si512();
     for (int i = 0; i < PANEL_ROWS; i++)
         magnitudes[i] = _mm512_max_epu32(_mm512_and_si512(_mm512_castps_si512(low[i]), no_sign),
                                          _mm512_and_si512(_mm512_castps_si512(high[i]), no_sign));
-    const __m256 largest = _mm256_castsi256_ps(largest_of_rows(magnitudes)), most = _mm256_set1_ps(127);
-    const __mmask8 is_positive = _mm256_cmp_ps_mask(largest, _mm256_setzero_ps(), _CMP_GT_OQ);
-    const __m512 inverses = _mm512_castps256_ps512(_mm256_maskz_div_ps(is_positive, most, largest));
+    const __m256i rounding = _mm256_set1_epi32(BLOCK_EXPONENT_ROUNDING), zero = _mm256_set1_epi32(BLOCK_EXPONENT_ZERO);
+    const __m256i least = _mm256_set1_epi32(BLOCK_EXPONENT_LEAST), most = _mm256_set1_epi32(BLOCK_EXPONENT_MOST);
+    const __m256i found = _mm256_srli_epi32(_mm256_add_epi32(largest_of_rows(magnitudes), rounding), 23);
+    const __m256i exponents = _mm256_min_epi32(_mm256_max_epi32(found, least), most);
+    const __m256i inverse_bits = _mm256_slli_epi32(_mm256_sub_epi32(_mm256_add_epi32(zero, _mm256_set1_epi32(127)), exponents), 23);
+    const __m512 inverses = _mm512_castps256_ps512(_mm256_castsi256_ps(inverse_bits));
     __m256i codes[PANEL_ROWS];
     for (int i = 0; i < PANEL_ROWS; i++) {
         const __m512 inverse = _mm512_permutexvar_ps(_mm512_set1_epi32(i), inverses);
@@ -77,15 +81,18 @@ INLINE void pack_block(const __m512 low[PANEL_ROWS], const __m512 high[PANEL_ROW
     }
     store_quads(codes, block);
     const __mmask8 exist = (1 << PANEL_ROWS) - 1;
-    _mm256_mask_storeu_ps(block + PANEL_SCALES, exist, _mm256_div_ps(largest, most));
+    _mm256_mask_storeu_epi32(block + PANEL_EXPONENTS, exist, _mm256_slli_epi32(_mm256_sub_epi32(exponents, least), 23));
     // Modulo 2^32: what is not a number leaves codes that overflow.
     const __m256i corrections = _mm256_mullo_epi32(sums_of_rows(sums), _mm256_set1_epi32(-offset));
     _mm256_mask_storeu_epi32(block + PANEL_OFFSETS, exist, corrections);
+    return _mm256_cmpgt_epi32_mask(found, most);
 }
 
 INLINE void pack_rows(const char *x, const bool is_narrow, int64_t ldx, int rows, int64_t k, int offset, char *panel) {
     const int64_t element = is_narrow ? 2 : 4;
-    for (int64_t term = 0; term < k; term += QUANT_TERMS, panel += PANEL_BLOCK) {
+    __mmask8 are_beyond = 0;
+    char *block = panel + PANEL_HEADER;
+    for (int64_t term = 0; term < k; term += QUANT_TERMS, block += PANEL_BLOCK) {
         __m512 low[PANEL_ROWS], high[PANEL_ROWS];
 #pragma clang loop unroll(full)
         for (int i = 0; i < PANEL_ROWS; i++) {
@@ -93,8 +100,10 @@ INLINE void pack_rows(const char *x, const bool is_narrow, int64_t ldx, int rows
             low[i] = terms_at(at, is_narrow, i < rows ? k - term : 0);
             high[i] = terms_at(at + 16 * element, is_narrow, i < rows ? k - term - 16 : 0);
         }
-        pack_block(low, high, offset, panel);
+        are_beyond |= pack_block(low, high, offset, block);
     }
+    const __mmask8 exist = (1 << PANEL_ROWS) - 1;
+    _mm256_mask_storeu_ps(panel, exist, _mm256_maskz_mov_ps(are_beyond, _mm256_set1_ps(NAN)));
 }
 
 void quantized_pack_panel(const void *x, vitrail_element type, int64_t ldx, int rows, int64_t k, int offset, char *panel) {

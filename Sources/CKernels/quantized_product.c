@@ -112,7 +112,7 @@ bool product_quantized(vitrail_pool *pool, const vitrail_product_args *args) {
         .scale_bytes = scales_bytes(blocks_of(args->k)),
         .offset = offset_of(format),
     };
-    product.panel_bytes = (size_t)product.blocks * PANEL_BLOCK;
+    product.panel_bytes = PANEL_HEADER + (size_t)product.blocks * PANEL_BLOCK;
     product.packed = vitrail_pool_borrow(pool, (size_t)product.panels * product.panel_bytes);
     if (!product.packed) return false;
     const int packers = args->m * args->k < ALONE_ELEMENTS ? 1 : (int)least(product.panels, 4 * threads);

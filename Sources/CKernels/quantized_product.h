@@ -2,9 +2,11 @@
 //
 // Rows of x lie in panels of PANEL_ROWS rows, rounded to 8 bits a block of 32 terms:
 //
-//     panel:  [K / 32] { values int8 [8 quads][rows][4 terms], scales float [rows], offsets int32 [rows] }
+//     panel:  { first float [rows] }  [K / 32] { values int8 [8 quads][rows][4 terms], exponents int32 [rows], offsets int32 [rows] }
 //
-// where an offset is what the weights' offset adds to a block's sum, negative. Rows that do not exist are not read.
+// where sums begin with `first`, zero or not a number; an exponent is what the bits of the weights' scales are moved by, and an offset what
+// the weights' offset adds to a block's sum, negative. Exponents count from the least scale, so that none is negative: a scale of zero
+// then stays finite and its block, whose codes are all zero, adds nothing; PANEL_UNIT takes that back. Rows that do not exist are not read.
 #ifndef QUANTIZED_PRODUCT_H
 #define QUANTIZED_PRODUCT_H
 
@@ -15,10 +17,15 @@
 enum {
     PANEL_ROWS = 6,
     PAIR_ROWS = 2 * QUANT_ROWS,                     // of weights that a tile takes at once
-    PANEL_SCALES = PANEL_ROWS * QUANT_TERMS,        // bytes from a block's start
-    PANEL_OFFSETS = PANEL_SCALES + PANEL_ROWS * 4,
+    PANEL_HEADER = 64,                              // blocks begin on cache lines
+    PANEL_EXPONENTS = PANEL_ROWS * QUANT_TERMS,     // bytes from a block's start
+    PANEL_OFFSETS = PANEL_EXPONENTS + PANEL_ROWS * 4,
     PANEL_BLOCK = PANEL_OFFSETS + PANEL_ROWS * 4,
 };
+
+/// What sums of a panel count in: the least scale of a block.
+#define PANEL_UNIT 0x1p-80f
+_Static_assert(BLOCK_EXPONENT_ZERO - BLOCK_EXPONENT_LEAST == 80, "the least scale");
 
 /// A block of C: a panel's rows and the weights of two groups.
 typedef struct {

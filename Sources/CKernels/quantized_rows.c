@@ -2,6 +2,27 @@
 
 #include "quantized_weights.h"
 
+#include <math.h>
+
+/// 2^exponent, of a normal number.
+static inline __attribute__((always_inline)) float power_of_two(int32_t exponent) {
+    const uint32_t bits = (uint32_t)(exponent + 127) << 23;
+    float value;
+    memcpy(&value, &bits, sizeof value);
+    return value;
+}
+
+static inline __attribute__((always_inline)) bool is_block_beyond(uint32_t largest) {
+    return (largest + BLOCK_EXPONENT_ROUNDING) >> 23 > BLOCK_EXPONENT_MOST;
+}
+
+/// What makes codes of a block whose largest magnitude has these bits.
+static inline __attribute__((always_inline)) uint32_t block_exponent(uint32_t largest) {
+    const uint32_t exponent = (largest + BLOCK_EXPONENT_ROUNDING) >> 23;
+    if (exponent < BLOCK_EXPONENT_LEAST) return BLOCK_EXPONENT_LEAST;
+    return exponent > BLOCK_EXPONENT_MOST ? BLOCK_EXPONENT_MOST : exponent;
+}
+
 /// One row of x in 8 bits a value with a scale a block, and what the weights' `offset` adds; x beyond k is zeros.
 static inline __attribute__((always_inline)) void quantize_row(
     const float *x, int64_t k, int offset, int8_t *values, float *scales, int32_t *offsets) {
@@ -17,9 +38,8 @@ static inline __attribute__((always_inline)) void quantize_row(
             bits &= 0x7fffffffu;
             largest = bits > largest ? bits : largest;
         }
-        float magnitude;
-        memcpy(&magnitude, &largest, sizeof magnitude);
-        const float inverse = magnitude > 0 ? 127 / magnitude : 0;
+        const uint32_t exponent = block_exponent(largest);
+        const float inverse = power_of_two(BLOCK_EXPONENT_ZERO - (int32_t)exponent);
         uint32_t sum = 0;  // without sign: what is not a number leaves codes that overflow
         for (int i = 0; i < QUANT_TERMS; i++) {
             // Adding and taking away 1.5 * 2^23 rounds to the nearest integer.
@@ -30,7 +50,7 @@ static inline __attribute__((always_inline)) void quantize_row(
             values[i] = (int8_t)q;
             sum += (uint32_t)q;
         }
-        scales[block] = magnitude / 127;
+        scales[block] = is_block_beyond(largest) ? NAN : power_of_two((int32_t)exponent - BLOCK_EXPONENT_ZERO);
         offsets[block] = (int32_t)(0u - (uint32_t)offset * sum);
     }
 }

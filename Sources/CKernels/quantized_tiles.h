@@ -60,10 +60,13 @@ INLINE void store_narrow(uint16_t *c, __m512 low, __m512 high) {
 
 /// Whole rows leave their registers: bias and addend in the order of `store`.
 INLINE void store_registers(const quantized_tile *tile, __m512 totals[PANEL_ROWS][2], const int rows) {
-    if (tile->bias) {
-        const __m512 left = _mm512_loadu_ps(tile->bias), right = _mm512_loadu_ps(tile->bias + 16);
+    const __m512 unit = _mm512_set1_ps(PANEL_UNIT);
+    const __m512 left = tile->bias ? _mm512_loadu_ps(tile->bias) : _mm512_setzero_ps();
+    const __m512 right = tile->bias ? _mm512_loadu_ps(tile->bias + 16) : _mm512_setzero_ps();
 #pragma clang loop unroll(full)
-        for (int i = 0; i < rows; i++) totals[i][0] += left, totals[i][1] += right;
+    for (int i = 0; i < rows; i++) {
+        totals[i][0] = _mm512_fmadd_ps(totals[i][0], unit, left);
+        totals[i][1] = _mm512_fmadd_ps(totals[i][1], unit, right);
     }
     if (tile->addend) {
 #pragma clang loop unroll(full)
@@ -88,24 +91,33 @@ INLINE void store_registers(const quantized_tile *tile, __m512 totals[PANEL_ROWS
     }
 }
 
-/// Bytes are multiplied without the weights' sign; a block's sums begin with what their offset adds, negative. `quads` are a block's.
-INLINE void multiply_tile(const quantized_tile *tile, float *out, const int rows, const bool four, const int quads) {
-    const int panel_offsets = PANEL_ROWS * (4 * quads + 4), panel_scales = PANEL_ROWS * 4 * quads;
+/// Scales of sixteen rows' blocks as the bits of float32.
+INLINE __m512i scales_at(const uint8_t *place) {
+    return _mm512_castps_si512(_mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)place)));
+}
+
+/// Scales times a power of two, without the multipliers: `vpdpbusd` keeps them busy.
+INLINE __m512 scaled(__m512i scales, int32_t exponent) {
+    return _mm512_castsi512_ps(_mm512_add_epi32(scales, _mm512_set1_epi32(exponent)));
+}
+
+/// Bytes are multiplied without the weights' sign; a block's sums begin with what their offset adds, negative.
+INLINE void multiply_tile(const quantized_tile *tile, float *out, const int rows, const bool four) {
     const uint8_t *scales[2] = {tile->groups[0], tile->groups[1]};
     const uint8_t *codes[2] = {scales[0] + tile->scale_bytes, scales[1] + tile->scale_bytes};
-    const char *x = tile->panel, *ahead = tile->ahead;
+    const char *x = tile->panel + PANEL_HEADER, *ahead = tile->ahead;
     const int lines = tile->ahead_lines;
     const __m512i low = _mm512_set1_epi8(15);
     int asked = 0;
     __m512 totals[PANEL_ROWS][2];
 #pragma clang loop unroll(full)
-    for (int i = 0; i < rows; i++) totals[i][0] = totals[i][1] = _mm512_setzero_ps();
-    for (int64_t block = tile->blocks; block > 0; block--, x += PANEL_ROWS * (4 * quads + 8)) {
+    for (int i = 0; i < rows; i++) totals[i][0] = totals[i][1] = _mm512_set1_ps(float_at(tile->panel + 4 * i));
+    for (int64_t block = tile->blocks; block > 0; block--, x += PANEL_BLOCK) {
         __m512i sums[PANEL_ROWS][2];
 #pragma clang loop unroll(full)
-        for (int i = 0; i < rows; i++) sums[i][0] = sums[i][1] = _mm512_set1_epi32(int_at(x + panel_offsets + 4 * i));
+        for (int i = 0; i < rows; i++) sums[i][0] = sums[i][1] = _mm512_set1_epi32(int_at(x + PANEL_OFFSETS + 4 * i));
 #pragma clang loop unroll_count(2)
-        for (int quad = 0; quad < (four ? quads / 2 : quads); quad++) {
+        for (int quad = 0; quad < (four ? 4 : 8); quad++) {
             const __m512i first = _mm512_loadu_si512(codes[0] + 64 * quad);
             const __m512i second = _mm512_loadu_si512(codes[1] + 64 * quad);
             const char *terms = x + 4 * PANEL_ROWS * quad;
@@ -122,17 +134,16 @@ INLINE void multiply_tile(const quantized_tile *tile, float *out, const int rows
         if (asked < rows) ask_for_sums(tile, asked++);
 #pragma clang loop unroll(disable)
         for (int line = 0; line < lines; line++, ahead += 64) __builtin_prefetch(ahead, 0, 2);
-        const __m512 first = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)scales[0]));
-        const __m512 second = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)scales[1]));
+        const __m512i first = scales_at(scales[0]), second = scales_at(scales[1]);
 #pragma clang loop unroll(full)
         for (int i = 0; i < rows; i++) {
-            const __m512 scale = _mm512_set1_ps(float_at(x + panel_scales + 4 * i));
-            totals[i][0] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[i][0]), _mm512_mul_ps(first, scale), totals[i][0]);
-            totals[i][1] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[i][1]), _mm512_mul_ps(second, scale), totals[i][1]);
+            const int32_t exponent = int_at(x + PANEL_EXPONENTS + 4 * i);
+            totals[i][0] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[i][0]), scaled(first, exponent), totals[i][0]);
+            totals[i][1] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[i][1]), scaled(second, exponent), totals[i][1]);
         }
         for (int i = 0; i < 2; i++) {
             scales[i] += QUANT_ROWS * sizeof(uint16_t);
-            codes[i] += QUANT_ROWS * 4 * quads / (four ? 2 : 1);
+            codes[i] += QUANT_ROWS * QUANT_TERMS / (four ? 2 : 1);
         }
     }
     if (tile->is_whole) {
@@ -141,20 +152,17 @@ INLINE void multiply_tile(const quantized_tile *tile, float *out, const int rows
     }
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {
-        _mm512_storeu_ps(out + i * PAIR_ROWS, totals[i][0]);
-        _mm512_storeu_ps(out + i * PAIR_ROWS + 16, totals[i][1]);
+        _mm512_storeu_ps(out + i * PAIR_ROWS, totals[i][0] * PANEL_UNIT);
+        _mm512_storeu_ps(out + i * PAIR_ROWS + 16, totals[i][1] * PANEL_UNIT);
     }
 }
 
-#define CASE(n, four, quads) case n: multiply_tile(tile, out, n, four, quads); break;
-#define ALL_CASES(four, quads)                                                                                              \
-    switch (tile->rows) {                                                                                                   \
-        CASE(1, four, quads) CASE(2, four, quads) CASE(3, four, quads) CASE(4, four, quads) CASE(5, four, quads)            \
-        CASE(6, four, quads)                                                                                                \
-    }
+#define CASE(n, four) case n: multiply_tile(tile, out, n, four); break;
+#define ALL_CASES(four)                                                                                                     \
+    switch (tile->rows) { CASE(1, four) CASE(2, four) CASE(3, four) CASE(4, four) CASE(5, four) CASE(6, four) }
 
-static void tile_int8(const quantized_tile *tile, float *out) { ALL_CASES(false, 8) }
-static void tile_int4(const quantized_tile *tile, float *out) { ALL_CASES(true, 8) }
+static void tile_int8(const quantized_tile *tile, float *out) { ALL_CASES(false) }
+static void tile_int4(const quantized_tile *tile, float *out) { ALL_CASES(true) }
 
 // MARK: C
 

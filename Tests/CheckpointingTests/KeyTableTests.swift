@@ -190,6 +190,22 @@ struct KeyTableTests {
         }
     }
 
+    @Test func nonFiniteScalesOfBlocksAreRefused() throws {
+        try withTemporaryFolder { folder in
+            let path = Paths.join(folder, "model.safetensors")
+            var writer = try SafetensorsWriter(
+                path, [TensorDescription(name: "emb.weight", element: .uint8, shape: [2, 68])])
+            var blocks = [UInt8](repeating: 1, count: 2 * 68)
+            (blocks[68], blocks[69]) = (0x00, 0x7C)  // an infinite float16
+            try blocks.withUnsafeBytes { try writer.append("emb.weight", $0) }
+            try writer.finish()
+            let error = try #require(throws: CheckpointError.self) {
+                try tree([("embedding", [2, 64])]).load(from: try TensorFile(path), table: Self.table)
+            }
+            #expect(error.problem == "\(path): tensor \"emb.weight\": the scale of block 2 is not a finite number")
+        }
+    }
+
     /// Weights go into the memory that the parameters have, whatever its element type.
     @Test(arguments: [DType.float32, .bfloat16, .float16, .int8Blocks])
     func loadingKeepsTheMemory(dtype: DType) throws {

@@ -167,9 +167,11 @@ final class StoredWeights {
         default:
             return stride(from: 0, to: x.count, by: 32).flatMap { start -> [Double] in
                 let block = x[start..<min(start + 32, x.count)]
-                let largest = block.map(abs).max() ?? 0
-                let inverse = largest > 0 ? 127 / largest : 0
-                return block.map { Double(($0 * inverse).rounded(.toNearestOrEven)) * Double(largest / 127) }
+                // The least power of two that leaves 127 codes on either side of zero.
+                let largest = Double(block.map(abs).max() ?? 0)
+                var scale = 0x1p-80
+                while (largest / scale).rounded() > 127 { scale *= 2 }
+                return block.map { (Double($0) / scale).rounded(.toNearestOrEven) * scale }
             }
         }
     }

@@ -18,11 +18,12 @@ extern "C" {
 ///               int4:   uint8   [K / 32][4 quads][16 rows][4 terms]      q in 0...15, offset 8; the low half of
 ///                       quad j's bytes holds terms 4j ..., the high half terms 16 + 4j ...
 ///
-/// with K = k rounded up to 32, and n rounded up to 16; what is added is zeros. Groups follow each other.
+/// with K = k rounded up to 32, and n rounded up to 16; what is added is zeros. Groups follow each other. Scales are finite, and where
+/// one is zero so are q - offset.
 typedef enum vitrail_weight_format {
     VITRAIL_WEIGHTS_FLOAT32 = 0,   ///< row-major [n, k]
     VITRAIL_WEIGHTS_BFLOAT16 = 1,  ///< row-major [n, k]; x is rounded to bfloat16 too
-    VITRAIL_WEIGHTS_INT8 = 2,      ///< 8.5 bits a weight; x is rounded to 8 bits a block of 32
+    VITRAIL_WEIGHTS_INT8 = 2,      ///< 8.5 bits a weight; x is rounded to 8 bits a block of 32, by a power of two, below 2^39
     VITRAIL_WEIGHTS_INT4 = 3,      ///< 4.5 bits a weight; x as for int8
 } vitrail_weight_format;
 

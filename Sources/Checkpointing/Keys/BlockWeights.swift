@@ -12,6 +12,14 @@ extension DType {
         return byteCount(of: columns)
     }
 
+    /// The index of the first block whose scale is NaN or infinite.
+    func firstNonFiniteScale(_ bytes: UnsafeRawBufferPointer) -> Int? {
+        let blockBytes = byteCount(of: blockLength), exponent: UInt16 = 0x7C00
+        return (0..<bytes.count / blockBytes).first { block in
+            bytes.loadUnaligned(fromByteOffset: block * blockBytes, as: UInt16.self) & exponent == exponent
+        }
+    }
+
     /// The block form that a file's tensor holds for the parameters; nil when it holds numbers, or does not fit.
     static func blocks(in entry: TensorEntry, of parameters: [Parameter], _ form: KeyRule.Form) -> DType? {
         guard entry.element == .uint8, form == .same, parameters.count == 1, let shape = parameters.first?.shape,
@@ -32,7 +40,7 @@ extension Parameter {
 extension LoadingPlan {
     /// Gives the parameters whose weights lie in blocks memory of that form and reads the blocks as they are. Maps that
     /// were one product stay one.
-    func loadBlocks(_ source: some TensorSource) throws {
+    func loadBlocks(_ source: some TensorSource, checksFinite: Bool) throws {
         var groups: [ObjectIdentifier: [Step]] = [:]
         var order: [ObjectIdentifier] = []
         for step in steps where step.blocks != nil {
@@ -49,7 +57,12 @@ extension LoadingPlan {
             }
             try ParameterTree.place(places, as: form) { value, parameter in
                 guard let name = names[ObjectIdentifier(parameter)] else { return }
-                try source.withBytes(name) { value.backend.upload($0, to: value) }
+                try source.withBytes(name) { bytes in
+                    if checksFinite, let block = form.firstNonFiniteScale(bytes) {
+                        throw CheckpointError.notFinite(source.path, name, "the scale of block \(block)")
+                    }
+                    value.backend.upload(bytes, to: value)
+                }
             }
         }
     }

@@ -21,7 +21,7 @@ extension ParameterTree {
         unused: [Parameter] = []
     ) throws {
         let plan = try LoadingPlan(self, from: source, table: table)
-        try plan.loadBlocks(source)
+        try plan.loadBlocks(source, checksFinite: checksFinite)
         let left = Set(left.map { ObjectIdentifier($0) })
         let unused = Set(unused.map { ObjectIdentifier($0) })
         let steps = plan.steps.filter { $0.blocks == nil }

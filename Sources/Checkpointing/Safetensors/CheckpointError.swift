@@ -54,6 +54,13 @@ public struct CheckpointError: Problem, Equatable {
         self.fix = fix
     }
 
+    /// A number among the weights that is none: `place` says where, `form` in which form it was looked at.
+    static func notFinite(_ path: String, _ tensor: String, _ place: String, _ form: String = "") -> CheckpointError {
+        CheckpointError(
+            .notFinite, path, tensor: tensor, "\(place) is not a finite number\(form)",
+            fix: "the weights were damaged or saved from a run that diverged: use an earlier checkpoint")
+    }
+
     /// `path: tensor "name": reason`.
     public var problem: String {
         "\(path): " + (tensor.map { "tensor \"\(Self.shortened($0))\": " } ?? "") + reason

@@ -91,10 +91,8 @@ extension TensorSource {
                     piece = UnsafeRawBufferPointer(converted)
                 }
                 if checksFinite, let index = FloatConversion.firstNonFinite(piece, wanted) {
-                    throw CheckpointError(
-                        .notFinite, path, tensor: name,
-                        "element \(start + index) is not a finite number\(wanted == element ? "" : " in \(wanted.rawValue)")",
-                        fix: "the weights were damaged or saved from a run that diverged: use an earlier checkpoint")
+                    throw CheckpointError.notFinite(
+                        path, name, "element \(start + index)", wanted == element ? "" : " in \(wanted.rawValue)")
                 }
                 try body(start, piece)
             }
