@@ -6,14 +6,14 @@ extension ExpressionParser {
             if take(".") {
                 if case .integer(let position)? = next {
                     index += 1
-                    value = .item(value, .integer(position))
+                    value = try link(.item(value, .integer(position)))
                 } else {
-                    value = .attribute(value, try name())
+                    value = try link(.attribute(value, try name()))
                 }
             } else if take("[") {
-                value = try subscripted(value)
+                value = try link(try subscripted(value))
             } else if next == .symbol("(") {
-                value = .call(value, try arguments())
+                value = try link(.call(value, try arguments()))
             } else {
                 return value
             }
@@ -62,11 +62,11 @@ extension ExpressionParser {
         while true {
             if take("|") {
                 let name = try name()
-                value = .filter(value, name, next == .symbol("(") ? try arguments() : Arguments())
+                value = try link(.filter(value, name, next == .symbol("(") ? try arguments() : Arguments()))
             } else if take(name: "is") {
-                value = try test(value)
+                value = try link(try test(value))
             } else if next == .symbol("(") {
-                value = .call(value, try arguments())
+                value = try link(.call(value, try arguments()))
             } else {
                 return value
             }

@@ -3,6 +3,7 @@ struct ExpressionParser {
     let tokens: [Token]
     var index = 0
     private var depth = 0
+    private var links = 0
     private let template: String
     private let line: Int
     /// The first word of the tag.
@@ -49,6 +50,14 @@ struct ExpressionParser {
         guard index == tokens.count else { throw failure("unexpected words at the end of a tag") }
     }
 
+    /// Counts a tree that has another as its first part: such chains grow a level deeper with each word, and what walks through a tree
+    /// or frees it takes a stack.
+    mutating func link(_ tree: Expression) throws(JinjaError) -> Expression {
+        links += 1
+        guard links <= 500 else { throw failure("a tag joins more than 500 parts") }
+        return tree
+    }
+
     /// `a`, `ns.a`, or `a, b`.
     mutating func target() throws(JinjaError) -> Statement.Target {
         var targets: [Statement.Target] = []
@@ -78,20 +87,20 @@ struct ExpressionParser {
         while withCondition, take(name: "if") {
             let test = try disjunction()
             let otherwise = take(name: "else") ? try expression() : nil
-            value = .conditional(value, test: test, otherwise: otherwise)
+            value = try link(.conditional(value, test: test, otherwise: otherwise))
         }
         return value
     }
 
     private mutating func disjunction() throws(JinjaError) -> Expression {
         var left = try conjunction()
-        while take(name: "or") { left = .binary("or", left, try conjunction()) }
+        while take(name: "or") { left = try link(.binary("or", left, try conjunction())) }
         return left
     }
 
     private mutating func conjunction() throws(JinjaError) -> Expression {
         var left = try negation()
-        while take(name: "and") { left = .binary("and", left, try negation()) }
+        while take(name: "and") { left = try link(.binary("and", left, try negation())) }
         return left
     }
 
@@ -105,35 +114,27 @@ struct ExpressionParser {
 
     private mutating func comparison() throws(JinjaError) -> Expression {
         let first = try sum()
-        var left = first
-        var whole: Expression?
-        while true {
-            var symbol: String?
-            for candidate in ["==", "!=", "<=", ">=", "<", ">"] where take(candidate) {
-                symbol = candidate
-                break
-            }
-            if symbol == nil, take(name: "in") { symbol = "in" }
-            if symbol == nil, next == .name("not"), index + 1 < tokens.count, tokens[index + 1] == .name("in") {
-                index += 2
-                symbol = "not in"
-            }
-            guard let symbol else { return whole ?? first }
-            let right = try sum()
-            let pair = Expression.binary(symbol, left, right)
-            // a < b < c means a < b and b < c.
-            whole = whole.map { .binary("and", $0, pair) } ?? pair
-            left = right
-        }
+        var rest: [(symbol: String, value: Expression)] = []
+        while let symbol = takeComparator() { rest.append((symbol, try sum())) }
+        return rest.isEmpty ? first : .comparison(first, rest)
+    }
+
+    /// Takes `==`, `in` and the like where one stands next.
+    private mutating func takeComparator() -> String? {
+        for symbol in ["==", "!=", "<=", ">=", "<", ">"] where take(symbol) { return symbol }
+        if take(name: "in") { return "in" }
+        guard next == .name("not"), index + 1 < tokens.count, tokens[index + 1] == .name("in") else { return nil }
+        index += 2
+        return "not in"
     }
 
     private mutating func sum() throws(JinjaError) -> Expression {
         var left = try concatenation()
         while true {
             if take("+") {
-                left = .binary("+", left, try concatenation())
+                left = try link(.binary("+", left, try concatenation()))
             } else if take("-") {
-                left = .binary("-", left, try concatenation())
+                left = try link(.binary("-", left, try concatenation()))
             } else {
                 return left
             }
@@ -142,7 +143,7 @@ struct ExpressionParser {
 
     private mutating func concatenation() throws(JinjaError) -> Expression {
         var left = try product()
-        while take("~") { left = .binary("~", left, try product()) }
+        while take("~") { left = try link(.binary("~", left, try product())) }
         return left
     }
 
@@ -151,13 +152,13 @@ struct ExpressionParser {
         while true {
             guard let symbol = ["*", "//", "/", "%"].first(where: { next == .symbol($0) }) else { return left }
             index += 1
-            left = .binary(symbol, left, try power())
+            left = try link(.binary(symbol, left, try power()))
         }
     }
 
     private mutating func power() throws(JinjaError) -> Expression {
         var left = try unary(withFilters: true)
-        while take("**") { left = .binary("**", left, try unary(withFilters: true)) }
+        while take("**") { left = try link(.binary("**", left, try unary(withFilters: true))) }
         return left
     }
 

@@ -5,6 +5,8 @@ enum Filters {
     static func apply(
         _ name: String, to value: Value, _ call: Interpreter.Call, _ interpreter: Interpreter
     ) throws -> Value {
+        interpreter.depth += 1
+        defer { interpreter.depth -= 1 }
         try interpreter.step()
         if let result = try text(name, value, call, interpreter) { return result }
         if let result = try list(name, value, call, interpreter) { return result }

@@ -1,6 +1,8 @@
 extension Interpreter {
     /// The value of an expression.
     func evaluate(_ expression: Expression) throws -> Value {
+        depth += 1
+        defer { depth -= 1 }
         try step()
         switch expression {
         case .string(let text): return .string(text)
@@ -29,6 +31,7 @@ extension Interpreter {
             return .bool(try Tests.holds(name, try evaluate(base), try evaluate(arguments).positional) != isNegated)
         case .unary(let symbol, let operand): return try unary(symbol, try evaluate(operand))
         case .binary(let symbol, let left, let right): return try binary(symbol, left, right)
+        case .comparison(let first, let rest): return .bool(try holds(first, rest))
         case .conditional(let value, let test, let otherwise):
             if try evaluate(test).isTrue { return try evaluate(value) }
             return try otherwise.map(evaluate) ?? .undefined("the else of a condition")
@@ -99,6 +102,29 @@ extension Interpreter {
         return .number(symbol == "-" ? -number : number)
     }
 
+    private func holds(_ first: Expression, _ rest: [(symbol: String, value: Expression)]) throws -> Bool {
+        var left = try evaluate(first)
+        for (symbol, expression) in rest {
+            let right = try evaluate(expression)
+            guard try holds(symbol, left, right) else { return false }
+            left = right
+        }
+        return true
+    }
+
+    private func holds(_ symbol: String, _ left: Value, _ right: Value) throws -> Bool {
+        switch symbol {
+        case "==": return left.equals(right)
+        case "!=": return !left.equals(right)
+        case "<": return try left.compare(right) < 0
+        case "<=": return try left.compare(right) <= 0
+        case ">": return try left.compare(right) > 0
+        case ">=": return try left.compare(right) >= 0
+        case "in": return try Tests.contains(right, left)
+        default: return try !Tests.contains(right, left)
+        }
+    }
+
     private func binary(_ symbol: String, _ leftExpression: Expression, _ rightExpression: Expression) throws -> Value {
         let left = try evaluate(leftExpression)
         // These two look at the right side only where they need it, and give one of the sides.
@@ -106,14 +132,6 @@ extension Interpreter {
         if symbol == "or" { return left.isTrue ? left : try evaluate(rightExpression) }
         let right = try evaluate(rightExpression)
         switch symbol {
-        case "==": return .bool(left.equals(right))
-        case "!=": return .bool(!left.equals(right))
-        case "<": return .bool(try left.compare(right) < 0)
-        case "<=": return .bool(try left.compare(right) <= 0)
-        case ">": return .bool(try left.compare(right) > 0)
-        case ">=": return .bool(try left.compare(right) >= 0)
-        case "in": return .bool(try Tests.contains(right, left))
-        case "not in": return .bool(try !Tests.contains(right, left))
         case "~":
             let (before, after) = (try text(of: left), try text(of: right))
             try check(length: before.utf8.count + after.utf8.count)

@@ -13,7 +13,10 @@ final class Interpreter {
 
     private var scopes: [Scope]
     private var steps = 0
-    private var depth = 0
+    /// How deep blocks, calls, expressions and filters are in one another.
+    var depth = 0
+    /// The scopes that functions hold.
+    private var held: [ObjectIdentifier: Scope] = [:]
 
     /// How a list of statements ended.
     private enum Flow { case onward, stop, proceed }
@@ -28,12 +31,17 @@ final class Interpreter {
         scopes = [Scope(values), Scope()]
     }
 
-    func run(_ body: [Statement]) throws { _ = try execute(body) }
+    func run(_ body: [Statement]) throws {
+        // A macro stands in a scope that it holds: neither would be freed.
+        defer { for scope in held.values { scope.values = [:] } }
+        _ = try execute(body)
+    }
 
-    /// Counts work; a template that does too much is stopped.
+    /// Counts work; a template that does too much, or takes too much of the stack, is stopped.
     func step() throws {
         steps += 1
         guard steps <= limits.steps else { throw Failure("the template does not come to an end") }
+        guard depth <= 1_000 else { throw Failure("calls are nested too deeply") }
     }
 
     func check(length: Int) throws {
@@ -63,6 +71,7 @@ final class Interpreter {
             for entry in members.entries { _ = try nested(entry.value, depth: depth + 1) }
         case .namespace(let namespace):
             for entry in namespace.values { _ = try nested(entry.value, depth: depth + 1) }
+        case .function(.method(let value, _)): _ = try nested(value, depth: depth + 1)
         default: break
         }
         return value
@@ -71,7 +80,6 @@ final class Interpreter {
     private func execute(_ body: [Statement]) throws -> Flow {
         depth += 1
         defer { depth -= 1 }
-        guard depth <= 150 else { throw Failure("calls are nested too deeply") }
         for statement in body {
             line = statement.line
             let flow = try execute(statement.kind)
@@ -95,11 +103,11 @@ final class Interpreter {
         case .setBlock(let target, let body, let filters):
             try assign(target, try apply(filters, to: .string(try capture(body))))
         case .macro(let macro):
-            scopes[scopes.count - 1].values[macro.name] = .function(.macro(macro, scopes))
+            scopes[scopes.count - 1].values[macro.name] = .function(.macro(macro, hold()))
         case .callBlock(let expression, let body):
             guard case .call(let callee, var arguments) = expression else { throw Failure("expected a macro's call") }
             let name = "caller"
-            let scope = Scope([name: .function(.caller(body, scopes))])
+            let scope = Scope([name: .function(.caller(body, hold()))])
             scopes.append(scope)
             defer { scopes.removeLast() }
             arguments.named.append((name, .name(name)))
@@ -202,6 +210,12 @@ final class Interpreter {
             if let value = scope.values[name] { return value }
         }
         return .undefined(name)
+    }
+
+    /// The scopes here, for a function that sees them whenever it is called.
+    private func hold() -> [Scope] {
+        for scope in scopes { held[ObjectIdentifier(scope)] = scope }
+        return scopes
     }
 
     // MARK: - Calls

@@ -16,6 +16,8 @@ indirect enum Expression: Sendable {
     case test(Expression, String, Arguments, isNegated: Bool)
     case unary(String, Expression)
     case binary(String, Expression, Expression)
+    /// `a < b <= c`: each value with the next, as in Python.
+    case comparison(Expression, [(symbol: String, value: Expression)])
     case conditional(Expression, test: Expression, otherwise: Expression?)
 }
 

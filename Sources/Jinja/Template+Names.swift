@@ -97,6 +97,9 @@ private struct NameWalk {
         case .binary(_, let left, let right):
             visit(left)
             visit(right)
+        case .comparison(let first, let rest):
+            visit(first)
+            for entry in rest { visit(entry.value) }
         case .conditional(let value, let test, let otherwise):
             visit(value)
             visit(test)

@@ -90,6 +90,21 @@ import Testing
             "nested too deeply"
         ),
         ("{{ 9999999999 * 9999999999 }}", "an integer is too large"),
+        ("{% macro f(x=f()) %}{% endmacro %}{{ f() }}", "nested too deeply"),
+        ("{% macro f(x=g()) %}{% endmacro %}{% macro g() %}{{ [f()] }}{% endmacro %}{{ f() }}", "nested too deeply"),
+        (
+            "{% macro f() %}{{ " + String(repeating: "(", count: 25) + "f()" + String(repeating: "~1", count: 400)
+                + String(repeating: ")", count: 25) + " }}{% endmacro %}{{ f() }}", "nested too deeply"
+        ),
+        (
+            "{% macro f() %}{% call f() %}{{ caller() }}{% endcall %}{% endmacro %}{% call f() %}x{% endcall %}",
+            "nested too deeply"
+        ),
+        ("{{ 'x' | map('map'" + String(repeating: ", 'map'", count: 30_000) + ") }}", "nested too deeply"),
+        (
+            "{% set ns = namespace(s=[]) %}{% for i in range(90000) %}{% set ns.s = [ns.s.count] %}{% endfor %}",
+            "nested too deeply"
+        ),
     ])
     func greedyTemplatesAreStopped(source: String, reason: String) throws {
         let template = try Template(source)
@@ -106,6 +121,35 @@ import Testing
         let blocks = String(repeating: "{% if x %}", count: 5000)
         #expect(throws: JinjaError.self) { _ = try Template(blocks) }
         #expect(throws: JinjaError.self) { _ = try Template("{{ " + String(repeating: "-", count: 5000) + "1 }}") }
+    }
+
+    @Test(arguments: ["|trim", "~x", ".a", "[0]", "()", " is string", " and x", " or x", " if x", "**1", "*1", "-1"])
+    func longChainsAreRefused(link: String) throws {
+        #expect(throws: JinjaError.self) { _ = try Template("{{ x" + String(repeating: link, count: 100_000) + " }}") }
+        _ = try Template("{{ x" + String(repeating: link, count: 500) + " }}").names
+    }
+
+    @Test func chainedComparisonsTakeEachValueOnce() throws {
+        let once = "{% set ns = namespace(n=0) %}{% macro f() %}{% set ns.n = ns.n + 1 %}{{ ns.n }}{% endmacro %}"
+        #expect(try Template(once + "{{ '0' < f() < '2' }} {{ ns.n }}").render([:]).text == "True 1")
+        #expect(try Template("{{ 1 < 2 > 1 != 3 not in [1] }} {{ 2 < 1 < x.y.z }}").render([:]).text == "True False")
+        let nested = String(repeating: "x < (", count: 28) + "x" + String(repeating: ") < x", count: 28)
+        #expect(try Template("{{ \(nested) }}").names == ["x"])
+    }
+
+    @Test("what a template with macros was given is freed", .enabled(if: Files.exists("/proc/self/statm")))
+    func macrosAreFreed() throws {
+        let template = try Template("{% macro f(m) %}{{ m is string }}{% endmacro %}{{ f(text) }}")
+        func pages() throws -> Int {
+            try #require(Int(try Files.readText("/proc/self/statm").split(separator: " ")[1]))
+        }
+        let before = try pages()
+        for number in 0..<96 {
+            let text = String(decoding: [UInt8](repeating: 65 + UInt8(number % 9), count: 16 << 20), as: UTF8.self)
+            #expect(try template.render(["text": .string(text)]).text == "True")
+        }
+        // 1.5 GiB were given; other tests run beside this one.
+        #expect(try pages() - before < (1 << 30) / 4096)
     }
 
     @Test func errorsNameTheLine() throws {
