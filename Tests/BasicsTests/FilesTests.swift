@@ -154,6 +154,15 @@ struct FilesTests {
         }
     }
 
+    /// Reading them would end where the memory does.
+    @Test(.enabled(if: Files.exists("/dev/zero"))) func endlessDevicesAreNoFiles() throws {
+        let error = try #require(throws: FileError.self) { _ = try Files.read("/dev/zero", limit: .max) }
+        #expect(error.fix == "that is a device or a pipe; name a file")
+        #expect(throws: FileError.self) { try Files.withBytes(of: "/dev/zero") { _ in } }
+        #expect(throws: FileError.self) { _ = try Files.readLines("/dev/zero") }
+        #expect(try Files.read("/dev/null").isEmpty)
+    }
+
     /// A name that is no text is an error, or told of and left out; the others are there.
     @Test func namesThatAreNoTextAreSpelled() throws {
         try withTemporaryFolder { folder in

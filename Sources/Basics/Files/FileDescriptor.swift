@@ -22,12 +22,13 @@ struct FileDescriptor: ~Copyable, Sendable {
 
     deinit { close(number) }
 
-    /// Whether this is a regular file, and its size in bytes.
-    func status() throws(FileError) -> (isRegular: Bool, isDirectory: Bool, size: Int) {
+    /// What this is, and its size in bytes; `isDevice` is a disk, or one such as `/dev/zero`, but no terminal.
+    func status() throws(FileError) -> (isRegular: Bool, isDirectory: Bool, isDevice: Bool, size: Int) {
         var status = stat()
         guard fstat(number, &status) == 0 else { throw FileError("read", path) }
         let kind = status.st_mode & S_IFMT
-        return (kind == S_IFREG, kind == S_IFDIR, Int(status.st_size))
+        let isDevice = kind == S_IFBLK || kind == S_IFCHR && isatty(number) == 0
+        return (kind == S_IFREG, kind == S_IFDIR, isDevice, Int(status.st_size))
     }
 
     /// Writes all bytes, however many calls that takes.

@@ -6,7 +6,7 @@
 
 /// Whole-file reading, and questions about paths. Every error names the path.
 public enum Files {
-    /// The bytes of a file, a pipe or a device.
+    /// The bytes of a file, a pipe, a terminal or `/dev/null`.
     /// - Parameter limit: The most bytes accepted; 1 GiB unless said.
     /// - Throws: ``FileError``, or ``UserError`` for a file above the limit.
     public static func read(_ path: String, limit: Int = 1 << 30) throws -> [UInt8] {
@@ -25,6 +25,8 @@ public enum Files {
         let chunk = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 18, alignment: 16)
         defer { chunk.deallocate() }
         while case let count = try file.read(into: chunk), count > 0 {
+            // /dev/null is empty; what other devices give has no end, or is a whole disk.
+            if status.isDevice { throw FileError("read", path, code: EOPNOTSUPP) }
             content.append(contentsOf: UnsafeRawBufferPointer(rebasing: chunk[..<count]))
             if content.count > limit { throw tooLarge }
         }
