@@ -25,6 +25,9 @@ enum {
     OPTION_WRITEFUNCTION = 20011,
     OPTION_HEADERFUNCTION = 20079,
     OPTION_POSTFIELDSIZE_LARGE = 30120,
+    OPTION_XFERINFODATA = 10057,
+    OPTION_XFERINFOFUNCTION = 20219,
+    OPTION_NOPROGRESS = 43,
     OPTION_FOLLOWLOCATION = 52,
     OPTION_NOSIGNAL = 99,
     OPTION_TIMEOUT_MS = 155,
@@ -133,9 +136,17 @@ static size_t receive_header(char *bytes, size_t size, size_t count, void *conte
     return length;
 }
 
+// Asked by libcurl about once a second, and whenever something comes; other than 0 ends the transfer.
+static int asked_to_stop(void *context, long long total, long long now, long long up_total, long long up_now) {
+    (void)total, (void)now, (void)up_total, (void)up_now;
+    const vitrail_http_stop *stop = context;
+    return stop->is_asked != NULL && stop->is_asked(stop->context);
+}
+
 int vitrail_http_post(
     const char *url, const char *const *headers, size_t header_count, const char *body, size_t length,
-    long timeout_milliseconds, long connect_milliseconds, size_t limit, vitrail_http_response *response) {
+    long timeout_milliseconds, long connect_milliseconds, size_t limit, vitrail_http_stop stop,
+    vitrail_http_response *response) {
     memset(response, 0, sizeof *response);
     response->retry_after = -1;
     if (!vitrail_http_available(response->message, sizeof response->message)) return -1;
@@ -171,6 +182,9 @@ int vitrail_http_post(
     curl.setopt(easy, OPTION_HEADERFUNCTION, receive_header);
     curl.setopt(easy, OPTION_HEADERDATA, &sink);
     curl.setopt(easy, OPTION_ERRORBUFFER, error);
+    curl.setopt(easy, OPTION_NOPROGRESS, 0L);
+    curl.setopt(easy, OPTION_XFERINFOFUNCTION, asked_to_stop);
+    curl.setopt(easy, OPTION_XFERINFODATA, &stop);
     response->failure = curl.perform(easy);
     if (sink.too_large)
         snprintf(response->message, sizeof response->message, "the answer is larger than %zu MB", limit >> 20);

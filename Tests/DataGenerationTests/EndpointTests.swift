@@ -198,6 +198,27 @@ import Testing
         #expect(ContinuousClock.now - start < .seconds(20))
     }
 
+    /// Nor a server's slow answer.
+    @Test(.timeLimit(.minutes(1))) func aSlowAnswerIsGivenUpWhenAskedToStop() throws {
+        let scratch = try Scratch()
+        let hasAsked = Mutex(false)
+        let isCancelled: @Sendable () -> Bool = { hasAsked.withLock { $0 } }
+        let server = try TestServer { _, _ in
+            hasAsked.withLock { $0 = true }
+            return .slow(40, TestServer.completion("too late"))
+        }
+        defer { server.stop() }
+        var policy = CompletionClient.Policy()
+        policy.retries = 0
+        let client = CompletionClient(
+            try EndpointWriter(server.address, model: "m", key: nil, isCancelled: isCancelled),
+            journal: try CompletionJournal(scratch.file("journal.jsonl")), policy: policy, isCancelled: isCancelled)
+        let start = ContinuousClock.now
+        let stop = #expect(throws: GenerationStopped.self) { try client.complete([request("q"), request("r")]) }
+        #expect(stop?.isOrderly == true && client.totals.failures == 0)
+        #expect(ContinuousClock.now - start < .seconds(20))
+    }
+
     @Test func budgetsAndRatesAreKept() throws {
         let scratch = try Scratch()
         let server = try TestServer { _, _ in

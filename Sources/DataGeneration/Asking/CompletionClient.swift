@@ -67,7 +67,7 @@ public final class CompletionClient: Sendable {
     /// - Parameters:
     ///   - sleep: waits for so many seconds; tests pass one that does not.
     ///   - waiting: told, by any thread, for how many seconds a request waits before it is tried again, and why.
-    ///   - isCancelled: asked before each attempt.
+    ///   - isCancelled: asked before each attempt and after one that failed.
     public init(
         _ writer: any CompletionWriter, journal: CompletionJournal, policy: Policy = Policy(),
         sleep: (@Sendable (Double) -> Void)? = nil,
@@ -137,6 +137,8 @@ public final class CompletionClient: Sendable {
                     state.withLock { $0.totals.failures += 1 }
                     return .failure(error)
                 case .transient(let after):
+                    // A transfer that was given up is no fault of the server.
+                    if isCancelled() { throw Self.cancelled }
                     guard attempt < policy.retries else {
                         state.withLock { $0.totals.failures += 1 }
                         return .failure(error)

@@ -10,6 +10,7 @@ public struct EndpointWriter: CompletionWriter {
     private let address: String
     private let key: String?
     private let timeout: Double
+    private let stop: Stop
 
     /// The largest answer that is read.
     private static let bodyLimit = 64 << 20
@@ -20,8 +21,12 @@ public struct EndpointWriter: CompletionWriter {
     ///   - address: for example `http://localhost:8000/v1`.
     ///   - key: sent as `Authorization: Bearer`; nil for servers that want none.
     ///   - timeout: seconds for a whole answer.
+    ///   - isCancelled: asked about once a second while an answer is on its way; true gives it up.
     /// - Throws: `UserError` when the address is none, or libcurl is not there.
-    public init(_ address: String, model: String, key: String?, timeout: Double = 120) throws(UserError) {
+    public init(
+        _ address: String, model: String, key: String?, timeout: Double = 120,
+        isCancelled: @escaping @Sendable () -> Bool = { false }
+    ) throws(UserError) {
         guard address.hasPrefix("http://") || address.hasPrefix("https://"), !address.contains("@") else {
             throw UserError("\"\(address)\" is no endpoint", fix: "write it as http://localhost:8000/v1")
         }
@@ -39,6 +44,14 @@ public struct EndpointWriter: CompletionWriter {
         self.model = model
         self.key = key
         self.timeout = timeout
+        stop = Stop(isAsked: isCancelled)
+    }
+
+    /// What a transfer asks whether it is to end.
+    private final class Stop: Sendable {
+        let isAsked: @Sendable () -> Bool
+
+        init(isAsked: @escaping @Sendable () -> Bool) { self.isAsked = isAsked }
     }
 
     /// Asks once.
@@ -78,6 +91,9 @@ public struct EndpointWriter: CompletionWriter {
     ) throws(CompletionFailure) -> (status: Int, body: [UInt8], retryAfter: Double?) {
         var response = vitrail_http_response()
         var body = body
+        let question = vitrail_http_stop(
+            is_asked: { Unmanaged<Stop>.fromOpaque($0!).takeUnretainedValue().isAsked() ? 1 : 0 },
+            context: Unmanaged.passUnretained(stop).toOpaque())
         let result = body.withUTF8 { bytes -> Int32 in
             let copies = headers.map { header in header.withCString { duplicated($0) } }
             defer { for copy in copies { copy.deallocate() } }
@@ -86,7 +102,7 @@ public struct EndpointWriter: CompletionWriter {
                 bytes.withMemoryRebound(to: CChar.self) { text in
                     vitrail_http_post(
                         address + "/chat/completions", list.baseAddress, list.count, text.baseAddress, text.count,
-                        Int(timeout * 1000), 15_000, Self.bodyLimit, &response)
+                        Int(timeout * 1000), 15_000, Self.bodyLimit, question, &response)
                 }
             }
         }

@@ -175,7 +175,8 @@ struct DataGenerateCommand: ParsableCommand {
         }
         let key = Console.environment("VITRAIL_API_KEY") ?? Console.environment("OPENAI_API_KEY")
         return try EndpointWriter(
-            endpoint, model: modelName, key: key.flatMap { $0.isEmpty ? nil : $0 }, timeout: timeout)
+            endpoint, model: modelName, key: key.flatMap { $0.isEmpty ? nil : $0 }, timeout: timeout,
+            isCancelled: { Interruption.isRequested })
     }
 
     private func tell(_ report: GenerationReport, _ journal: CompletionJournal) {
