@@ -79,6 +79,16 @@ struct DamagedAdapterTests {
         }
     }
 
+    /// A model multiplied by such a number says nothing.
+    @Test(arguments: [JSON.number(1e300), .number(-1e19)])
+    func impossibleScalesAreRefused(alpha: JSON) throws {
+        for changes in [["lora_alpha": alpha], ["alpha_pattern": ["q_proj": alpha]]] as [JSONObject] {
+            let text = try problem { try read(configuration: changes) }
+            #expect(text.contains("alpha") && text.contains("e+"), "\(text)")
+        }
+        try read(configuration: ["lora_alpha": -8, "alpha_pattern": ["q_proj": 64]])
+    }
+
     /// A matrix on its side has as many elements, and would be another adapter.
     @Test func transposedMatricesAreRefused() throws {
         let text = try problem {

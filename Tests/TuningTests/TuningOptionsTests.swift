@@ -45,6 +45,19 @@ struct TuningOptionsTests {
         #expect(VeRA(options).json["d_initial"]?.double == 0.1 && options.faults.count == 1)
     }
 
+    /// A model multiplied by such a number says nothing.
+    @Test(arguments: [1e300, 1e19, 1_000_001]) func impossibleScalesAreFaults(value: Double) {
+        for options in [
+            JSONOptions(["alpha": .number(value)]), JSONOptions(["alpha_pattern": ["query": .number(value)]]),
+            JSONOptions(["alpha_pattern": ["query": .number(-value)]]),
+        ] {
+            _ = LoRA(options)
+            #expect(options.faults.count == 1, "\(options.faults)")
+        }
+        let most = JSONOptions(["alpha": 1_000_000])
+        #expect(LoRA(most).alpha == 1_000_000 && most.faults.isEmpty)
+    }
+
     /// Matrices of two such extents would have more elements than can be counted.
     @Test func impossibleExtentsAreFaults() {
         func faults(_ method: any TuningMethod.Type, _ key: String, _ value: Int) -> [String] {

@@ -15,6 +15,8 @@ public struct LoRA: TuningMethod {
     public var rank = 8
     /// Numerator of the scale: alpha/rank.
     public var alpha = 16.0
+    /// The largest alpha, and below 0 the smallest: with more, products leave the numbers that there are, and a model says nothing.
+    static let mostAlpha = 1_000_000.0
     /// Names of the maps; nil for all maps of the blocks.
     public var targets: [String]?
     /// Share of the inputs that is dropped in training.
@@ -35,7 +37,7 @@ public struct LoRA: TuningMethod {
     /// Reads its options.
     public init(_ options: any TuningOptions) {
         rank = options.rank(or: 8)
-        alpha = options.double("alpha", minimum: 0, maximum: .greatestFiniteMagnitude) ?? 2 * Double(rank)
+        alpha = options.double("alpha", minimum: 0, maximum: Self.mostAlpha) ?? 2 * Double(rank)
         targets = options.strings("targets")
         dropout = options.double("dropout", minimum: 0, maximum: 0.99) ?? 0
         isRankStabilized = options.bool("rslora") ?? false
@@ -49,7 +51,7 @@ public struct LoRA: TuningMethod {
                 "\(value) is no rank for \"\(pattern)\"", fix: "write a whole number, 4 to 64", key: "rank_pattern")
         }
         rankPattern.removeAll { !(1...65_536).contains($0.value) }
-        for (pattern, value) in alphaPattern where !value.isFinite {
+        for (pattern, value) in alphaPattern where !(-Self.mostAlpha...Self.mostAlpha).contains(value) {
             options.fault(
                 "\(value) is no alpha for \"\(pattern)\"", fix: "write a number, such as twice the rank",
                 key: "alpha_pattern")

@@ -219,9 +219,14 @@ public struct AdapterFile {
         }
         var method = try options { options in
             let rank = options.rank("r", or: 8)
-            let most = Double.greatestFiniteMagnitude
+            let alphas = -LoRA.mostAlpha...LoRA.mostAlpha
             var method = LoRA(
-                rank: rank, alpha: options.double("lora_alpha", minimum: -most, maximum: most) ?? Double(rank))
+                rank: rank,
+                alpha: options.double("lora_alpha", minimum: alphas.lowerBound, maximum: alphas.upperBound)
+                    ?? Double(rank))
+            for (pattern, alpha) in options.numbers("alpha_pattern") where !alphas.contains(alpha) {
+                options.fault("\(alpha) is no alpha for \"\(pattern)\"", fix: nil, key: "alpha_pattern")
+            }
             method.isRankStabilized = options.bool("use_rslora") ?? false
             method.isWeightDecomposed = options.bool("use_dora") ?? false
             method.dropout = options.double("lora_dropout", minimum: 0, maximum: 0.99) ?? 0
