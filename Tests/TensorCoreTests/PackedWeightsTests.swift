@@ -36,19 +36,35 @@ import Testing
         _ = vitrail_cpu_limit_thread(VITRAIL_CPU_AMX)
     }
 
-    /// Says that nobody changes this product's weights from here on.
-    private func begin(_ packed: OpaquePointer, _ test: ProductCase) -> Bool {
-        test.b.withUnsafeBufferPointer {
-            vitrail_packed_weights_begin(packed, [vitrail_span(data: $0.baseAddress, count: $0.count)], 1)
+    /// A product with its weights at one place in memory, by which they are known.
+    private final class Placed: Sendable {
+        private let test: ProductCase
+        nonisolated(unsafe) let weights: UnsafeMutableBufferPointer<Float>
+
+        init(_ test: ProductCase) {
+            self.test = test
+            weights = .allocate(capacity: test.b.count)
+            _ = weights.initialize(from: test.b)
         }
+
+        deinit { weights.deallocate() }
+
+        var name: String { test.name }
+        var span: vitrail_span { vitrail_span(data: weights.baseAddress, count: weights.count) }
+
+        func run(_ pool: OpaquePointer?) -> [Float] { test.run(pool, weights: UnsafePointer(weights.baseAddress)) }
+    }
+
+    /// Says that nobody changes this product's weights from here on.
+    private func begin(_ packed: OpaquePointer, _ test: Placed) -> Bool {
+        vitrail_packed_weights_begin(packed, [test.span], 1)
     }
 
     @Test("weights are packed once between begin and end, and the bits are the same", arguments: ProductTests.levels)
     func once(level: vitrail_cpu_level) throws {
         let (pool, packed) = try made(level, threads: 3)
         defer { unmake(pool, packed) }
-        for var test in Self.cases {
-            test.b[0] += 0  // an array of its own, which stays where it is while it is changed
+        for test in Self.cases.map(Placed.init) {
             let plain = test.run(pool)
             #expect(begin(packed, test))
             #expect(!begin(packed, test), "it has begun")
@@ -56,7 +72,7 @@ import Testing
             let (first, second) = (test.run(pool), test.run(nil))
             #expect(first == plain && second == plain, "\(test.name)")
             // Nobody may do this; the old result says that nothing was packed again.
-            for index in test.b.indices { test.b[index] += 1 }
+            for index in test.weights.indices { test.weights[index] += 1 }
             #expect(test.run(pool) == plain, "\(test.name)")
             vitrail_packed_weights_end(packed)
             vitrail_packed_weights_use(nil)
@@ -75,7 +91,7 @@ import Testing
     private struct Sides {
         let pool: OpaquePointer
         let packed: OpaquePointer
-        let tests: [ProductCase]
+        let tests: [Placed]
         var results: UnsafeMutablePointer<[[Float]]>
     }
 
@@ -83,15 +99,14 @@ import Testing
     func together(level: vitrail_cpu_level) throws {
         let (pool, packed) = try made(level, threads: 4)
         defer { unmake(pool, packed) }
-        let plain = Self.cases.map { $0.run(pool) }
-        let spans = Self.cases.map { test in
-            test.b.withUnsafeBufferPointer { vitrail_span(data: $0.baseAddress, count: $0.count) }
-        }
+        let tests = Self.cases.map(Placed.init)
+        let plain = tests.map { $0.run(pool) }
+        let spans = tests.map(\.span)
         var results = [[[Float]]](repeating: [], count: 4)
         for _ in 0..<5 {
             #expect(vitrail_packed_weights_begin(packed, spans, spans.count))
             results.withUnsafeMutableBufferPointer { buffer in
-                var sides = Sides(pool: pool, packed: packed, tests: Self.cases, results: buffer.baseAddress!)
+                var sides = Sides(pool: pool, packed: packed, tests: tests, results: buffer.baseAddress!)
                 withUnsafeMutablePointer(to: &sides) { sides in
                     vitrail_pool_run_side_by_side(
                         pool,

@@ -221,8 +221,8 @@ struct ProductCase {
 
     static func rounded(_ value: Float) -> Float { Float(bitPattern: UInt32(bfloat16(value)) << 16) }
 
-    /// The product on a pool's threads. `offset` elements move A off its alignment.
-    func run(_ pool: OpaquePointer?, offset: Int = 0) -> [Float] {
+    /// The product on a pool's threads. `offset` elements move A off its alignment; `weights` are read for B where they lie.
+    func run(_ pool: OpaquePointer?, offset: Int = 0, weights: UnsafePointer<Float>? = nil) -> [Float] {
         var c = initial
         let halfB = b.map(Self.bfloat16)
         let storage = UnsafeMutableRawPointer.allocate(byteCount: 2 * (a.count + offset), alignment: 64)
@@ -242,6 +242,7 @@ struct ProductCase {
                             arguments.k = Int64(size.k)
                             arguments.a = aType == VITRAIL_BFLOAT16 ? UnsafeRawPointer(halfA) : a.baseAddress
                             arguments.b = bType == VITRAIL_BFLOAT16 ? halfB.baseAddress : b.baseAddress
+                            if let weights { arguments.b = UnsafeRawPointer(weights) }
                             arguments.c = c.baseAddress
                             arguments.lda = Int64(lda)
                             arguments.ldb = Int64(ldb)
