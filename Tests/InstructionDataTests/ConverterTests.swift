@@ -132,7 +132,8 @@ import Tokenization
         )
         #expect(said { $0.annotations = path }.contains("no use for --annotations"))
         #expect(said { $0.imagePattern = "{id}" }.contains("no use for --image-pattern"))
-        #expect(said { $0.images = scratch.file("none") }.contains("nothing is there"))
+        #expect(said { $0.images = scratch.file("none") }.contains("no such folder"))
+        #expect(said { $0.images = path }.contains("that is no folder"))
     }
 
     /// Spreadsheets write semicolons where the comma is a decimal point, and two bytes a character where asked for Unicode.

@@ -113,6 +113,16 @@ struct MisuseTests {
         ),
         (["estimate", "r.yaml", "--memory", "nan"], 2, "--memory nan is out of range"),
         (["data", "stats", "q.jsonl", "--images", "none"], 1, "--images none: no such folder"),
+        (["convert", "llava", "q.jsonl", "--images", "none", "-o", "out"], 1, "--images none: no such folder"),
+        (
+            ["convert", "llava", "q.jsonl", "--images", "q.jsonl", "-o", "out"], 1,
+            "--images q.jsonl: that is no folder"
+        ),
+        (["data", "mix", "q.jsonl", "--images", "q.jsonl", "-o", "out"], 1, "--images q.jsonl: that is no folder"),
+        (["answer", "--model", pebble, "--input", "q.jsonl", "--images", "q.jsonl"], 1, "that is no folder"),
+        (["caption", "--model", pebble, "--input", "q.jsonl", "--images", "q.jsonl"], 1, "that is no folder"),
+        (["evaluate", pebble, "--data", "q.jsonl", "--images", "q.jsonl"], 1, "that is no folder"),
+        (["answer", "--model", pebble, "--input", "/dev/zero"], 1, "fix: that is a device or a pipe; name a file"),
         (["data", "filter", "q.jsonl", "--max-exchanges", "-1"], 2, "--max-exchanges -1 is out of range"),
         (["data", "filter", "q.jsonl", "--answer-words", "1.5"], 1, "--answer-words 1.5 is no range"),
         (["data", "filter", "q.jsonl", "--against-pictures", "3"], 2, "go with --against."),

@@ -45,7 +45,7 @@ public enum ConversionChoice: String, CaseIterable, Sendable {
 public struct ConversionRequest: Sendable {
     /// The source: a file, a folder or an archive, as the converter says.
     public var input: String
-    /// The folder or archive of the pictures, where it is not given by the input.
+    /// The folder of the pictures, where it is not given by the input.
     public var images: String?
     /// A second file with the answers (VQAv2).
     public var annotations: String?
@@ -97,9 +97,7 @@ public struct ConversionRequest: Sendable {
                 "\(converter.kind) has no use for \(choice.rawValue)",
                 fix: "leave that out; of use to \(kinds.joined(separator: ", "))")
         }
-        if let images, !Files.exists(images) {
-            throw UserError("--images \(images): nothing is there", fix: "name the folder or archive of the pictures")
-        }
+        try ImageReference.requireFolder(images)
     }
 
     /// A question with the suffix of the request.

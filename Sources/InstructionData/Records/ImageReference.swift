@@ -1,3 +1,5 @@
+public import Basics
+
 /// Where a picture of a record lies: a file, or a member of a tar archive.
 ///
 /// In JSON it is one string: a path, or `archive.tar#member/name.png` for a member that is read without extraction.
@@ -50,6 +52,16 @@ public enum ImageReference: Hashable, Sendable {
         case .file(let path): return .file(join(path))
         case .member(let archive, let name): return .member(archive: join(archive), name: name)
         }
+    }
+}
+
+extension ImageReference {
+    /// Refuses what `--images` names where it is no folder.
+    public static func requireFolder(_ images: String?) throws(UserError) {
+        guard let images, !Files.isDirectory(images) else { return }
+        throw UserError(
+            "--images \(images): \(Files.exists(images) ? "that is no folder" : "no such folder")",
+            fix: "name the folder of the pictures")
     }
 }
 

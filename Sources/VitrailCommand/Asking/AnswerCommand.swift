@@ -59,6 +59,7 @@ struct AnswerCommand: ParsableCommand {
 
     func run() throws {
         try Files.requireOther([output], than: [input])
+        try ImageReference.requireFolder(images)
         var items: [AnswerItem] = []
         if let question {
             let list = try PictureList(image)

@@ -60,6 +60,7 @@ struct CaptionCommand: ParsableCommand {
     func run() throws {
         try adapters.refuseNames()
         try Files.requireOther([output], than: [input] + pictures.map { $0 })
+        try ImageReference.requireFolder(images)
         var list = try PictureList(pictures)
         if let input { try list.read(input, images: images) }
         let call = InferenceRun(

@@ -92,6 +92,7 @@ struct EvaluateCommand: ParsableCommand {
     }
 
     private func predict() throws -> [Prediction] {
+        try ImageReference.requireFolder(images)
         var items = try QuestionFile.read(data!, images: images)
         if let limit { items = Array(items.prefix(limit)) }
         if let item = items.first(where: { $0.references.isEmpty }) {

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Basics
+import InstructionData
 import Training
 import VisionLanguage
 
@@ -61,6 +62,7 @@ struct ScoreCommand: ParsableCommand {
     }
 
     func run() throws {
+        try ImageReference.requireFolder(images)
         let bundle = try quantization.open(model, adapters, runtime)
         if let text {
             let texts = Array(try TextLines.read(text).prefix(limit ?? .max))

@@ -122,6 +122,7 @@ struct DataGenerateCommand: ParsableCommand {
         _ = try GenerationStrategies.strategy(named: strategy)
         plan.seeds = seeds
         try Files.requireOther([output], than: [data])
+        try ImageReference.requireFolder(images)
         plan.data = try data.map { try InstructionDataset(DataOptions.file($0), options: .init(imageFolder: images)) }
         plan.count = count
         plan.shard = try shard.map { try Conversion.Shard($0) }

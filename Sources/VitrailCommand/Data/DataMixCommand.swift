@@ -49,6 +49,7 @@ struct DataMixCommand: ParsableCommand {
     @OptionGroup var threading: WorkerOptions
 
     func run() throws {
+        try ImageReference.requireFolder(images)
         var mixing = DatasetMixing(try data.map(source), rule: try Mixture.Rule(rule), seed: seed)
         mixing.shuffles = shuffle
         mixing.images = images

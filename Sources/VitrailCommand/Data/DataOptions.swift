@@ -21,9 +21,7 @@ struct DataOptions: ParsableArguments {
     var workers: Int { threading.workers }
 
     func open() throws -> InstructionDataset {
-        if let images, !Files.isDirectory(images) {
-            throw UserError("--images \(images): no such folder", fix: "name the folder of the pictures")
-        }
+        try ImageReference.requireFolder(images)
         return try InstructionDataset(
             Self.file(data), options: .init(imageFolder: images, lenient: lenient), workers: workers)
     }

@@ -82,7 +82,7 @@ struct DataTemplateCommand: ParsableCommand {
               vitrail data template --list --templates Datasets/templates
             """)
 
-    @Argument(help: "LLaVA or OpenAI-messages JSON or JSONL.", completion: .file())
+    @Argument(help: "LLaVA or OpenAI-messages JSON or JSONL; or a folder with records.jsonl.", completion: .file())
     var data: String?
 
     @OptionGroup var templates: TemplateOptions
@@ -114,7 +114,7 @@ struct DataTemplateCommand: ParsableCommand {
         }
         if list { return tell(try templates.library(path)) }
         guard let data else { throw UserError("no data is named", fix: "name a file of records, or pass --list") }
-        var request = ConversionRequest(input: data)
+        var request = ConversionRequest(input: DataOptions.file(data))
         request.images = images
         request.lenient = lenient
         var conversion = Conversion(kind: "llava", request: request)
