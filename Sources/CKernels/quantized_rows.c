@@ -12,6 +12,7 @@ static inline __attribute__((always_inline)) float power_of_two(int32_t exponent
     return value;
 }
 
+/// Whether a block whose largest magnitude has these bits is too large to have a scale, or not a number.
 static inline __attribute__((always_inline)) bool is_block_beyond(uint32_t largest) {
     return (largest + BLOCK_EXPONENT_ROUNDING) >> 23 > BLOCK_EXPONENT_MOST;
 }

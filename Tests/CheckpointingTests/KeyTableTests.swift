@@ -206,6 +206,23 @@ struct KeyTableTests {
         }
     }
 
+    @Test(arguments: [DType.int8Blocks, .int4Blocks])
+    func weightsTooLargeForBlocksAreRefused(_ dtype: DType) throws {
+        try withTemporaryFolder { folder in
+            let path = Paths.join(folder, "model.safetensors")
+            var writer = try SafetensorsWriter(
+                path, [TensorDescription(name: "emb.weight", element: .float32, shape: [2, 32])])
+            try writer.append("emb.weight", floats: [Float](repeating: 8, count: 63) + [1e7])
+            try writer.finish()
+            let backend = TestBackend.reference.make()
+            let model = ParameterTree([("embedding", Parameter(backend.empty([2, 32], dtype), decays: true))])
+            let error = try #require(throws: CheckpointError.self) {
+                try model.load(from: try TensorFile(path), table: Self.table)
+            }
+            #expect(error.reason == "a weight of block 1 is too large for weights of few bits")
+        }
+    }
+
     /// Weights go into the memory that the parameters have, whatever its element type.
     @Test(arguments: [DType.float32, .bfloat16, .float16, .int8Blocks])
     func loadingKeepsTheMemory(dtype: DType) throws {

@@ -29,6 +29,17 @@ extension DType {
     }
 }
 
+extension Tensor {
+    /// Weights beyond some 8 million have no scale of float16.
+    func checkScales(_ path: String, _ name: String) throws {
+        let bytes = UnsafeRawBufferPointer(start: pointer, count: dtype.byteCount(of: count))
+        guard dtype.blockLength > 1, let block = dtype.firstNonFiniteScale(bytes) else { return }
+        throw CheckpointError(
+            .notFinite, path, tensor: name, "a weight of block \(block) is too large for weights of few bits",
+            fix: "leave --quantize out")
+    }
+}
+
 extension Parameter {
     /// The shape of the parameter's block form in a file; nil when it is not in one.
     var fileBlockShape: [Int]? {

@@ -98,6 +98,7 @@ extension LoadingPlan.Step {
                 shape: floats.shape, dtype: value.dtype, storage: value.storage,
                 byteOffset: value.byteOffset + value.dtype.byteCount(of: start))
             value.backend.convert(floats, into: part)
+            if checksFinite { try part.checkScales(source.path, name) }
         }
     }
 
@@ -117,6 +118,7 @@ extension LoadingPlan.Step {
                 value.backend.copy(part, into: value)
             } else {
                 value.backend.convert(part, into: value)
+                if checksFinite { try value.checkScales(source.path, name) }
             }
             start += value.count
         }
