@@ -60,6 +60,19 @@ public struct GenerationPlan: Sendable {
         return Array(stride(from: shard.index, to: count, by: shard.count))
     }
 
+    /// Refuses choices that the strategy would pass over.
+    func checkChoices(_ strategy: any GenerationStrategy.Type) throws(UserError) {
+        let made: [(choice: GenerationChoice, isMade: Bool)] = [
+            (.data, data != nil), (.seeds, seeds != nil), (.kinds, !kinds.isEmpty),
+        ]
+        for (choice, isMade) in made where isMade && !strategy.choices.contains(choice) {
+            let names = GenerationStrategies.all.filter { $0.choices.contains(choice) }.map { $0.name }
+            throw UserError(
+                "\(strategy.name) has no use for \(choice.rawValue)",
+                fix: "leave that out; of use to \(names.joined(separator: ", "))")
+        }
+    }
+
     /// Says why the strategy cannot be done in parts.
     func checkShard(_ strategy: any GenerationStrategy.Type) throws(UserError) {
         guard shard != nil else { return }

@@ -9,6 +9,7 @@ public enum GenerationRun {
 
     private static func strategy(of plan: GenerationPlan) throws -> any GenerationStrategy {
         let strategy = try GenerationStrategies.strategy(named: plan.strategy)
+        try plan.checkChoices(strategy)
         try plan.checkShard(strategy)
         return try strategy.init(plan)
     }

@@ -10,6 +10,9 @@ public protocol GenerationStrategy: Sendable {
     /// One line for help.
     static var summary: String { get }
 
+    /// Choices of a plan that it looks at, beyond those of all strategies.
+    static var choices: Set<GenerationChoice> { get }
+
     /// Why a part of the sources gives other records than the whole does; nil where each source is asked about alone.
     static var wholeOnly: String? { get }
 
@@ -24,6 +27,16 @@ public protocol GenerationStrategy: Sendable {
 extension GenerationStrategy {
     /// Each source is asked about alone.
     public static var wholeOnly: String? { nil }
+}
+
+/// A choice that only some strategies look at, by its option on the command line.
+public enum GenerationChoice: String, CaseIterable, Sendable {
+    /// Records or pictures.
+    case data = "--data"
+    /// Tasks, prompts or questions.
+    case seeds = "--seeds"
+    /// Which of its kinds to make.
+    case kinds = "--kinds"
 }
 
 /// The known strategies.

@@ -154,6 +154,20 @@ struct FilesTests {
         }
     }
 
+    @Test func oneFileIsNotWrittenTwice() throws {
+        try withTemporaryFolder { folder in
+            try Files.write("", to: folder + "/a")
+            try Files.createDirectory(folder + "/in")
+            #expect(symlink(folder, folder + "/in/back") == 0 && symlink(folder + "/a", folder + "/b") == 0)
+            try Files.requireApart([folder + "/a", nil, folder + "/new", folder + "/in/new"])
+            for (one, other) in [("a", "a"), ("a", "b"), ("a", "in/back/a"), ("new", "in/back/new"), ("new", "./new")] {
+                #expect(throws: UserError.self) {
+                    try Files.requireApart([folder + "/" + one, nil, folder + "/" + other])
+                }
+            }
+        }
+    }
+
     /// Reading them would end where the memory does.
     @Test(.enabled(if: Files.exists("/dev/zero"))) func endlessDevicesAreNoFiles() throws {
         let error = try #require(throws: FileError.self) { _ = try Files.read("/dev/zero", limit: .max) }

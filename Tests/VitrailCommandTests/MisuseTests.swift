@@ -96,6 +96,24 @@ struct MisuseTests {
         (["caption", "--model", pebble, "a.png", "--images", "a"], 2, "--images goes with --input"),
         (["evaluate", "--predictions", "p.jsonl", "--limit", "2"], 2, "--limit goes with a model"),
         (["data", "generate", "self-chat", "--model", pebble, "-o", "out"], 1, "fix: name it with --prompts"),
+        (["data", "generate", "self-chat", "--model", pebble, "-o", "out", "--images", "."], 2, "goes with --data"),
+        (
+            ["data", "generate", "self-chat", "--model", pebble, "-o", "out", "--data", "q.jsonl"], 1,
+            "self-chat has no use for --data"
+        ),
+        (["data", "generate", "llava", "--model", pebble, "-o", "out", "--kinds", ","], 1, "--kinds names no kind"),
+        (
+            ["data", "generate", "self-chat", "--model", pebble, "-o", "out", "--journal", "./out"], 1,
+            "./out would be written twice, once as out"
+        ),
+        (
+            ["data", "generate", "self-chat", "--model", pebble, "-o", "q.jsonl", "--seeds", "q.jsonl"], 1,
+            "q.jsonl is what is read, and would be written over"
+        ),
+        (["convert", "llava", "q.jsonl", "-o", "out", "--evaluation", "out"], 1, "out would be written twice"),
+        (["data", "template", "q.jsonl", "--templates", "model"], 1, "or pass --list"),
+        (["answer", "--model", "none", "--question", "x"], 1, "none: no such folder"),
+        (["answer", "--model", "q.jsonl", "--question", "x"], 1, "q.jsonl: that is no folder"),
         (["convert", "llava", "q.jsonl", "--only", "x", "-o", "out"], 2, "--only goes with --templates"),
         (["train", "r.yaml", "--output", "."], 1, "something else is there already"),
         (["inspect", "\u{1B}[31mred.png"], 1, #"\u{1B}[31mred.png"#),

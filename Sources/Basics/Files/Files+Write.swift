@@ -102,6 +102,22 @@ extension Files {
         return String(cString: real)
     }
 
+    /// Refuses to write two files to one place.
+    /// - Throws: `UserError` where two of `outputs` are one file, by whatever names.
+    public static func requireApart(_ outputs: [String?]) throws(UserError) {
+        var places: [String: String] = [:]
+        for output in outputs.compactMap({ $0 }) {
+            // What is not there yet is known by its folder.
+            let place =
+                exists(output) ? resolved(output) : Paths.join(resolved(Paths.parent(output)), Paths.name(output))
+            if let other = places.updateValue(output, forKey: place) {
+                throw UserError(
+                    "\(output) would be written twice" + (other == output ? "" : ", once as \(other)"),
+                    fix: "name another file for one of the two")
+            }
+        }
+    }
+
     /// Waits until the disk knows which names a folder holds.
     static func synchronizeDirectory(_ path: String) throws(FileError) {
         let directory = try FileDescriptor(path, flags: O_RDONLY, operation: "write")

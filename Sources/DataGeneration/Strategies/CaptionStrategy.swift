@@ -5,6 +5,7 @@ import InstructionData
 /// descriptions alone are what ShareGPT4V does).
 struct CaptionStrategy: GenerationStrategy {
     static let name = "caption"
+    static let choices: Set<GenerationChoice> = [.data]
     static let summary =
         "a vision model describes pictures, then asks and answers a question about each (ShareGPT4V, ALLaVA)"
 

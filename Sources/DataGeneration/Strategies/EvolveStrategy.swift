@@ -4,6 +4,7 @@ import InstructionData
 /// Questions made harder, and answered anew by a model that sees the picture (Evol-Instruct for pictures).
 struct EvolveStrategy: GenerationStrategy {
     static let name = "evolve"
+    static let choices: Set<GenerationChoice> = [.data]
     static let summary = "questions made harder and answered anew"
 
     private let rounds: RecordRounds

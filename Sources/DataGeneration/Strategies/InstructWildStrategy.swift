@@ -5,6 +5,7 @@ import Tokenization
 /// New prompts in the manner of prompts that people wrote, five shown at a time, then answers (InstructWild v1).
 struct InstructWildStrategy: GenerationStrategy {
     static let name = "instruct-wild"
+    static let choices: Set<GenerationChoice> = [.seeds]
     static let summary = "prompts in the manner of people's own, then answers (InstructWild)"
     static let wholeOnly: String? = "what is new depends on all that was made before"
 

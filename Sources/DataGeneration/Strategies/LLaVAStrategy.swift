@@ -5,6 +5,7 @@ import InstructionData
 /// (Liu et al., "Visual Instruction Tuning", 2023).
 struct LLaVAStrategy: GenerationStrategy {
     static let name = "llava"
+    static let choices: Set<GenerationChoice> = [.data, .kinds]
     static let summary =
         "conversation, detail and reasoning from captions and boxes, by a language model (LLaVA-Instruct)"
 

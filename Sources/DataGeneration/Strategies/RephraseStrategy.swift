@@ -4,6 +4,7 @@ import InstructionData
 /// Questions in other words, with the answers they had.
 struct RephraseStrategy: GenerationStrategy {
     static let name = "rephrase"
+    static let choices: Set<GenerationChoice> = [.data]
     static let summary = "questions in other words, answers kept"
 
     private let rounds: RecordRounds

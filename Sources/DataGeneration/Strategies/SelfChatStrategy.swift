@@ -5,6 +5,7 @@ import Tokenization
 /// One model plays both sides of a talk about a seed question (Xu et al., "Baize", 2023).
 struct SelfChatStrategy: GenerationStrategy {
     static let name = "self-chat"
+    static let choices: Set<GenerationChoice> = [.seeds]
     static let summary = "both sides of a talk by one model, from seed questions (Baize)"
 
     private let plan: GenerationPlan

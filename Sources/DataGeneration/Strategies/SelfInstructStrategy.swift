@@ -8,6 +8,7 @@ import Tokenization
 /// each task is about one, which the model sees when it makes the instance, and the filter against picture words is off.
 struct SelfInstructStrategy: GenerationStrategy {
     static let name = "self-instruct"
+    static let choices: Set<GenerationChoice> = [.data, .seeds]
     static let summary = "new tasks from seed tasks, then instances; with --data about its pictures (Self-Instruct)"
     static let wholeOnly: String? = "what is new depends on all that was made before"
 

@@ -59,6 +59,7 @@ public struct Conversion: Sendable {
         let converter = kind.init()
         if checkPicture == nil {
             try Files.requireOther([output, evaluation], than: [request.input, request.annotations])
+            try Files.requireApart([output, evaluation])
         }
         let writer = try ConversionWriter(self)
         var number = writer.resumed.done

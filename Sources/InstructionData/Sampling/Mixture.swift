@@ -52,7 +52,8 @@ public struct Mixture: Sendable, Equatable {
         }
         for component in components {
             guard component.weight.isFinite, component.weight >= 0, component.weight <= 1e6 else {
-                throw UserError("\(component.name): weight \(component.weight) is out of range", fix: "give 0 or more")
+                throw UserError(
+                    "\(component.name): weight \(component.weight) is out of range", fix: "give 0 to 1000000")
             }
             guard component.count <= Int(UInt32.max) else {
                 throw UserError("\(component.name) has over 4 billion records", fix: "split it")

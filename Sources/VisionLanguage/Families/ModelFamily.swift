@@ -33,8 +33,11 @@ package struct ModelFamily {
     package static func read(_ folder: String, tower: String? = nil) throws -> ModelFamily {
         let path = Paths.join(folder, "config.json")
         guard Files.exists(path) else {
+            let fault =
+                Files.isDirectory(folder)
+                ? "no config.json" : Files.exists(folder) ? "that is no folder" : "no such folder"
             throw UserError(
-                "\(folder): no config.json", fix: "name a model folder in Hugging Face layout, such as Models/pebble")
+                "\(folder): \(fault)", fix: "name a model folder in Hugging Face layout, such as Models/pebble")
         }
         let reader = ConfigurationReader(json: try JSON.read(path), source: path)
         guard reader.json.object != nil else {

@@ -115,13 +115,16 @@ struct DataGenerateCommand: ParsableCommand {
         if (endpoint == nil) == (model == nil) {
             throw ValidationError("Name who answers: either --endpoint or --model.")
         }
+        if images != nil, data == nil { throw ValidationError("--images goes with --data.") }
     }
 
     func run() throws {
         var plan = GenerationPlan(strategy: strategy, prompts: prompts, output: output)
         _ = try GenerationStrategies.strategy(named: strategy)
         plan.seeds = seeds
-        try Files.requireOther([output], than: [data])
+        let beside = Paths.join(Paths.parent(output), Paths.stem(output) + ".journal.jsonl")
+        try Files.requireOther([output], than: [data.map(DataOptions.file), seeds])
+        try Files.requireApart([output, journal ?? beside])
         try ImageReference.requireFolder(images)
         plan.data = try data.map { try InstructionDataset(DataOptions.file($0), options: .init(imageFolder: images)) }
         plan.count = count
@@ -129,6 +132,9 @@ struct DataGenerateCommand: ParsableCommand {
         plan.seed = seed
         plan.novelty = novelty
         plan.kinds = (kinds ?? "").split(separator: ",").map { String($0) }
+        if kinds != nil, plan.kinds.isEmpty {
+            throw UserError("--kinds names no kind", fix: "name some, or leave it out for all")
+        }
         plan.round = max(concurrency * 4, 16)
         var policy = CompletionClient.Policy()
         policy.concurrency = concurrency
@@ -138,7 +144,6 @@ struct DataGenerateCommand: ParsableCommand {
         policy.maximumTokens = maxTokens
         try GenerationRun.check(plan)
         let writer = try writer()
-        let beside = Paths.join(Paths.parent(output), Paths.stem(output) + ".journal.jsonl")
         let journal = try CompletionJournal(journal ?? beside)
         defer { journal.removeIfEmpty() }
         if journal.count > 0 {

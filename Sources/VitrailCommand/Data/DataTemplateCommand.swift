@@ -113,6 +113,9 @@ struct DataTemplateCommand: ParsableCommand {
             throw UserError("no templates are named", fix: "pass --templates Datasets/templates")
         }
         if list { return tell(try templates.library(path)) }
+        guard output != nil || evaluation != nil else {
+            throw UserError("nothing to write", fix: "name an --output or an --evaluation, or pass --list")
+        }
         guard let data else { throw UserError("no data is named", fix: "name a file of records, or pass --list") }
         var request = ConversionRequest(input: DataOptions.file(data))
         request.images = images
