@@ -112,6 +112,11 @@ struct MisuseTests {
         ),
         (["convert", "llava", "q.jsonl", "-o", "out", "--evaluation", "out"], 1, "out would be written twice"),
         (["data", "template", "q.jsonl", "--templates", "model"], 1, "or pass --list"),
+        (["answer", "--model", pebble, "--question", "x", "--output", ""], 1, "fix: the path is empty"),
+        (["data", "shard", "q.jsonl", "-o", ""], 2, "--output needs a prefix"),
+        (["answer", "--model", pebble, "--input", "nameless.jsonl"], 1, "nameless.jsonl:1: a picture's path is empty"),
+        (["answer", "--model", pebble, "--question", "x", "--adapter", "a=adapter"], 1, "no question chooses one"),
+        (["answer", "--model", "adapter", "--question", "x"], 1, "adapter: an adapter, and no model"),
         (["answer", "--model", "none", "--question", "x"], 1, "none: no such folder"),
         (["answer", "--model", "q.jsonl", "--question", "x"], 1, "q.jsonl: that is no folder"),
         (["convert", "llava", "q.jsonl", "--only", "x", "-o", "out"], 2, "--only goes with --templates"),
@@ -163,7 +168,9 @@ struct MisuseTests {
         try vitrail.write("{\"question\":\"What?\"}\n", to: "q.jsonl")
         try vitrail.write("{\"question\":\n", to: "torn.jsonl")
         try vitrail.write("{\"image\":5,\"question\":\"What?\"}\n", to: "number.jsonl")
+        try vitrail.write("{\"image\":\"\",\"question\":\"What?\"}\n", to: "nameless.jsonl")
         #expect(try vitrail.shell("mkdir model && echo '{}' > model/config.json").code == 0)
+        #expect(try vitrail.shell("mkdir adapter && echo '{}' > adapter/adapter_config.json").code == 0)
         let stage = "{name: a, train: [language], data: [d], learning_rate: 1}"
         try vitrail.write("model: \(Self.pebble)\nstages: [\(stage)]\n", to: "r.yaml")
         #expect(try vitrail.shell("printf 'a\\ncaf\\351\\n' > latin1.txt").code == 0)

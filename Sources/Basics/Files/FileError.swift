@@ -26,7 +26,9 @@ public struct FileError: Problem, Equatable {
     }
 
     /// What was being done, the path, and the system's words.
-    public var problem: String { "cannot \(operation) \(path): \(String(cString: strerror(code)))" }
+    public var problem: String {
+        "cannot \(operation) \(path.isEmpty ? "\"\"" : path): \(String(cString: strerror(code)))"
+    }
 
     /// Whether nothing is at the path.
     public var isMissing: Bool { code == ENOENT }
@@ -41,6 +43,7 @@ public struct FileError: Problem, Equatable {
     /// The advice that fits the error number.
     public var fix: String? {
         switch code {
+        case ENOENT where path.isEmpty: "the path is empty: is a variable of the shell not set?"
         case ENOENT where operation == "write" && !Files.isDirectory(Paths.parent(path)):
             "check the path, or make the folder with: mkdir -p '\(Paths.parent(path))'"
         case ENOENT where path == "-": "write /dev/stdin for what comes through a pipe"

@@ -27,18 +27,27 @@ package struct ModelFamily {
         self.towerName = towerName
     }
 
+    /// What is said of a place without `config.json`.
+    private static func noModel(_ folder: String) -> UserError {
+        if Files.exists(Paths.join(folder, "adapter_config.json")) {
+            return UserError(
+                "\(folder): an adapter, and no model",
+                fix:
+                    "name the model that it was made for, and this folder with --adapter; vitrail adapter merge makes one of both"
+            )
+        }
+        let fault =
+            Files.isDirectory(folder) ? "no config.json" : Files.exists(folder) ? "that is no folder" : "no such folder"
+        return UserError(
+            "\(folder): \(fault)", fix: "name a model folder in Hugging Face layout, such as Models/pebble")
+    }
+
     /// Reads `config.json` of a decoder alone, of a family of whole models, or of this project's own combination of parts.
     ///
     /// - Parameter tower: folder of the tower, for layouts that leave it out.
     package static func read(_ folder: String, tower: String? = nil) throws -> ModelFamily {
         let path = Paths.join(folder, "config.json")
-        guard Files.exists(path) else {
-            let fault =
-                Files.isDirectory(folder)
-                ? "no config.json" : Files.exists(folder) ? "that is no folder" : "no such folder"
-            throw UserError(
-                "\(folder): \(fault)", fix: "name a model folder in Hugging Face layout, such as Models/pebble")
-        }
+        guard Files.exists(path) else { throw noModel(folder) }
         let reader = ConfigurationReader(json: try JSON.read(path), source: path)
         guard reader.json.object != nil else {
             throw UserError("\(path): not a JSON object", fix: "get the file again")

@@ -62,6 +62,7 @@ struct AnswerCommand: ParsableCommand {
         try ImageReference.requireFolder(images)
         var items: [AnswerItem] = []
         if let question {
+            try adapters.refuseNames()
             let list = try PictureList(image)
             // A question about fewer pictures is another question.
             if list.leftOut > 0 { throw ExitCode(ExitStatus.failed) }
@@ -97,6 +98,11 @@ enum QuestionFile {
             throw UserError("\(source): no \"question\"", fix: "a line is {\"image\": …, \"question\": …}")
         }
         let names = try texts(["image", "images"], of: json, source)
+        guard !names.contains("") else {
+            throw UserError(
+                "\(source): a picture's path is empty",
+                fix: "name a file, or leave the key out to ask without a picture")
+        }
         let id = json["id"].map { $0.string ?? $0.serialized() } ?? String(index)
         return AnswerItem(
             id: id, images: names.map { ImageReference($0).resolved(under: base) }, question: question,

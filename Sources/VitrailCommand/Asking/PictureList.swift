@@ -22,7 +22,8 @@ struct PictureList {
         let named = try Files.readLines(path).map { line in
             guard line.text.first == "{" else { return ImageReference(line.text).resolved(under: base) }
             let source = "\(path):\(line.number)"
-            guard let name = try JSON.parse(line.text, line: line.number, of: path)["image"]?.string else {
+            guard let name = try JSON.parse(line.text, line: line.number, of: path)["image"]?.string, !name.isEmpty
+            else {
                 throw UserError("\(source): no \"image\"", fix: "each line is a path, or an object with an \"image\"")
             }
             return ImageReference(name).resolved(under: base)

@@ -34,6 +34,7 @@ struct DataShardCommand: ParsableCommand {
 
     func validate() throws {
         try OptionRange.limit.check(perShard, "--per-shard")
+        if output.isEmpty { throw ValidationError("--output needs a prefix, such as shards/train.") }
     }
 
     func run() throws {
