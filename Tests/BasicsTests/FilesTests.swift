@@ -160,6 +160,7 @@ struct FilesTests {
             try Files.createDirectory(folder + "/in")
             #expect(symlink(folder, folder + "/in/back") == 0 && symlink(folder + "/a", folder + "/b") == 0)
             try Files.requireApart([folder + "/a", nil, folder + "/new", folder + "/in/new"])
+            try Files.requireApart(["/dev/null", "/dev/null"])
             for (one, other) in [("a", "a"), ("a", "b"), ("a", "in/back/a"), ("new", "in/back/new"), ("new", "./new")] {
                 #expect(throws: UserError.self) {
                     try Files.requireApart([folder + "/" + one, nil, folder + "/" + other])

@@ -65,9 +65,8 @@ struct EveryCommandTests {
         #expect(try vitrail.run("export", "run", "out", "--dtype", "float32").code == 0)
         #expect(try abs(loss(["out"]) - merged) < 1e-4)
         #expect(try vitrail.run("export", "new/merged", "eight", "--quantize", "q8").code == 0)
-        // A weight of 8 bits is off by up to half of a 127th of its block's largest, and what it is multiplied by as much again.
-        let eight = try loss(["eight"])
-        #expect(abs(eight - merged) < 0.01 * merged, "\(eight) instead of \(merged)")
+        // A weight of 8 bits is off by up to half of a 127th of its block's largest.
+        #expect(try abs(loss(["eight"]) - merged) < 0.05)
 
         // The recipe's prompt stays with the adapter and with whatever model is made of it.
         for folder in ["run/final", "new/merged", "out", "eight"] {

@@ -106,7 +106,7 @@ extension Files {
     /// - Throws: `UserError` where two of `outputs` are one file, by whatever names.
     public static func requireApart(_ outputs: [String?]) throws(UserError) {
         var places: [String: String] = [:]
-        for output in outputs.compactMap({ $0 }) {
+        for output in outputs.compactMap({ $0 }) where !exists(output) || isRegularFile(output) {
             // What is not there yet is known by its folder.
             let place =
                 exists(output) ? resolved(output) : Paths.join(resolved(Paths.parent(output)), Paths.name(output))
