@@ -145,6 +145,13 @@ struct MisuseTests {
         (["answer", "--model", pebble, "--input", "q.jsonl", "--images", "q.jsonl"], 1, "that is no folder"),
         (["caption", "--model", pebble, "--input", "q.jsonl", "--images", "q.jsonl"], 1, "that is no folder"),
         (["evaluate", pebble, "--data", "q.jsonl", "--images", "q.jsonl"], 1, "that is no folder"),
+        (["bench", "quality", pebble, "--records", "q.jsonl", "--images", "none"], 1, "--images none: no such folder"),
+        (["synthesize", ""], 1, "fix: the path is empty"),
+        (["export", pebble, ""], 1, "fix: the path is empty"),
+        (["tokenizer", "train", "r.yaml", "--output", ""], 1, "fix: the path is empty"),
+        (["answer", "--model", pebble, "--question", " "], 2, "--question has no words"),
+        (["caption", "--model", pebble, "a.png", "--prompt", ""], 2, "--prompt has no words"),
+        (["answer", "--model", pebble, "--input", "mute.jsonl"], 1, "mute.jsonl:1: the question has no words"),
         (["answer", "--model", pebble, "--input", "/dev/zero"], 1, "fix: that is a device or a pipe; name a file"),
         (["data", "filter", "q.jsonl", "--max-exchanges", "-1"], 2, "--max-exchanges -1 is out of range"),
         (["data", "filter", "q.jsonl", "--answer-words", "1.5"], 1, "--answer-words 1.5 is no range"),
@@ -168,6 +175,7 @@ struct MisuseTests {
         try vitrail.write("{\"question\":\"What?\"}\n", to: "q.jsonl")
         try vitrail.write("{\"question\":\n", to: "torn.jsonl")
         try vitrail.write("{\"image\":5,\"question\":\"What?\"}\n", to: "number.jsonl")
+        try vitrail.write("{\"question\":\"\"}\n", to: "mute.jsonl")
         try vitrail.write("{\"image\":\"\",\"question\":\"What?\"}\n", to: "nameless.jsonl")
         #expect(try vitrail.shell("mkdir model && echo '{}' > model/config.json").code == 0)
         #expect(try vitrail.shell("mkdir adapter && echo '{}' > adapter/adapter_config.json").code == 0)

@@ -29,6 +29,36 @@ struct RecipeFaultTests {
         #expect(!vitrail.exists("run"))
     }
 
+    /// Folders of pictures that are none are told with the recipe's other faults, before a model is opened.
+    @Test(arguments: [["train", "--dry-run"], ["train"], ["estimate"]])
+    func foldersOfPicturesAreThere(call: [String]) throws {
+        let vitrail = try VitrailProcess()
+        defer { vitrail.remove() }
+        try vitrail.write(
+            recipe(
+                """
+                    data:
+                      - {path: a.jsonl, images: none}
+                      - {path: b.jsonl, images: recipe.yaml, select: fist}
+                    evaluate: {data: [{path: c.jsonl, images: pictures}, d.jsonl]}
+                    learning_rate: 1e-3
+
+                """, model: "none"), to: "recipe.yaml")
+        let result = try vitrail.run([call[0], "recipe.yaml"] + call.dropFirst())
+        #expect(result.code == 1)
+        for part in [
+            "recipe.yaml:6: stages[0].data[0].images: none: no such folder",
+            "recipe.yaml:7: stages[0].data[1].images: recipe.yaml: that is no folder",
+            "recipe.yaml:7: stages[0].data[1].select: selection \"fist\"",
+            "recipe.yaml:8: stages[0].evaluate.data: an evaluation reads one data set, not 2",
+            "recipe.yaml:8: stages[0].evaluate.data[0].images: pictures: no such folder",
+            "name the folder of the pictures",
+        ] {
+            #expect(result.error.contains(part), "\(part) is not in: \(result.error)")
+        }
+        #expect(!vitrail.exists("runs"))
+    }
+
     @Test(arguments: [
         ("", "empty"),
         ("a: [1, 2\n", "YAML"),

@@ -20,6 +20,7 @@ public struct AtomicDirectory: ~Copyable {
 
     /// Creates the hidden folder, after removing leftovers of earlier writers of `target`.
     public init(_ target: String) throws {
+        try Files.requireName(target)
         let target = Files.exists(target) ? Files.resolved(target) : target
         if Files.exists(target), !Files.isDirectory(target) {
             throw FileError("replace by a folder", target, code: ENOTDIR)

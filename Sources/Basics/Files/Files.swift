@@ -212,6 +212,11 @@ public enum Files {
         }
     }
 
+    /// Refuses an empty path before work begins whose result would have no place.
+    public static func requireName(_ output: String) throws(FileError) {
+        if output.isEmpty { throw FileError("write", output, code: ENOENT) }
+    }
+
     /// Refuses to write over what is read.
     /// - Parameter outputs: files to be written.
     /// - Throws: `UserError` where one of them is one of `inputs`, by whatever name.

@@ -58,9 +58,15 @@ public enum ImageReference: Hashable, Sendable {
 extension ImageReference {
     /// Refuses what `--images` names where it is no folder.
     public static func requireFolder(_ images: String?) throws(UserError) {
-        guard let images, !Files.isDirectory(images) else { return }
-        throw UserError(
-            "--images \(images): \(Files.exists(images) ? "that is no folder" : "no such folder")",
+        guard let images, let fault = folderFault(of: images) else { return }
+        throw UserError("--images \(fault.problem)", fix: fault.fix)
+    }
+
+    /// What is wrong with a folder of pictures that is none.
+    public static func folderFault(of images: String) -> UserError? {
+        guard !Files.isDirectory(images) else { return nil }
+        return UserError(
+            "\(images): \(Files.exists(images) ? "that is no folder" : "no such folder")",
             fix: "name the folder of the pictures")
     }
 }

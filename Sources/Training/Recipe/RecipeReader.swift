@@ -51,6 +51,11 @@ final class RecipeReader {
         }
     }
 
+    /// Adds what is wrong with a key's value, at its line.
+    func add(_ fault: UserError, key: String) {
+        add(fault.problem, fix: fault.fix, at: node(key)?.mark?.line, key: key)
+    }
+
     func add(_ problem: String, fix: String? = nil, at line: Int? = nil, key: String? = nil) {
         let place = key.map { path.isEmpty ? $0 : "\(path).\($0)" } ?? path
         faults.all.append(RecipeFault(line: line ?? self.line, path: place, problem: problem, fix: fix))

@@ -1,4 +1,5 @@
 import Basics
+import InstructionData
 import NeuralNetwork
 import Tokenization
 import VisionLanguage
@@ -115,9 +116,10 @@ extension DataSource {
             reader.add("\"path\" is missing")
             return nil
         }
-        self.init(
-            path: file, images: reader.string("images"), weight: reader.double("weight") ?? 1,
-            select: reader.string("select") ?? "all")
+        let (images, select) = (reader.string("images"), reader.string("select") ?? "all")
+        if let fault = images.flatMap({ ImageReference.folderFault(of: $0) }) { reader.add(fault, key: "images") }
+        do throws(UserError) { _ = try Selection(select) } catch { reader.add(error, key: "select") }
+        self.init(path: file, images: images, weight: reader.double("weight") ?? 1, select: select)
     }
 }
 
@@ -127,8 +129,12 @@ extension EvaluationRecipe {
         let limit = reader.int("limit", minimum: 1)
         let metrics = reader.strings("metrics") ?? []
         let longest = reader.int("max_new_tokens", minimum: 1, or: 32)
-        guard let (path, node) = reader.items("data").first, let data = DataSource(node, path: path, reader) else {
-            reader.add("\"data\" is missing")
+        let sources = reader.items("data")
+        if sources.count > 1 {
+            reader.add("an evaluation reads one data set, not \(sources.count)", fix: "keep one", key: "data")
+        }
+        guard let (path, node) = sources.first, let data = DataSource(node, path: path, reader) else {
+            if sources.isEmpty { reader.add("\"data\" is missing") }
             return nil
         }
         self.init(data: data, every: every, limit: limit, metrics: metrics, maximumNewTokens: longest)

@@ -51,6 +51,7 @@ struct AnswerCommand: ParsableCommand {
         if (question == nil) == (input == nil) {
             throw ValidationError("Give either --question, with --image, or --input.")
         }
+        try GenerationOptions.requireWords(question, "--question")
         if input != nil, !image.isEmpty {
             throw ValidationError("--image goes with --question; the lines of --input name their own pictures.")
         }
@@ -96,6 +97,9 @@ enum QuestionFile {
     private static func item(_ json: JSON, source: String, index: Int, base: String) throws -> AnswerItem {
         guard let question = json["question"]?.string else {
             throw UserError("\(source): no \"question\"", fix: "a line is {\"image\": …, \"question\": …}")
+        }
+        guard !question.allSatisfy(\.isWhitespace) else {
+            throw UserError("\(source): the question has no words", fix: "write what the model is to be asked")
         }
         let names = try texts(["image", "images"], of: json, source)
         guard !names.contains("") else {

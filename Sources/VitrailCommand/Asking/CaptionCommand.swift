@@ -51,6 +51,7 @@ struct CaptionCommand: ParsableCommand {
     @OptionGroup var runtime: RuntimeOptions
 
     func validate() throws {
+        try GenerationOptions.requireWords(prompt, "--prompt")
         if pictures.isEmpty && input == nil { throw ValidationError("Name pictures, or a list with --input.") }
         if input == nil, images != nil {
             throw ValidationError("--images goes with --input; pictures named here are paths.")

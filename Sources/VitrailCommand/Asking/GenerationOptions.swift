@@ -59,6 +59,12 @@ struct GenerationOptions: ParsableArguments {
         if beams > 1, temperature > 0 { throw ValidationError("--beams and --temperature exclude each other.") }
     }
 
+    /// Refuses a question or prompt that asks nothing.
+    static func requireWords(_ text: String?, _ option: String) throws(ValidationError) {
+        guard let text, text.allSatisfy(\.isWhitespace) else { return }
+        throw ValidationError("\(option) has no words. Write what the model is to be asked.")
+    }
+
     var settings: GenerationSettings {
         GenerationSettings(
             maximumNewTokens: maxNewTokens, temperature: temperature, topK: topK, topP: topP, minP: minP,

@@ -48,6 +48,7 @@ struct BenchGrowthCommand: ParsableCommand {
     }
 
     func run() throws {
+        if let output { try Files.createDirectory(output) }
         let cores = runtime.threads ?? Parallel.processors
         var points: [GrowthBenchmark.Point] = []
         if !json {
@@ -74,7 +75,6 @@ struct BenchGrowthCommand: ParsableCommand {
             }
         }
         guard let output else { return }
-        try Files.createDirectory(output)
         for axis in try axes() {
             let path = Paths.join(output, "growth-\(axis.rawValue).svg")
             try Files.write(GrowthChart(points, along: axis).svg, to: path)

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Basics
 import Evaluation
+import InstructionData
 import NeuralNetwork
 import TensorCore
 import Training
@@ -80,6 +81,7 @@ struct BenchQualityCommand: ParsableCommand {
 
     func run() throws {
         let metric = try MetricRegistry.metrics(named: metric).first
+        try ImageReference.requireFolder(images)
         Interruption.listen()
         var rows = [
             ["weights", "MB"] + (text == nil ? [] : ["perplexity of text"])

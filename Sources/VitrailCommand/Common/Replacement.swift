@@ -8,6 +8,7 @@ enum Replacement {
     ///   - marks: names of which such a folder has one.
     ///   - sources: folders that are read, which must lie neither at the place nor below it.
     static func check(_ output: String, holding marks: [String], than sources: [String] = []) throws {
+        try Files.requireName(output)
         let place = Files.resolved(output)
         for source in sources.map(Files.resolved) where source == place || source.hasPrefix(place + "/") {
             throw UserError("\(output) holds what is read, and would be replaced", fix: "name another folder")

@@ -2,8 +2,9 @@ import Basics
 
 /// What a command has written: a sentence for people on standard error, or one JSON object for scripts on standard output.
 enum Written {
-    /// - Throws: an error when something is at a path where a command writes a folder of its own.
+    /// - Throws: an error when a path, where a command writes a folder of its own, is empty or something is there.
     static func requireNew(_ folder: String) throws {
+        try Files.requireName(folder)
         guard !Files.exists(folder) else {
             throw UserError("\(folder): something is there already", fix: "name another folder with --output")
         }

@@ -46,6 +46,7 @@ struct DataPreviewCommand: ParsableCommand {
 
     func run() throws {
         guard count > 0 else { throw UserError("--count \(count) shows nothing", fix: "give 1 or more") }
+        try Files.requireName(output)
         let dataset = try options.open()
         try Files.requireOther([output], than: [dataset.path])
         let tokenizer = try model.map { try Tokenizer(folder: $0) }

@@ -24,6 +24,7 @@ struct DataStatsCommand: ParsableCommand {
 
     func run() throws {
         let dataset = try options.open()
+        if let plots { try Files.createDirectory(plots) }
         let tokenizer = try model.map { try Tokenizer(folder: $0) }
         var progress = ProgressLine("records")
         let statistics = try DatasetStatistics(

@@ -54,6 +54,7 @@ struct SynthesizeCommand: ParsableCommand {
     }
 
     func run() throws {
+        try Files.requireName(output)
         if force { try Replacement.check(output, holding: ["manifest.json"]) }
         if Files.exists(output), !force {
             guard Files.exists(Paths.join(output, "manifest.json")) || Files.isDirectory(output) == false else {

@@ -59,8 +59,9 @@ struct TokenizerTrainCommand: ParsableCommand {
         }
         func name(_ token: String) -> String? { names.contains(token) ? token : nil }
         let roles = TokenizerFiles.Roles(bos: name("<s>"), eos: name("</s>"), pad: name("<pad>"), unk: name("<unk>"))
-        let learned = try TokenizerFiles(training: trainer, roles: roles)
+        // Before the work, which would be lost where no folder can be made.
         try Files.createDirectory(output)
+        let learned = try TokenizerFiles(training: trainer, roles: roles)
         try learned.write(to: output)
         let size = try Tokenizer(folder: output).vocabularySize
         try Written.folder(
