@@ -82,6 +82,9 @@ typedef struct squares_args {
 /// Floats whose squares are summed together before the sums are added in order.
 enum { SQUARES_CHUNK = 16384 };
 
+/// Elements at whose multiples an update is cut into parts.
+enum { ADAMW_ALIGNMENT = 64 };
+
 typedef struct adamw_args {
     const vitrail_adamw_slice *slices;
     ptrdiff_t slice_count, total;

@@ -1,7 +1,10 @@
 // The optimizer's passes over all parameters at once. The loops are in optimizers_tasks.h.
 #include "kernel_table.h"
 
+#include <limits.h>
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 double vitrail_sum_of_squares(vitrail_pool *pool, const vitrail_span *spans, ptrdiff_t count) {
     squares_args args = {.spans = spans, .span_count = count};
@@ -15,7 +18,44 @@ double vitrail_sum_of_squares(vitrail_pool *pool, const vitrail_span *spans, ptr
     return total;
 }
 
-void vitrail_adamw(
+// MARK: AdamW
+
+/// Elements from which on an update is done beside what follows it: it takes milliseconds then.
+enum { BESIDE_ELEMENTS = 8 << 20, BESIDE_PART = 1 << 16 };
+
+struct vitrail_adamw_update {
+    adamw_args args;
+    vitrail_background *background;
+    int *needed;  // [slices], parts that a slice and all before it lie in
+};
+
+/// Begins an update beside runs; NULL where that cannot be.
+static vitrail_adamw_update *begin(vitrail_pool *pool, const adamw_args *args) {
+    const size_t count = (size_t)args->slice_count;
+    vitrail_adamw_update *const update = malloc(sizeof *update);
+    vitrail_adamw_slice *const slices = malloc(sizeof *slices * count);
+    int *const needed = malloc(sizeof *needed * count);
+    const int parts = (int)(args->total / BESIDE_PART < INT_MAX ? args->total / BESIDE_PART : INT_MAX);
+    if (update && slices && needed) {
+        memcpy(slices, args->slices, sizeof *slices * count);
+        ptrdiff_t first, last = 0, end = 0;
+        for (int s = 0, part = 0; s < args->slice_count; s++) {
+            end += slices[s].count;
+            for (; last < end; part++) vitrail_share(args->total, ADAMW_ALIGNMENT, part, parts, &first, &last);
+            needed[s] = part;
+        }
+        *update = (vitrail_adamw_update){.args = *args, .needed = needed};
+        update->args.slices = slices;
+        update->background = vitrail_pool_begin(pool, vitrail_kernels()->adamw, &update->args, parts);
+        if (update->background) return update;
+    }
+    free(needed);
+    free(slices);
+    free(update);
+    return NULL;
+}
+
+vitrail_adamw_update *vitrail_adamw(
     vitrail_pool *pool, const vitrail_adamw_slice *slices, ptrdiff_t count, double beta1, double beta2,
     double epsilon, int64_t step, float gradient_scale) {
     adamw_args args = {
@@ -31,6 +71,20 @@ void vitrail_adamw(
         .gradient_scale = gradient_scale,
     };
     for (ptrdiff_t s = 0; s < count; s++) args.total += slices[s].count;
-    if (args.total > 0)
+    vitrail_adamw_update *const update = args.total < BESIDE_ELEMENTS ? NULL : begin(pool, &args);
+    if (!update && args.total > 0)
         vitrail_pool_run_dynamic(pool, vitrail_kernels()->adamw, &args, vitrail_pieces(pool, args.total, VITRAIL_GRAIN / 4));
+    return update;
+}
+
+void vitrail_adamw_wait(vitrail_adamw_update *update, ptrdiff_t slices) {
+    const ptrdiff_t count = slices < update->args.slice_count ? slices : update->args.slice_count;
+    if (count > 0) vitrail_background_wait(update->background, update->needed[count - 1]);
+}
+
+void vitrail_adamw_end(vitrail_adamw_update *update) {
+    vitrail_background_end(update->background);
+    free(update->needed);
+    free((void *)update->args.slices);
+    free(update);
 }

@@ -30,7 +30,7 @@ static void sum_of_squares_task(void *context, int part, int parts) {
 static void adamw_task(void *context, int part, int parts) {
     const adamw_args *a = context;
     ptrdiff_t begin, end, start = 0;
-    vitrail_share(a->total, 64, part, parts, &begin, &end);
+    vitrail_share(a->total, ADAMW_ALIGNMENT, part, parts, &begin, &end);
     float beta1 = a->beta1, beta2 = a->beta2, rest1 = a->one_minus_beta1, rest2 = a->one_minus_beta2;
     float epsilon = a->epsilon, inverse_root = 1.0f / a->root_correction2, scale = a->gradient_scale;
     for (ptrdiff_t s = 0; s < a->slice_count && start < end; start += a->slices[s].count, s++) {

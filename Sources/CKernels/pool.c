@@ -96,6 +96,30 @@ void vitrail_pool_run_phases(vitrail_pool *pool, const vitrail_phase *phases, in
     if (count > 0) run(pool, run_phase, (void *)phases, count, PHASES, phases[0].memory, phases[0].bytes);
 }
 
+// MARK: Beside runs
+
+vitrail_background *vitrail_pool_begin(vitrail_pool *pool, vitrail_task task, void *context, int parts) {
+    const bool is_alone = !pool || pool->threads == 1 || is_by_itself() || parts < 1
+        || pool->fork_generation != atomic_load_explicit(&fork_generation, memory_order_relaxed);
+    return is_alone ? NULL : open_background(pool, task, context, parts);
+}
+
+void vitrail_background_wait(vitrail_background *work, int parts) {
+    if (atomic_load_explicit(&work->done, memory_order_acquire) >= parts) return;
+    const int outer = current_thread;
+    current_thread = 0;
+    run_depth++;
+    while (take_background_part(work, parts)) continue;
+    run_depth--;
+    current_thread = outer;
+    await_background(work, parts);
+}
+
+void vitrail_background_end(vitrail_background *work) {
+    vitrail_background_wait(work, work->parts);
+    close_background(work);
+}
+
 int vitrail_pool_thread(void) { return current_thread; }
 
 int vitrail_pool_threads(const vitrail_pool *pool) {
@@ -135,6 +159,8 @@ vitrail_pool *vitrail_pool_create(int threads, bool pin) {
     pool->pin = pin;
     pool->fork_generation = atomic_load(&fork_generation);
     atomic_flag_clear(&pool->in_use);
+    atomic_flag_clear(&pool->has_background);
+    atomic_store(&pool->background_gate, BACKGROUND_CLOSED);
     atomic_store(&pool->gate, GATE_CLOSED);
     pool->handles = calloc((size_t)threads, sizeof(pthread_t));
     pool->claimed = calloc((size_t)threads, 1);

@@ -51,6 +51,9 @@ struct vitrail_pool {
     _Alignas(CACHE_LINE) _Atomic uint32_t phase;   // number of the current phase
     _Atomic int phase_sleepers;
     side_kernel *sides;       // [threads]
+    vitrail_background *background;                // work beside runs: written while its gate is closed
+    atomic_flag has_background;
+    _Alignas(CACHE_LINE) _Atomic uint32_t background_gate;  // closed bit | threads inside
     scratch_slot scratch[SCRATCH_SLOTS];
     reading_order order;
 };

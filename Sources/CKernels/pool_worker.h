@@ -1,7 +1,8 @@
-// A thread of the pool: it waits for runs, joins them, and asks for what is read next. Included by pool.c alone.
+// A thread of the pool: it waits for runs, joins them, asks for what is read next, and does what is to be done beside runs. Included by pool.c alone.
 
 #pragma once
 
+#include "pool_background.h"
 #include "pool_gate.h"
 #include "pool_parts.h"
 
@@ -49,6 +50,7 @@ static void *worker(void *argument) {
     run_depth = 1;
     uint32_t seen = 0;
     for (;;) {
+        work_beside(pool, start.thread);
         if (!spin_while(&pool->run, seen)) {
             atomic_fetch_add(&pool->sleepers, 1);
             while (atomic_load(&pool->run) == seen) wait_while(&pool->run, seen);

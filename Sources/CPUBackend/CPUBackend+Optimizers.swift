@@ -8,16 +8,17 @@ extension CPUBackend {
         return vitrail_sum_of_squares(pool, spans, spans.count)
     }
 
-    /// All slices in one parallel pass, divided by elements.
-    public func adamW(_ slices: [AdamWSlice], settings: AdamWSettings) {
+    /// All slices in one parallel pass, divided by elements; a large one by a few threads, beside the kernels that follow.
+    public func adamW(_ slices: [AdamWSlice], settings: AdamWSettings) -> (any PendingUpdate)? {
         let passes = slices.map {
             vitrail_adamw_slice(
                 parameter: $0.parameter.floatPointer, gradient: $0.gradient.floatPointer,
                 first_moment: $0.firstMoment.floatPointer, second_moment: $0.secondMoment.floatPointer,
                 count: $0.parameter.count, learning_rate: $0.learningRate, weight_decay: $0.weightDecay)
         }
-        vitrail_adamw(
+        let update = vitrail_adamw(
             pool, passes, passes.count, settings.beta1, settings.beta2, settings.epsilon, Int64(settings.step),
             settings.gradientScale)
+        return update.map { AdamWUpdate($0, of: slices, on: self) }
     }
 }

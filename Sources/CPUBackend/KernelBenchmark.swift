@@ -134,7 +134,7 @@ public struct KernelBenchmark {
             parameter: numbers([count]), gradient: numbers([count]), firstMoment: backend.zeros([count]),
             secondMoment: backend.zeros([count]), learningRate: 1e-4, weightDecay: 0.1)
         let settings = AdamWSettings(beta1: 0.9, beta2: 0.999, epsilon: 1e-8, step: 10, gradientScale: 1)
-        measure("AdamW 4M", floats: 7 * count) { backend.adamW([slice], settings: settings) }
+        measure("AdamW 4M", floats: 7 * count) { _ = backend.adamW([slice], settings: settings) }
         measure("sum of squares 4M", floats: count) { _ = backend.sumOfSquares([slice.gradient]) }
     }
 

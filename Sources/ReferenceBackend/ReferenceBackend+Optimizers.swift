@@ -11,7 +11,7 @@ extension ReferenceBackend {
 
     /// Loshchilov & Hutter 2019, algorithm 2, with PyTorch's placing of ε:
     /// p ← p − η λ p;  m ← β₁ m + (1 − β₁) g;  v ← β₂ v + (1 − β₂) g²;  p ← p − η (m / (1 − β₁ᵗ)) / (√(v / (1 − β₂ᵗ)) + ε).
-    public func adamW(_ slices: [AdamWSlice], settings: AdamWSettings) {
+    public func adamW(_ slices: [AdamWSlice], settings: AdamWSettings) -> (any PendingUpdate)? {
         let (beta1, beta2) = (settings.beta1, settings.beta2)
         let correction1 = 1 - pow(beta1, Double(settings.step))
         let correction2 = 1 - pow(beta2, Double(settings.step))
@@ -28,5 +28,6 @@ extension ReferenceBackend {
                 slice.secondMoment.setElement(i, v)
             }
         }
+        return nil
     }
 }

@@ -172,7 +172,10 @@ public protocol Backend: AnyObject {
     /// Σ x² over all tensors, in double.
     func sumOfSquares(_ tensors: [Tensor]) -> Double
     /// One AdamW update of each slice (Loshchilov & Hutter 2019), as PyTorch computes it.
-    func adamW(_ slices: [AdamWSlice], settings: AdamWSettings)
+    ///
+    /// - Returns: what is still under way, slice by slice in their order, nil when all is done. Gradients are read and nothing else may
+    ///   touch the other tensors until a slice is done; who lets go of the update waits for all of it.
+    func adamW(_ slices: [AdamWSlice], settings: AdamWSettings) -> (any PendingUpdate)?
 
     // MARK: Tuning
 

@@ -42,8 +42,12 @@ final class JoinedWeights: WeightSource {
 
 /// A tensor of a model that can be trained: its value, its gradient, and whether anybody wants one.
 public final class Parameter {
-    /// The weights. Training replaces the contents, never the memory, so fused products and saved views stay valid.
-    public var value: Tensor { stored ?? source!.makeTensor() }
+    /// The weights. Training replaces the contents, never the memory, so fused products and saved views stay valid. An update that is
+    /// under way is waited for here, and nowhere else.
+    public var value: Tensor {
+        late.wait()
+        return stored ?? source!.makeTensor()
+    }
     /// Where the weights come from when they are kept in another form; then `value` is a copy, made anew each time.
     public private(set) var source: (any WeightSource)?
     /// Whether gradients are computed. A frozen parameter costs no gradient work. Weights that were kept in another form become a
@@ -59,6 +63,7 @@ public final class Parameter {
     public var onGradientComplete: ((Parameter) -> Void)?
 
     private var stored: Tensor?
+    private let late = LateValue()
     /// Where gradients arrive outside of lanes.
     let arriving = ArrivingGradient()
 
@@ -106,9 +111,18 @@ public final class Parameter {
         arriving.memory = nil
     }
 
+    /// The next value is the result of a slice of an update that reads the gradient.
+    package func expect(_ update: any PendingUpdate, slice: Int, reading gradient: Tensor) {
+        late.arrive(with: update, slice: slice, reading: gradient)
+    }
+
+    /// Waits for an update that is under way, and lets go of it.
+    package func settle() { late.wait() }
+
     /// Exchanges the weights for another tensor of the same shape: loading, quantising, merging.
     public func replaceValue(_ newValue: Tensor) {
         precondition(newValue.shape == shape, "a parameter of shape \(shape) cannot take \(newValue.shape)")
+        late.wait()
         stored = newValue.detached
         source = nil
     }
@@ -116,6 +130,7 @@ public final class Parameter {
     /// Keeps the weights in another form and frees them here. Only a frozen parameter can be.
     public func keep(as source: any WeightSource) {
         precondition(!isTrainable, "a trainable parameter keeps its weights")
+        late.wait()
         self.source = source
         stored = nil
     }

@@ -194,4 +194,60 @@ import Testing
         vitrail_pool_keep_alone(false)
         #expect(vitrail_pool_threads(pool) == 3)
     }
+
+    @Test("work beside runs is done once, as far as it is waited for, while runs go on", arguments: [2, 3, 5, 9])
+    func background(threads: Int32) throws {
+        let pool = try #require(vitrail_pool_create(threads, false))
+        defer { vitrail_pool_destroy(pool) }
+        let parts = 300
+        var counts = [Int32](repeating: 0, count: parts)
+        var runs = [Int32](repeating: 0, count: 64)
+        try counts.withUnsafeMutableBufferPointer { counts in
+            for turn in 0..<200 {
+                let context = UnsafeMutableRawPointer(counts.baseAddress!)
+                let work = try #require(vitrail_pool_begin(pool, Self.count, context, Int32(parts)))
+                #expect(vitrail_pool_begin(pool, Self.count, context, 1) == nil, "there is room for one")
+                for waited in stride(from: turn % 7, to: parts, by: 97) {
+                    vitrail_pool_run(pool, Self.count, &runs, 64)
+                    vitrail_pool_run_dynamic(pool, Self.count, &runs, 64)
+                    vitrail_pool_run_reading(pool, Self.count, &runs, 64, nil, 0)
+                    vitrail_background_wait(work, Int32(waited))
+                    #expect(counts[..<waited].allSatisfy { $0 == turn + 1 })
+                }
+                vitrail_background_end(work)
+                #expect(counts.allSatisfy { $0 == turn + 1 })
+            }
+        }
+        let rounds = (0..<200).reduce(0) { $0 + Array(stride(from: $1 % 7, to: parts, by: 97)).count }
+        #expect(runs.allSatisfy { $0 == 3 * rounds })
+    }
+
+    @Test("several threads may wait for work beside runs")
+    func waiters() throws {
+        let pool = try #require(vitrail_pool_create(3, false))
+        defer { vitrail_pool_destroy(pool) }
+        let parts = 5000
+        let counts = UnsafeMutablePointer<Int32>.allocate(capacity: parts)
+        counts.initialize(repeating: 0, count: parts)
+        defer { counts.deallocate() }
+        nonisolated(unsafe) let work = try #require(vitrail_pool_begin(pool, Self.count, counts, Int32(parts)))
+        nonisolated(unsafe) let seen = counts
+        try Parallel.forEach(8, workers: 8) { thread in
+            for part in stride(from: thread, to: parts, by: 8) {
+                vitrail_background_wait(work, Int32(part + 1))
+                #expect(seen[part] == 1)
+            }
+        }
+        vitrail_background_end(work)
+        #expect(UnsafeBufferPointer(start: counts, count: parts).allSatisfy { $0 == 1 })
+    }
+
+    @Test func oneThreadHasNoneToLeaveRuns() throws {
+        var counts: [Int32] = [0]
+        #expect(vitrail_pool_begin(nil, Self.count, &counts, 1) == nil)
+        let pool = try #require(vitrail_pool_create(1, false))
+        defer { vitrail_pool_destroy(pool) }
+        #expect(vitrail_pool_begin(pool, Self.count, &counts, 1) == nil)
+        #expect(counts == [0])
+    }
 }

@@ -233,9 +233,9 @@ package final class CountingBackend: Backend {
         count()
         return base.sumOfSquares(tensors)
     }
-    package func adamW(_ slices: [AdamWSlice], settings: AdamWSettings) {
+    package func adamW(_ slices: [AdamWSlice], settings: AdamWSettings) -> (any PendingUpdate)? {
         count()
-        base.adamW(slices, settings: settings)
+        return base.adamW(slices, settings: settings)
     }
     package func lowRank(_ x: Matrix, _ products: [LowRankProduct], hidden: Tensor, into y: Matrix) {
         count()

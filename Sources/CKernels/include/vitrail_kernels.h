@@ -239,10 +239,20 @@ typedef struct vitrail_adamw_slice {
     float learning_rate, weight_decay;
 } vitrail_adamw_slice;
 
-/// One AdamW update (Loshchilov & Hutter 2019) as PyTorch computes it; `step` counts from 1.
-void vitrail_adamw(
+/// An AdamW update that is under way.
+typedef struct vitrail_adamw_update vitrail_adamw_update;
+
+/// One AdamW update (Loshchilov & Hutter 2019) as PyTorch computes it; `step` counts from 1. A large one goes on beside the runs that
+/// follow (`vitrail_pool_begin`), slice by slice in their order, and what the slices point to has to stay; NULL when it is done.
+vitrail_adamw_update *vitrail_adamw(
     vitrail_pool *pool, const vitrail_adamw_slice *slices, ptrdiff_t count, double beta1, double beta2,
     double epsilon, int64_t step, float gradient_scale);
+
+/// Returns when the first `slices` slices are done, or all where there are fewer. Any thread may wait.
+void vitrail_adamw_wait(vitrail_adamw_update *update, ptrdiff_t slices);
+
+/// Waits for all slices and forgets the update.
+void vitrail_adamw_end(vitrail_adamw_update *update);
 
 // Tuning
 

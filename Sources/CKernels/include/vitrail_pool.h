@@ -78,6 +78,20 @@ typedef struct vitrail_phase {
 /// for a thread that has taken no part.
 void vitrail_pool_run_phases(vitrail_pool *pool, const vitrail_phase *phases, int count);
 
+/// Work that some of the pool's threads do beside runs, which go on without them.
+typedef struct vitrail_background vitrail_background;
+
+/// Begins work whose parts are taken in order, by a quarter of the pool's threads, while the caller goes on: passes over memory beside
+/// products. `context` must last until the work has ended. A part runs nothing on the pool.
+/// Returns NULL, and nothing has begun, for a pool of one thread, while there is other such work, from inside a part, and when memory is short.
+vitrail_background *vitrail_pool_begin(vitrail_pool *pool, vitrail_task task, void *context, int parts);
+
+/// Returns when the first `parts` parts are done; the calling thread takes those of them that nobody has. Any thread may wait.
+void vitrail_background_wait(vitrail_background *work, int parts);
+
+/// Waits for all parts and frees the work. Nobody may wait for it any more.
+void vitrail_background_end(vitrail_background *work);
+
 /// The calling thread's number inside the innermost run, 0 <= thread < threads; 0 outside of runs.
 /// For scratch memory only; results must not depend on it.
 int vitrail_pool_thread(void);

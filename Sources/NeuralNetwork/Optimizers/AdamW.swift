@@ -44,6 +44,8 @@ public final class AdamW: Optimizer {
     }
 
     private let slots: [Slot]
+    /// The last update, while other threads may still be at it.
+    private var pending: (any PendingUpdate)?
 
     /// - Parameter groups: the trainable parameters of each group.
     public init(_ groups: [ParameterTree], beta1: Double = 0.9, beta2: Double = 0.999, epsilon: Double = 1e-8) {
@@ -63,25 +65,41 @@ public final class AdamW: Optimizer {
 
     /// Moments by parameter.
     public var state: [(name: String, tensor: Tensor)] {
-        slots.flatMap { [("\($0.path).firstMoment", $0.firstMoment), ("\($0.path).secondMoment", $0.secondMoment)] }
+        finish()
+        return slots.flatMap {
+            [("\($0.path).firstMoment", $0.firstMoment), ("\($0.path).secondMoment", $0.secondMoment)]
+        }
     }
 
-    /// One update.
+    /// One update. Parameters' values wait for what is still under way of it.
     public func step(_ rates: [GroupRate], gradientScale: Double) {
+        finish()
         stepCount += 1
-        let slices = slots.compactMap { slot -> AdamWSlice? in
+        let changes = slots.compactMap { slot -> (parameter: Parameter, slice: AdamWSlice)? in
             guard let gradient = slot.parameter.gradient else { return nil }
             let rate = rates[slot.group]
-            return AdamWSlice(
+            let slice = AdamWSlice(
                 parameter: slot.parameter.value, gradient: gradient, firstMoment: slot.firstMoment,
                 secondMoment: slot.secondMoment, learningRate: Float(rate.learningRate),
                 weightDecay: slot.parameter.decays ? Float(rate.weightDecay) : 0)
+            return (slot.parameter, slice)
         }
-        guard let backend = slices.first?.parameter.backend else { return }
-        backend.adamW(
-            slices,
+        guard let backend = changes.first?.slice.parameter.backend else { return }
+        pending = backend.adamW(
+            changes.map(\.slice),
             settings: AdamWSettings(
                 beta1: beta1, beta2: beta2, epsilon: epsilon, step: stepCount,
                 gradientScale: Float(gradientScale)))
+        guard let pending else { return }
+        for (index, change) in changes.enumerated() {
+            change.parameter.expect(pending, slice: index, reading: change.slice.gradient)
+        }
+    }
+
+    /// Waits for the last update, of which nobody keeps anything then: there is room for one at a time.
+    private func finish() {
+        guard pending != nil else { return }
+        for slot in slots { slot.parameter.settle() }
+        pending = nil
     }
 }

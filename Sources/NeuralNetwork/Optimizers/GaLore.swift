@@ -77,7 +77,7 @@ public final class GaLore: Optimizer {
             }
             // AdamW's own kernel on a zero "parameter" leaves the update, negative, with rate 1.
             let update = backend.zeros(low.shape)
-            backend.adamW(
+            _ = backend.adamW(
                 [
                     AdamWSlice(
                         parameter: update, gradient: low, firstMoment: slot.firstMoment,

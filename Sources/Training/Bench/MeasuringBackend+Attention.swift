@@ -60,8 +60,12 @@ extension MeasuringBackend {
         timed(.optimizer) { base.sumOfSquares(tensors) }
     }
 
-    /// Forwards.
-    public func adamW(_ slices: [AdamWSlice], settings: AdamWSettings) {
-        timed(.optimizer) { base.adamW(slices, settings: settings) }
+    /// Forwards; while it measures, to the end of the update.
+    public func adamW(_ slices: [AdamWSlice], settings: AdamWSettings) -> (any PendingUpdate)? {
+        timed(.optimizer) {
+            let update = base.adamW(slices, settings: settings)
+            if isMeasuring { update?.wait(slices: slices.count) }
+            return update
+        }
     }
 }

@@ -45,6 +45,8 @@ public final class StepBenchmark {
     private let tuning: Tuning?
     private let trainable: Int
     private var stepsDone = 0
+    /// The factor on the gradients that wait for their update; nil before the first step.
+    private var gradientScale: Double?
 
     /// From here on the tower's features are read from disk, as by a stage with `cache_features` after its first epoch.
     ///
@@ -169,21 +171,22 @@ public final class StepBenchmark {
         return ((ContinuousClock.now - start) / .seconds(1), loss)
     }
 
+    /// The update by the gradients of the step before, then the gradients of the next: as steps of a run follow each other, with a part of the
+    /// update beside the forward pass, and nothing left over that the next one would have to wait for.
+    ///
     /// - Returns: the mean loss.
     private func step(_ index: Int) -> Double {
-        gradients.clear()
-        tuning?.begin(step: index)
         let count = Double(batch.supervisedCount)
         let rates = [GroupRate(learningRate: 1e-4, weightDecay: 0.01)]
         let fused = optimizer as? any FusedOptimizer
+        if let gradientScale { optimizer.step(rates, gradientScale: gradientScale) }
+        gradients.clear()
+        tuning?.begin(step: index)
         let sum = model.addGradients(
             of: batch, willBackward: fused.map { fused in { fused.begin(rates, gradientScale: 1 / count) } })
         tuning?.end()
-        let loss = sum / count
         let norm = (fused?.gradientNorm ?? gradients.norm) / count
-        let clip = GradientBuffer.clipFactor(norm: norm, limit: 1)
-        optimizer.step(rates, gradientScale: clip / count)
-        gradients.clear()
-        return loss
+        gradientScale = GradientBuffer.clipFactor(norm: norm, limit: 1) / count
+        return sum / count
     }
 }

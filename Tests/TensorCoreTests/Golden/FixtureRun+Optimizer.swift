@@ -28,7 +28,7 @@ extension FixtureRun {
             let settings = AdamWSettings(
                 beta1: try fixture.number("beta1"), beta2: try fixture.number("beta2"),
                 epsilon: try fixture.number("eps"), step: step + 1, gradientScale: 1)
-            backend.adamW(slices, settings: settings)
+            _ = backend.adamW(slices, settings: settings)
             for weights in all { history[weights.name, default: []] += weights.value.floats }
         }
         for weights in all {

@@ -33,7 +33,7 @@ import Testing
                         secondMoment: tensors[3 * index + 2], learningRate: index == 0 ? 1e-2 : 3e-3,
                         weightDecay: index == 0 ? 0.1 : 0)
                 }
-                backend.adamW(
+                _ = backend.adamW(
                     slices,
                     settings: AdamWSettings(
                         beta1: 0.9, beta2: 0.999, epsilon: 1e-8, step: step, gradientScale: 0.125))
