@@ -30,9 +30,9 @@ void vitrail_memory_give(void *memory, size_t bytes) {
     }
 }
 
-bool vitrail_memory_discard(void *memory, size_t bytes) {
+size_t vitrail_memory_discard(void *memory, size_t bytes) {
     const uintptr_t start = ((uintptr_t)memory + 4095) / 4096 * 4096, end = ((uintptr_t)memory + bytes) / 4096 * 4096;
-    return end > start && madvise((void *)start, end - start, MADV_DONTNEED) == 0;
+    return end > start && madvise((void *)start, end - start, MADV_DONTNEED) == 0 ? end - start : 0;
 }
 
 #else
@@ -44,10 +44,10 @@ void vitrail_memory_give(void *memory, size_t bytes) {
     free(memory);
 }
 
-bool vitrail_memory_discard(void *memory, size_t bytes) {
+size_t vitrail_memory_discard(void *memory, size_t bytes) {
     (void)memory;
     (void)bytes;
-    return false;
+    return 0;
 }
 
 #endif

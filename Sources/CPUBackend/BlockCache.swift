@@ -140,6 +140,14 @@ final class BlockCache: Sendable {
         }
     }
 
+    /// Counts bytes of blocks in use whose pages went back to the system, or, negative, that are taken again.
+    func discount(_ byteCount: Int) {
+        state.withLock { state in
+            state.statistics.used -= byteCount
+            state.statistics.peak = max(state.statistics.peak, state.statistics.used)
+        }
+    }
+
     private static func countUse(_ state: inout State, _ byteCount: Int) {
         state.statistics.requests += 1
         state.statistics.used += byteCount

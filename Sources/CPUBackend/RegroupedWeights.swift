@@ -37,7 +37,13 @@ final class RegroupedWeights {
     /// Whether the plain order of all these is gone.
     let isSole: Bool
 
-    init(isSole: Bool) { self.isSole = isSole }
+    /// Bytes of the storage whose pages went back, and where they are counted.
+    private var discarded = 0
+    private let memory: BlockCache
+
+    init(isSole: Bool, memory: BlockCache) { (self.isSole, self.memory) = (isSole, memory) }
+
+    deinit { memory.discount(-discarded) }
 
     /// Everything that lies side by side, and where; rows in their own place first.
     var places: [(window: Window, groups: UnsafeMutableRawPointer)] {
@@ -55,9 +61,19 @@ final class RegroupedWeights {
         return nil
     }
 
-    /// Notes where a window's rows lie: in a copy, or all in their own place.
-    func add(_ window: Window, _ copy: RegroupedBlock? = nil) {
-        known[window] = (copy?.pointer ?? window.address, copy)
+    /// Notes that a window's rows lie in their own place, all of them.
+    func add(_ window: Window) { known[window] = (window.address, nil) }
+
+    /// Notes that a window's rows lie in a copy; where nobody reads them in their own place, its pages go back.
+    func add(_ window: Window, _ copy: RegroupedBlock) {
+        let isFirst = !known.contains { $1.copy != nil && $0.range.overlaps(window.range) }
+        known[window] = (copy.pointer, copy)
+        guard isSole, !turned.contains(where: { $0.range.overlaps(window.range) }) else { return }
+        let byteCount = vitrail_memory_discard(window.address, window.byteCount)
+        // Pages that went back with another window are counted there.
+        guard isFirst else { return }
+        discarded += byteCount
+        memory.discount(byteCount)
     }
 
     /// The rows of a window that still lie in their plain order; nil where they cannot be turned in their place.
@@ -96,7 +112,8 @@ extension CPUBackend {
         // Threads that compute side by side ask for the same weights.
         var form: UnsafeMutableRawPointer?
         regrouping.withLock { _ in
-            let forms = storage.companion as? RegroupedWeights ?? RegroupedWeights(isSole: multipliesBlocks)
+            let forms =
+                storage.companion as? RegroupedWeights ?? RegroupedWeights(isSole: multipliesBlocks, memory: memory)
             storage.companion = forms
             form = forms.place(of: window)
             guard form == nil else { return }
@@ -129,9 +146,6 @@ extension CPUBackend {
                 block.pointer)
         }
         forms.add(window, block)
-        if forms.isSole, !forms.turned.contains(where: { $0.range.overlaps(window.range) }) {
-            _ = vitrail_memory_discard(window.address, window.byteCount)
-        }
     }
 
     /// The tensor, or a copy of it where its memory holds weights in another order only.

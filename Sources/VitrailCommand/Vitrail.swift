@@ -32,6 +32,7 @@ struct Vitrail: ParsableCommand {
 enum Main {
     static func main() {
         Console.keepStandardStreams()
+        Interruption.begin()
         checkCommandName()
         do {
             var command = try Vitrail.parseAsRoot(arguments)
@@ -39,6 +40,9 @@ enum Main {
                 try command.run()
             } catch let code as ExitCode {
                 leave(code.rawValue)
+            } catch let stop as RunStopped {
+                Console.error("Stopped; the same command \(stop.goesOn ? "goes on from here" : "begins anew").")
+                leave(ExitStatus.interrupted)
             } catch let error as any Problem {
                 Console.report(error)
                 leave(ExitStatus.failed)

@@ -114,7 +114,7 @@ struct TensorFolderTests {
             try Files.remove(Paths.join(folder, "model-00002-of-00003.safetensors"))
             let error = try #require(throws: CheckpointError.self) { try TensorFolder(folder) }
             #expect(error.fault == .missingShard)
-            #expect(error.reason == "names 3 files, of which 1 are missing: model-00002-of-00003.safetensors")
+            #expect(error.reason == "names 3 files, 1 of them missing: model-00002-of-00003.safetensors")
             #expect(error.fix == "copy or download the missing files into \(folder)")
             try Files.remove(Paths.join(folder, "model.safetensors.index.json"))
             let noIndex = try #require(throws: CheckpointError.self) { try TensorFolder(folder) }

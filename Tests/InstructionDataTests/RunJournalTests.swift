@@ -42,6 +42,64 @@ import Testing
         #expect(hidden.allSatisfy { !Files.exists($0) })
     }
 
+    /// Runs that are stopped between two pieces leave what is done to the same run, or nothing.
+    @Test func aStoppedRunGoesOnToTheSameBytes() throws {
+        let scratch = try Scratch()
+        let lines = (0..<1_000).map { number in
+            let answer = number % 7 == 0 ? "I'm sorry" : "\(number)"
+            return
+                #"{"id": "\#(number)", "conversations": [{"from": "human", "value": "Say it."}, {"from": "gpt", "value": "\#(answer)"}]}"#
+        }
+        let data = try scratch.write("data.jsonl", lines.joined(separator: "\n"))
+        let dataset = try InstructionDataset(data)
+        func filter(_ output: String, stops: Bool) throws {
+            var rules = CleaningRules()
+            rules.refusals = CleaningRules.commonRefusals
+            var filter = DatasetFilter(rules)
+            filter.resumeKey = "k"
+            _ = try filter.run(dataset, to: scratch.file(output)) { _ in if stops { throw RunStopped() } }
+        }
+        func convert(_ output: String, stops: Bool) throws {
+            var conversion = Conversion(kind: "llava", request: ConversionRequest(input: data))
+            conversion.output = scratch.file(output)
+            conversion.resumeKey = "k"
+            _ = try conversion.run { _, _ in if stops { throw RunStopped() } }
+        }
+        for (name, run) in [("filter", filter), ("convert", convert)] {
+            try run("\(name)-whole.jsonl", false)
+            // Each stopped run does a piece more.
+            for _ in 0..<2 {
+                #expect(throws: RunStopped(goesOn: true)) { try run("\(name).jsonl", true) }
+                #expect(!Files.exists(scratch.file("\(name).jsonl")))
+                #expect(Files.exists(scratch.file(".\(name).jsonl.journal")))
+            }
+            try run("\(name).jsonl", false)
+            for end in [".jsonl", ".removed.jsonl"] where Files.exists(scratch.file("\(name)-whole\(end)")) {
+                let files = try ["", "-whole"].map { try Files.readText(scratch.file(name + $0 + end)) }
+                #expect(files[0] == files[1] && !files[0].isEmpty, "\(name)\(end)")
+            }
+        }
+        var deduplication = DatasetDeduplication()
+        #expect(throws: RunStopped()) {
+            try deduplication.run(dataset, to: scratch.file("unique.jsonl")) { _ in throw RunStopped() }
+        }
+        deduplication.signatures = scratch.file("signatures")
+        #expect(throws: RunStopped(goesOn: true)) {
+            try deduplication.run(dataset, to: scratch.file("unique.jsonl")) { _ in throw RunStopped() }
+        }
+        #expect(throws: RunStopped()) {
+            try DatasetMixing([.init(path: data)], rule: .weights, seed: 1).run(to: scratch.file("mix.jsonl")) { _ in
+                throw RunStopped()
+            }
+        }
+        #expect(throws: RunStopped()) {
+            try ShapeWorld(count: 50, seed: 1, side: 32).write(to: scratch.file("shapes")) { _ in throw RunStopped() }
+        }
+        let names = try Files.list(Paths.parent(data))
+        #expect(names.allSatisfy { !$0.hasPrefix(".") && !$0.hasPrefix("mix") && !$0.hasPrefix("unique") }, "\(names)")
+        #expect(!names.contains("shapes"))
+    }
+
     @Test func aJournalWithoutItsFileIsNotFollowed() throws {
         let scratch = try Scratch()
         let output = scratch.file("out.jsonl")

@@ -112,7 +112,7 @@ import Tokenization
         let tooFew = try SampleLoader(
             source: source, order: try order(data), positions: 0..<10, options: .init(policy: .skip(limit: 2)))
         let error = #expect(throws: UserError.self) { try ids(tooFew) }
-        #expect(error?.problem.contains("3 broken records are more than the limit of 2") == true)
+        #expect(error?.problem.contains("3 broken records, more than the limit of 2") == true)
     }
 
     @Test func dataWithoutOneGoodRecordIsAnError() throws {

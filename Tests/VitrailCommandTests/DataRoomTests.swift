@@ -59,6 +59,46 @@ struct DataRoomTests {
         #expect(try conversations(lines(vitrail, "back.jsonl")) == conversations(lines(vitrail, "mix.jsonl")))
     }
 
+    /// Commands that are asked to stop do, say how to go on, and leave what that takes or nothing.
+    @Test(.timeLimit(.minutes(2)), arguments: ["TERM", "INT"]) func stoppedCommandsLeaveWhatTheyGoOnFrom(
+        signal: String
+    ) throws {
+        let vitrail = try VitrailProcess()
+        defer { vitrail.remove() }
+        let turns = #"[{"from":"human","value":"Say it."},{"from":"gpt","value":"It."}]"#
+        try vitrail.write("{\"id\":\"a\",\"conversations\":\(turns)}\n", to: "line")
+        #expect(try vitrail.shell("yes \"$(cat line)\" | head -n 600000 > data.jsonl").code == 0)
+        /// Stops the call as soon as a file is there, by two signals as timeout sends them, and gives its exit code and what it said.
+        func stop(_ call: String, at file: String) throws -> String {
+            try vitrail.shell(
+                """
+                "$VITRAIL" \(call) 2>said & while ! ls -A | grep -q '^\(file)'; do sleep 0.01; done
+                kill -\(signal) $!; sleep 0.02; kill -\(signal) $!; wait $!; echo $?; cat said
+                """
+            ).output
+        }
+        for call in ["convert llava data.jsonl", "data filter data.jsonl --refusals"] {
+            let said = try stop(call + " --output out.jsonl", at: ".out.jsonl.unfinished")
+            #expect(said.hasPrefix("130\nStopped; the same command "), "\(call): \(said)")
+            #expect(!vitrail.exists("out.jsonl"))
+            let words = call.split(separator: " ").map(String.init)
+            #expect(try vitrail.run(words + ["--output", "out.jsonl"]).code == 0)
+            #expect(try vitrail.text("out.jsonl").utf8.count { $0 == UInt8(ascii: "\n") } == 600_000)
+            #expect(
+                try vitrail.shell("rm out.*; ls -A | grep -v ^.output").output.split(separator: "\n") == [
+                    "data.jsonl", "line", "said",
+                ])
+        }
+        for (call, file) in [("synthesize set --count 100000", ".set"), ("data mix data.jsonl -o mix.jsonl", ".mix")] {
+            let said = try stop(call, at: file)
+            #expect(said == "130\nStopped; the same command begins anew.\n", "\(call): \(said)")
+            #expect(
+                try vitrail.shell("ls -A | grep -v ^.output").output.split(separator: "\n") == [
+                    "data.jsonl", "line", "said",
+                ])
+        }
+    }
+
     @Test func aModelFolderWritesRecords() throws {
         let vitrail = try VitrailProcess()
         defer { vitrail.remove() }

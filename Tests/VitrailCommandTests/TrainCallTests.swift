@@ -87,7 +87,7 @@ struct TrainCallTests {
         }
         let some = try train("shapes/val/some.jsonl", "some")
         #expect(some.code == 0, "said: \(some.error)")
-        #expect(some.error.contains("1 of 4 questions are left out") && some.error.contains("broken.png"))
+        #expect(some.error.contains("1 of 4 questions left out") && some.error.contains("broken.png"))
         #expect(vitrail.exists("some/report.html"))
         try vitrail.write(lines[1] + "\n", to: "shapes/val/none.jsonl")
         let none = try train("shapes/val/none.jsonl", "none")

@@ -77,6 +77,9 @@ public struct AtomicFile: ~Copyable {
         if !isCommitted { unlink(partial) }
     }
 
+    /// Leaves what was written where ``init(_:from:)`` goes on with it.
+    public consuming func keep() { isCommitted = true }
+
     /// Appends bytes.
     /// - Throws: ``FileError`` naming the final path.
     public func write(_ bytes: UnsafeRawBufferPointer) throws(FileError) {

@@ -9,4 +9,10 @@ extension Int {
         }
         return result
     }
+
+    /// So many of what a noun names: 1 → "1 record", 1234 → "1,234 records".
+    package func counted(_ noun: String) -> String { grouped + " " + plural(noun) }
+
+    /// The noun for so many: "record" for 1, else "records".
+    package func plural(_ noun: String) -> String { magnitude == 1 ? noun : noun + "s" }
 }

@@ -52,8 +52,8 @@ void *vitrail_memory_take(size_t bytes);
 /// Gives a block of `vitrail_memory_take` with the same size back to the operating system.
 void vitrail_memory_give(void *memory, size_t bytes);
 /// Gives the pages of a part of a block back, from one multiple of 4 KiB to another; the addresses stay the caller's, and what
-/// they hold is lost. Whether any went.
-bool vitrail_memory_discard(void *memory, size_t bytes);
+/// they hold is lost. How many bytes went.
+size_t vitrail_memory_discard(void *memory, size_t bytes);
 
 // Elementwise
 

@@ -12,12 +12,13 @@ extension ParameterTree {
     ///   - keepsBlocks: Whether block forms are written as they are, as bytes, which only this project reads.
     ///   - constants: Vectors besides the parameters that the family's own loader wants to find.
     ///   - shardLimit: The largest file in bytes.
+    ///   - beforeEach: Called before each tensor; what it throws ends the writing.
     /// - Returns: The names of the files written.
     @discardableResult
     public func save(
         to folder: String, table: KeyTable, element: TensorElement? = nil, keepsBlocks: Bool = false,
         stem: String = "model", constants: [(key: String, values: [Float])] = [],
-        shardLimit: Int = CheckpointWriter.defaultShardLimit
+        shardLimit: Int = CheckpointWriter.defaultShardLimit, beforeEach: () throws -> Void = {}
     ) throws -> [String] {
         var parameters: [String: Parameter] = [:]
         for (path, parameter) in entries { parameters[path] = parameter }
@@ -46,6 +47,7 @@ extension ParameterTree {
         }
         return try CheckpointWriter.write(descriptions, to: folder, stem: stem, shardLimit: shardLimit) {
             description, take in
+            try beforeEach()
             if let constant = constants.first(where: { $0.key == description.name }) {
                 return try Self.withBytes(of: constant.values, description, take)
             }

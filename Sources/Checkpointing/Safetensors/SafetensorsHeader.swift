@@ -36,7 +36,7 @@ struct SafetensorsHeader {
     private static func length(_ bytes: UnsafeRawBufferPointer, path: String) throws(CheckpointError) -> Int {
         guard bytes.count >= 8 else {
             throw CheckpointError(
-                .truncated, path, "has \(bytes.count) bytes, too few for a safetensors file",
+                .truncated, path, "has \(bytes.count.counted("byte")), too few for a safetensors file",
                 fix: CheckpointError.copyAgain)
         }
         let length = UInt64(littleEndian: bytes.loadUnaligned(as: UInt64.self))

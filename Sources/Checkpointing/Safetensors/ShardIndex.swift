@@ -41,7 +41,8 @@ struct ShardIndex {
         guard missing.isEmpty else {
             let listed = missing.prefix(5).joined(separator: ", ") + (missing.count > 5 ? ", …" : "")
             throw CheckpointError(
-                .missingShard, path, "names \(names.count) files, of which \(missing.count) are missing: \(listed)",
+                .missingShard, path,
+                "names \(names.count.counted("file")), \(missing.count) of them missing: \(listed)",
                 fix: "copy or download the missing files into \(folder)")
         }
         let files = try names.map { try TensorFile(Paths.join(folder, $0)) }
@@ -74,7 +75,7 @@ struct ShardIndex {
         guard differences.isEmpty else {
             let listed = differences.prefix(5).joined(separator: "; ") + (differences.count > 5 ? "; …" : "")
             throw CheckpointError(
-                .index, path, "disagrees with the shards on \(differences.count) tensors: \(listed)",
+                .index, path, "disagrees with the shards on \(differences.count.counted("tensor")): \(listed)",
                 fix: "the folder mixes files of two versions: download it again into an empty folder")
         }
     }

@@ -40,7 +40,7 @@ extension TensorSource {
                 .missingTensor, path, tensor: name, "there is no such tensor\(nearest)",
                 fix: entries.isEmpty
                     ? "name another file; this one holds no tensors at all"
-                    : "it holds \(entries.count) tensors, such as \(CheckpointError.shortened(entries[0].name)): check that "
+                    : "it holds \(entries.count.counted("tensor")), such as \(CheckpointError.shortened(entries[0].name)): check that "
                         + "it is the checkpoint you mean")
         }
         return (file, entry)

@@ -182,12 +182,12 @@ public final class CompletionClient: Sendable {
             if isCancelled() { throw Self.cancelled }
             if let most = policy.maximumRequests, state.totals.attempts >= most {
                 throw GenerationStopped(
-                    problem: "the budget of \(most) requests is used up",
+                    problem: "the budget of \(most.counted("request")) is used up",
                     fix: "raise --max-requests and run the same command again; nothing is asked twice", isOrderly: true)
             }
             if let bound = policy.maximumTokens, tokens + state.reserved + most > bound {
                 throw GenerationStopped(
-                    problem: "the budget of \(bound) tokens has no room for another request (\(tokens) used)",
+                    problem: "the budget of \(bound.counted("token")) has no room for another request (\(tokens) used)",
                     fix: "raise --max-tokens and run the same command again; nothing is asked twice", isOrderly: true)
             }
             state.totals.attempts += 1

@@ -19,10 +19,10 @@ public struct ShardWriting: Sendable {
     ///
     /// - Parameter prefix: path and beginning of the names.
     /// - Returns: shards written, and shards that were there.
-    /// - Throws: a `Problem` naming record and picture, or a shard of other records, among which these would be mixed.
+    /// - Throws: `RunStopped` when `progress` does; a `Problem` naming record and picture, or a shard of other records, among which these would be mixed.
     public func run(
         _ dataset: InstructionDataset, to prefix: String, workers: Int = Parallel.processors,
-        progress: (@Sendable (_ done: Int, _ total: Int) -> Void)? = nil
+        progress: (@Sendable (_ done: Int, _ total: Int) throws -> Void)? = nil
     ) throws -> (written: Int, kept: Int) {
         let size = max(1, perShard)
         let count = (dataset.count + size - 1) / size
@@ -54,7 +54,8 @@ public struct ShardWriting: Sendable {
             for position in positions(number) {
                 try write(dataset, position, to: writer, store, tape)
                 let count = done.add(1, ordering: .relaxed).newValue
-                if count % 256 == 0 { progress?(count, total) }
+                // Whole shards stay, and the same run goes on behind them.
+                do { try progress?(count, total) } catch is RunStopped { throw RunStopped(goesOn: true) }
             }
             try writer.commit()
         }

@@ -67,8 +67,8 @@ final class CleaningOutput {
     private let sidePath: String?
     private let dataset: InstructionDataset
     private let journal: RunJournal?
-    /// Records that a killed run has done.
-    let done: Int
+    /// Records that are done, from which the same run can go on; at first those of an earlier run.
+    private(set) var done: Int
     var report = CleaningReport()
 
     /// - Parameters:
@@ -89,8 +89,20 @@ final class CleaningOutput {
 
     /// Notes now and then how far the run is.
     func note(done: Int) throws {
-        guard let journal, let output, let sidePath else { return }
-        try journal.note(done: done, [(output.path, output.file), (sidePath, side)], counts: report.json)
+        self.done = done
+        try journal?.note(done: done, files, counts: report.json)
+    }
+
+    /// Leaves what is done for the same run to go on from; false where none can.
+    func keep() throws -> Bool {
+        guard let journal, done > 0 else { return false }
+        try journal.keep(done: done, files, counts: report.json)
+        return true
+    }
+
+    private var files: [(path: String, file: LineFile?)] {
+        guard let output, let sidePath else { return [] }
+        return [(output.path, output.file), (sidePath, side)]
     }
 
     /// Adds the lines of records that are kept.

@@ -58,10 +58,10 @@ public struct CleaningRules: Sendable {
         lazy var questionWordsFound = WordSequence(asked)
         lazy var answerWordsFound = WordSequence(answer)
         if let questionWords, !questionWords.contains(questionWordsFound.count) {
-            return ("length", "the question has \(questionWordsFound.count) words")
+            return ("length", "the question has \(questionWordsFound.count.counted("word"))")
         }
         if let answerWords, !answerWords.contains(answerWordsFound.count) {
-            return ("length", "the answer has \(answerWordsFound.count) words")
+            return ("length", "the answer has \(answerWordsFound.count.counted("word"))")
         }
         if !scripts.isEmpty {
             for (name, text) in [("question", asked), ("answer", answer)] {

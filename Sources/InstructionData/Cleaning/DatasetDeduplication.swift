@@ -34,12 +34,12 @@ public struct DatasetDeduplication: Sendable {
     /// Runs over a data set; the result does not depend on the number of threads.
     ///
     /// - Parameter output: the file to write, with `<output>.removed.jsonl` beside it; nil to count only.
-    /// - Throws: a `Problem`; then nothing was written.
+    /// - Throws: a `Problem`, or `RunStopped` when `progress` does; then nothing was written.
     public func run(
         _ dataset: InstructionDataset, to output: String?, workers: Int = Parallel.processors,
-        progress: ((Int) -> Void)? = nil
+        progress: ((Int) throws -> Void)? = nil
     ) throws -> CleaningReport {
-        let files = try signed(dataset, workers: workers)
+        let files = try signed(dataset, workers: workers, progress)
         let writing = try CleaningOutput(output, dataset: dataset)
         var state = DeduplicationState(self, count: dataset.count)
         let signer = RecordSigner(self, dataset)
@@ -93,7 +93,7 @@ public struct DatasetDeduplication: Sendable {
             }
             writing.report.records += read.count
             try writing.keep(kept.lines, count: kept.count)
-            progress?(done)
+            try tell(done, progress)
         }
         writing.report.pictures = state.pictureCount
         return try writing.commit()
@@ -118,7 +118,7 @@ public struct DatasetDeduplication: Sendable {
     /// - Returns: files made, and files that were there.
     public func sign(
         _ dataset: InstructionDataset, shard: Conversion.Shard?, workers: Int = Parallel.processors,
-        progress: ((Int) -> Void)? = nil
+        progress: ((Int) throws -> Void)? = nil
     ) throws -> (made: Int, there: Int) {
         guard let signatures else { return (0, 0) }
         let folder = SignatureFolder(path: signatures, rules: rulesHash)
@@ -139,22 +139,29 @@ public struct DatasetDeduplication: Sendable {
                     }
                 } consume: { done, signatures in
                     found += signatures
-                    progress?(done)
+                    try tell(done, progress)
                 }
                 try folder.write(found, number, dataset)
                 made += 1
             }
-            progress?(records.upperBound)
+            try tell(records.upperBound, progress)
         }
         return (made, there)
     }
 
     /// All files of signatures, those that lack made first.
-    private func signed(_ dataset: InstructionDataset, workers: Int) throws -> [SignatureFile?] {
+    private func signed(
+        _ dataset: InstructionDataset, workers: Int, _ progress: ((Int) throws -> Void)?
+    ) throws -> [SignatureFile?] {
         guard let signatures else { return [] }
-        _ = try sign(dataset, shard: nil, workers: workers)
+        _ = try sign(dataset, shard: nil, workers: workers, progress: progress)
         let folder = SignatureFolder(path: signatures, rules: rulesHash)
         return (0..<SignatureFolder.count(dataset)).map { folder.read($0, dataset) }
+    }
+
+    /// A run that is stopped goes on from its files of signatures.
+    private func tell(_ done: Int, _ progress: ((Int) throws -> Void)?) throws {
+        do { try progress?(done) } catch is RunStopped { throw RunStopped(goesOn: signatures != nil) }
     }
 
     /// What decides on the content of signatures, as a number.

@@ -26,10 +26,10 @@ public struct DatasetFilter: Sendable {
     /// Runs over a data set; the result does not depend on the number of threads.
     ///
     /// - Parameter output: the file to write, with `<output>.removed.jsonl` beside it; nil to count only.
-    /// - Throws: a `Problem`; then nothing was written.
+    /// - Throws: a `Problem`, or `RunStopped` when `progress` does; then nothing was written.
     public func run(
         _ dataset: InstructionDataset, to output: String?, workers: Int = Parallel.processors,
-        progress: ((Int) -> Void)? = nil
+        progress: ((Int) throws -> Void)? = nil
     ) throws -> CleaningReport {
         let writing = try CleaningOutput(output, dataset: dataset, resumeKey: resumeKey)
         let needsHash = rules.evaluation?.looksAtPictures == true
@@ -37,20 +37,28 @@ public struct DatasetFilter: Sendable {
         let (blocked, lines) = (rules.blockedWords(), writing.output)
         var pass = DatasetPass(dataset, workers: workers, shard: shard)
         pass.start = writing.done
-        if rules.looksAtPictures { try count(pass, upTo: writing.done, of: dataset, ledger) }
-        try pass.run { positions, tape in
-            var piece = Piece()
-            for position in positions {
-                try judge(position, of: dataset, tape, ledger, blocked, writing: lines, into: &piece)
+        if rules.looksAtPictures {
+            try count(pass, upTo: writing.done, of: dataset, ledger)
+            // Pictures take long, and a run that is asked to stop ends with its pieces.
+            pass.piece = 16
+        }
+        do {
+            try pass.run { positions, tape in
+                var piece = Piece()
+                for position in positions {
+                    try judge(position, of: dataset, tape, ledger, blocked, writing: lines, into: &piece)
+                }
+                return piece
+            } consume: { done, piece in
+                writing.report.records += piece.records
+                writing.report.exchanges += piece.exchanges
+                for (position, removal) in piece.removals { try writing.remove(removal, at: position) }
+                try writing.keep(piece.lines, count: piece.kept)
+                try writing.note(done: done)
+                try progress?(done)
             }
-            return piece
-        } consume: { done, piece in
-            writing.report.records += piece.records
-            writing.report.exchanges += piece.exchanges
-            for (position, removal) in piece.removals { try writing.remove(removal, at: position) }
-            try writing.keep(piece.lines, count: piece.kept)
-            try writing.note(done: done)
-            progress?(done)
+        } catch is RunStopped {
+            throw RunStopped(goesOn: try writing.keep())
         }
         writing.report.pictures = ledger.count
         return try writing.commit()
@@ -128,11 +136,11 @@ public struct DatasetFilter: Sendable {
             if fault == nil, let most = rules.maximumEqualAnswers, WordSequence(answer).count > 3 {
                 answers[answer, default: 0] += 1
                 if answers[answer, default: 0] > most {
-                    fault = ("repeats", "the same answer stands more than \(most) times")
+                    fault = ("repeats", "the same answer stands more than \(most.counted("time"))")
                 }
             }
             if fault == nil, let most = rules.maximumExchanges, start / 2 >= most {
-                fault = ("turns", "the record has more than \(most) exchanges")
+                fault = ("turns", "the record has more than \(most.counted("exchange"))")
             }
             if let (rule, reason) = fault {
                 removals.append(Removal(id: record.id, rule: rule, reason: reason, exchange: start / 2))

@@ -52,8 +52,8 @@ public struct Conversion: Sendable {
 
     /// Runs it.
     /// - Parameter progress: called now and then with the number of records so far, and of all when that is known.
-    /// - Throws: a `Problem`; then no output file was touched.
-    public func run(progress: ((_ done: Int, _ total: Int?) -> Void)? = nil) throws -> ConversionReport {
+    /// - Throws: a `Problem`, or `RunStopped` when `progress` does; then no output file was touched.
+    public func run(progress: ((_ done: Int, _ total: Int?) throws -> Void)? = nil) throws -> ConversionReport {
         let kind = try ConverterRegistry.converter(named: kind)
         try request.check(for: kind)
         let converter = kind.init()
@@ -62,16 +62,16 @@ public struct Conversion: Sendable {
             try Files.requireApart([output, evaluation])
         }
         let writer = try ConversionWriter(self)
-        var number = writer.resumed.done
+        var number = writer.standing.done
         let templates = try templates.map { choice throws(UserError) in try TemplateDraw(choice) }
         var request = request
         request.shard = shard
         var selectsPart = { false }
         var total: () -> Int? = { nil }
         /// Counts a record, and says whether it belongs to the part that was asked for.
-        func isWanted() -> Bool {
+        func isWanted() throws -> Bool {
             defer { number += 1 }
-            if number % 1000 == 999 { progress?(number + 1, total()) }
+            if number % 16 == 15 { try progress?(number + 1, total()) }
             guard let shard, !selectsPart() else { return true }
             return number % shard.count == shard.index
         }
@@ -79,7 +79,7 @@ public struct Conversion: Sendable {
             lenient: request.lenient,
             imageRootSet: { writer.setImageRoot($0) },
             write: { record in
-                guard isWanted() else { return }
+                guard try isWanted() else { return }
                 if let templates {
                     for recast in try templates.recast(record) { try writer.write(recast) }
                 } else {
@@ -89,14 +89,16 @@ public struct Conversion: Sendable {
             prepare: { writer.preparation(templates) },
             writePrepared: { lines, done, report in
                 number = done
-                progress?(number, total())
                 try writer.write(lines, done: done, report)
+                try progress?(number, total())
             },
             note: { try writer.note($0) })
-        sink.resume(writer.resumed.done, writer.resumed.report)
+        sink.resume(writer.standing.done, writer.standing.report)
         selectsPart = { [unowned sink] in sink.selectsPart }
         total = { [unowned sink] in sink.count }
-        try converter.convert(request, into: sink)
+        do { try converter.convert(request, into: sink) } catch is RunStopped {
+            throw RunStopped(goesOn: try writer.keep())
+        }
         let report = sink.report
         if report.records == 0 {
             throw UserError(

@@ -11,8 +11,8 @@ final class ConversionWriter {
     private let evaluation: LineFile?
     private var notices: LineFile?
     private let journal: RunJournal?
-    /// What a killed run had done and counted.
-    let resumed: (done: Int, report: ConversionReport)
+    /// What is done and counted, from which the same run can go on; at first that of an earlier run.
+    private(set) var standing: (done: Int, report: ConversionReport)
     private var placement: PicturePlacement
     private var isCommitted = false
     private let store = ImageStore()
@@ -30,7 +30,7 @@ final class ConversionWriter {
             conversion.copiesImages
             ? nil : try main.flatMap { main in try conversion.resumeKey.map { try RunJournal(beside: main, key: $0) } }
         self.journal = journal
-        resumed = journal.map { ($0.done, ConversionReport($0.counts)) } ?? (0, ConversionReport())
+        standing = journal.map { ($0.done, ConversionReport($0.counts)) } ?? (0, ConversionReport())
         func open(_ path: String?) throws -> LineFile? {
             guard writes, let path else { return nil }
             return try journal?.open(path) ?? LineFile(path)
@@ -88,9 +88,21 @@ final class ConversionWriter {
     func write(_ prepared: PreparedRecords, done: Int, _ report: ConversionReport) throws {
         try output?.append(prepared.data)
         try evaluation?.append(prepared.evaluation)
-        let files = [(paths.output, output), (paths.evaluation, evaluation), (noticesPath, notices)]
-        try journal?.note(
-            done: done, files.compactMap { path, file in path.map { ($0, file) } }, counts: report.json)
+        standing = (done, report)
+        try journal?.note(done: done, files, counts: report.json)
+    }
+
+    private var files: [(path: String, file: LineFile?)] {
+        [(paths.output, output), (paths.evaluation, evaluation), (noticesPath, notices)].compactMap { path, file in
+            path.map { ($0, file) }
+        }
+    }
+
+    /// Leaves what is done for the same run to go on from; false where none can.
+    func keep() throws -> Bool {
+        guard let journal, standing.done > 0 else { return false }
+        try journal.keep(done: standing.done, files, counts: standing.report.json)
+        return true
     }
 
     private func pictureFaults<Result>(_ body: () throws -> Result) throws -> Result {

@@ -65,6 +65,9 @@ package final class LineFile {
         buffer.removeAll(keepingCapacity: true)
     }
 
+    /// Leaves the settled file for a run that goes on with it.
+    func keep() { file.take()?.keep() }
+
     /// Gives the file its name; nothing may be added afterwards.
     package func commit() throws {
         try drain()

@@ -58,7 +58,7 @@ public struct DatasetStatistics: Sendable {
     /// - Throws: a `Problem`, also when not one record can be read.
     public init(
         _ dataset: InstructionDataset, workers: Int = Parallel.processors,
-        countTokens: (@Sendable (String) -> Int)? = nil, progress: ((Int) -> Void)? = nil
+        countTokens: (@Sendable (String) -> Int)? = nil, progress: ((Int) throws -> Void)? = nil
     ) throws {
         path = dataset.path
         var hashes: Set<UInt64> = []
@@ -68,7 +68,7 @@ public struct DatasetStatistics: Sendable {
             Self.part(dataset, positions, tape, ledger, countTokens)
         } consume: { done, part in
             add(part, hashes: &hashes)
-            progress?(done)
+            try progress?(done)
         }
         if records == 0, broken > 0 { throw UserError.unreadable(path, broken) }
         ledger.forEach { fact in

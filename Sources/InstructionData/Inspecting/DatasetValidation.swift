@@ -82,7 +82,7 @@ public struct DatasetValidation: Sendable {
     /// Runs over a whole data set. The report does not depend on the number of threads.
     /// - Parameter progress: called with the records so far.
     public func run(
-        _ dataset: InstructionDataset, workers: Int = Parallel.processors, progress: ((Int) -> Void)? = nil
+        _ dataset: InstructionDataset, workers: Int = Parallel.processors, progress: ((Int) throws -> Void)? = nil
     ) throws -> Report {
         var report = Report(path: dataset.path)
         var known: Set<ImageReference> = []
@@ -93,15 +93,19 @@ public struct DatasetValidation: Sendable {
             let parts = try Parallel.map(Self.chunks(start..<end, of: 256), workers: workers) { read(dataset, $0) }
             // A picture of many records is looked at once, and its fault told with the first of them.
             let fresh = parts.flatMap(\.pictures).filter { known.insert($0.image).inserted }
-            let pictures = try Parallel.map(Self.chunks(0..<fresh.count, of: 16), workers: workers) { positions in
-                positions.compactMap { look(at: fresh[$0].image, of: fresh[$0].position, store) }
+            var found = parts.flatMap(\.found)
+            for some in Self.chunks(0..<fresh.count, of: 64 * max(1, workers)) {
+                found += try Parallel.map(Self.chunks(some, of: 16), workers: workers) { positions in
+                    positions.compactMap { look(at: fresh[$0].image, of: fresh[$0].position, store) }
+                }.flatMap { $0 }
+                try progress?(start)
             }
-            let found = (parts.flatMap(\.found) + pictures.flatMap { $0 }).sorted { $0.position < $1.position }
+            found.sort { $0.position < $1.position }
             add(found, of: dataset, to: &report)
             for repair in parts.flatMap(\.repairs) { report.repairs[repair, default: 0] += 1 }
             report.pictures += fresh.count
             report.records = end
-            progress?(end)
+            try progress?(end)
         }
         return report
     }

@@ -120,7 +120,7 @@ public final class SampleLoader {
         let total = statistics.rejected + rejectedBefore
         if total > policy.limit {
             throw UserError(
-                "\(total) broken records are more than the limit of \(policy.limit); the last: \(rejection.reason)",
+                "\(total.counted("broken record")), more than the limit of \(policy.limit); the last: \(rejection.reason)",
                 fix: log.map { "see \($0.path); correct the data, or raise the limit" }
                     ?? "correct the data, or raise the limit")
         }

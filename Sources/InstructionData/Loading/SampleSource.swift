@@ -47,12 +47,12 @@ public struct SampleSource: Sendable {
             guard text.supervisedCount > 0 else {
                 throw UserError(
                     "no token of the answers is left to learn from"
-                        + (text.cutTokens > 0 ? " (\(text.cutTokens) tokens were cut)" : ""),
+                        + (text.cutTokens > 0 ? " (\(text.cutTokens.counted("token")) cut)" : ""),
                     fix: "raise the length limit, or remove the record")
             }
             guard text.imageSpans.count + text.cutImages == record.images.count else {
                 throw UserError(
-                    "the text holds \(text.imageSpans.count) pictures, the record \(record.images.count)",
+                    "the text holds \(text.imageSpans.count.counted("picture")), the record \(record.images.count)",
                     fix: "remove the record")
             }
             // A cut takes the last pictures with it; those left are the first ones.

@@ -28,7 +28,7 @@ public struct DatasetPreview: Sendable {
         var body = "<h1>\(HTML.escaped(name))</h1>\n"
         let drawn = settings.seed.map { "\(count) drawn with seed \($0)" } ?? "the first \(count)"
         body +=
-            "<p class=\"meta\">\(dataset.count) records, \(drawn). Template \(HTML.escaped(settings.template.name))."
+            "<p class=\"meta\">\(dataset.count.counted("record")), \(drawn). Template \(HTML.escaped(settings.template.name))."
         body += " <span class=\"loss\">carries loss</span> <span class=\"picture\">picture</span>"
         body += " <span class=\"special\">special token</span></p>\n"
         if let statistics { body += Self.charts(statistics) }
@@ -58,7 +58,7 @@ public struct DatasetPreview: Sendable {
             settings)
         var facts = ["<b>\(HTML.escaped(record.id))</b>", "line \(line)"]
         if let tokens = text.tokens, let supervised = text.supervised {
-            facts.append("\(tokens) tokens, \(supervised) carry loss")
+            facts.append("\(tokens.counted("token")), \(supervised) carry loss")
         }
         if let source = record.metadata["source"]?.string { facts.append("from \(HTML.escaped(source))") }
         for key in ["strategy", "model"] {

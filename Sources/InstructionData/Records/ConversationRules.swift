@@ -1,3 +1,4 @@
+import Basics
 import Tokenization
 
 /// The shape that every conversation has once read: an optional system turn, then user and assistant in alternation,
@@ -145,7 +146,7 @@ struct ConversationRules {
         }
         guard lenient else {
             throw RecordFault(
-                "\(found) \(marker) marker\(found == 1 ? "" : "s") for \(imageCount) picture\(imageCount == 1 ? "" : "s")",
+                "\(found.counted("\(marker) marker")) for \(imageCount.counted("picture"))",
                 fix: "make them equal, or pass --lenient to add or remove markers")
         }
         repairs.append(.removedMarkers)

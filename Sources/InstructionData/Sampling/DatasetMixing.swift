@@ -57,7 +57,7 @@ public struct DatasetMixing: Sendable {
     /// Mixes and writes.
     /// - Throws: a `Problem`; then no output was touched.
     public func run(
-        to output: String, workers: Int = Parallel.processors, progress: ((Int) -> Void)? = nil
+        to output: String, workers: Int = Parallel.processors, progress: ((Int) throws -> Void)? = nil
     ) throws -> Report {
         let options = InstructionDataset.Options(imageFolder: images, lenient: lenient)
         let datasets = try sources.map { source in
@@ -91,7 +91,7 @@ public struct DatasetMixing: Sendable {
                 return lines
             }
             for part in parts { try file.append(part) }
-            progress?(end)
+            try progress?(end)
         }
         let quotas = mixture.quotas()
         let report = Report(

@@ -13,10 +13,10 @@ extension ShapeWorld {
     /// `statements.jsonl` (every short true statement, a line each, for contrastive pretraining), `questions.jsonl` and `describe.jsonl` (for evaluation); `train` also has `corpus.txt` (plain text, a line each).
     /// - Parameter progress: called with the number of pictures so far, from one thread at a time.
     /// - Returns: the manifest.
-    /// - Throws: a `Problem`; then nothing is left behind.
+    /// - Throws: a `Problem`, or `RunStopped` when `progress` does; then nothing is left behind.
     @discardableResult
     public func write(
-        to folder: String, workers: Int = Parallel.processors, progress: ((Int) -> Void)? = nil
+        to folder: String, workers: Int = Parallel.processors, progress: ((Int) throws -> Void)? = nil
     ) throws -> JSON {
         try validate()
         try Files.createDirectory(Paths.parent(folder))
@@ -27,7 +27,7 @@ extension ShapeWorld {
             guard let count = counts[split] else { continue }
             let digest = try write(split, count: count, in: directory.file(split.rawValue), workers: workers) {
                 done += $0
-                progress?(done)
+                try progress?(done)
             }
             splits[split.rawValue] = ["pictures": .int(count), "sha256": .string(digest)]
         }
@@ -42,7 +42,7 @@ extension ShapeWorld {
     }
 
     /// Pictures that one call of a worker makes.
-    private static let chunk = 64
+    private static let chunk = 16
 
     private struct Lines: Sendable {
         var records = ""
@@ -54,7 +54,7 @@ extension ShapeWorld {
     }
 
     private func write(
-        _ split: Split, count: Int, in folder: String, workers: Int, progress: (Int) -> Void
+        _ split: Split, count: Int, in folder: String, workers: Int, progress: (Int) throws -> Void
     ) throws -> String {
         try Files.createDirectory(Paths.join(folder, "images"))
         let names = ["records.jsonl", "captions.jsonl", "statements.jsonl", "questions.jsonl", "describe.jsonl"]
@@ -72,10 +72,12 @@ extension ShapeWorld {
                 }
                 hash.update(Array(lines.digests.utf8))
             }
-            progress(end - start)
+            try progress(end - start)
         }
         for file in files { try file.commit() }
-        if split == .train { try writeCorpus(to: Paths.join(folder, "corpus.txt"), workers: workers) }
+        if split == .train {
+            try writeCorpus(to: Paths.join(folder, "corpus.txt"), workers: workers) { try progress(0) }
+        }
         return SHA256.hex(hash.finish())
     }
 
@@ -106,11 +108,16 @@ extension ShapeWorld {
         return lines
     }
 
-    private func writeCorpus(to path: String, workers: Int) throws {
+    private func writeCorpus(to path: String, workers: Int, progress: () throws -> Void) throws {
         let file = try LineFile(path)
-        let chunks = stride(from: 0, to: corpusLines, by: 1024).map { $0..<min(corpusLines, $0 + 1024) }
-        for text in try Parallel.map(chunks, workers: workers, { $0.map { corpusLine($0) + "\n" }.joined() }) {
-            try file.append(text)
+        let round = 1024 * max(1, workers) * 4
+        for start in stride(from: 0, to: corpusLines, by: round) {
+            let end = min(corpusLines, start + round)
+            let chunks = stride(from: start, to: end, by: 1024).map { $0..<min(end, $0 + 1024) }
+            for text in try Parallel.map(chunks, workers: workers, { $0.map { corpusLine($0) + "\n" }.joined() }) {
+                try file.append(text)
+            }
+            try progress()
         }
         try file.commit()
     }

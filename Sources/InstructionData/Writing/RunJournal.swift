@@ -48,10 +48,21 @@ package final class RunJournal {
     /// Notes how far the run is, if the last note is old enough.
     package func note(done: Int, _ files: [(path: String, file: LineFile?)], counts: @autoclosure () -> JSON) throws {
         guard ContinuousClock.now - lastSaved >= interval else { return }
+        try save(done: done, files, counts: counts())
+    }
+
+    /// Ends the run in the middle: notes how far it is, and leaves journal and unfinished files for the same run to go on.
+    func keep(done: Int, _ files: [(path: String, file: LineFile?)], counts: JSON) throws {
+        try save(done: done, files, counts: counts)
+        for (_, file) in files { file?.keep() }
+        hasNoted = false
+    }
+
+    private func save(done: Int, _ files: [(path: String, file: LineFile?)], counts: JSON) throws {
         var lengths = JSONObject()
         for (path, file) in files { if let file { lengths[path] = .int(try file.settle()) } }
         let note: JSON = [
-            "key": .string(key), "done": .int(done), "lengths": .object(lengths), "counts": counts(),
+            "key": .string(key), "done": .int(done), "lengths": .object(lengths), "counts": counts,
         ]
         try Files.write(note.serialized(), to: path)
         lastSaved = .now

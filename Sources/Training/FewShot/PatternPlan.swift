@@ -34,7 +34,8 @@ public struct PatternPlan: Sendable {
         let labels = first.value["verbalizer"]?.object?.keys.map { $0 } ?? []
         guard labels.count > 1 else {
             throw UserError(
-                "\(path): pattern \"\(first.key)\" has \(labels.count) labels", fix: "give its verbalizer two or more")
+                "\(path): pattern \"\(first.key)\" has \(labels.count.counted("label"))",
+                fix: "give its verbalizer two or more")
         }
         var patterns: [Pattern] = []
         for (name, value) in object {

@@ -13,7 +13,7 @@ public enum TrainingReport {
         let summary = try RunSummary.read(folder)
         let body = [
             "<h1>\(HTML.escaped(Paths.name(folder.path)))</h1>",
-            "<p>\(bundle.model.parameters.count.grouped) parameters, seed \(recipe.seed), \(recipe.precision.rawValue), vitrail \(Version.current)</p>",
+            "<p>\(bundle.model.parameters.count.counted("parameter")), seed \(recipe.seed), \(recipe.precision.rawValue), vitrail \(Version.current)</p>",
             stageTable(summary["stages"]?.array ?? []), curves(steps, evaluations, recipe), gallery(samples),
             rejections(try ReportPage.lines(folder.rejections)),
             "<h2>Recipe</h2><pre>\(HTML.escaped(recipe.complete))</pre>",

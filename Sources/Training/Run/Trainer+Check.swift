@@ -43,7 +43,7 @@ extension Trainer {
     /// be final, and the data may have been cut by mistake.
     func nothingLeft(of task: any StageTask, _ state: TrainingState, _ checkpoint: ResumePoint?) -> UserError {
         UserError(
-            "stage \"\(state.stageName)\": its data changed, and nothing of it is left to train on: \(state.step) steps are done, and "
+            "stage \"\(state.stageName)\": its data changed, and nothing of it is left to train on: \(state.step.counted("step")) done, and "
                 + "of what is there now the recipe asks for \(min(task.totalSteps, state.step))",
             fix:
                 "put the data back as it was and resume; or train on what is there now in another folder, with --output, where "

@@ -64,7 +64,7 @@ public final class Trainer {
         if let before = checkpoint?.state.threads, before != threads {
             _ = observe(
                 .note(
-                    "The run had \(before) threads so far and goes on with \(threads): sums round differently, so its weights "
+                    "The run had \(before.counted("thread")) so far and goes on with \(threads): sums round differently, so its weights "
                         + "will be near those of an uninterrupted run, not equal to them."))
         }
         summaries = try RunSummary.finishedStages(in: folder)

@@ -120,14 +120,16 @@ extension ModelBundle {
     ///   - element: type of the written weights; nil keeps that of each.
     ///   - storage: what `VisionLanguageModel.store` made of the weights, to be written in blocks; only this project reads them.
     ///   - shardLimit: largest file in bytes.
+    ///   - beforeEach: called before each tensor; what it throws ends the writing.
     public func write(
         to folder: String, element: TensorElement? = nil, storage: WeightStorage? = nil,
-        shardLimit: Int = CheckpointWriter.defaultShardLimit
+        shardLimit: Int = CheckpointWriter.defaultShardLimit, beforeEach: () throws -> Void = {}
     ) throws {
         try Files.createDirectory(folder)
         try model.parameters.save(
             to: folder, table: keyTable, element: element, keepsBlocks: storage != nil,
-            constants: ModelFamily.constants(model.configuration), shardLimit: shardLimit)
+            constants: ModelFamily.constants(model.configuration), shardLimit: shardLimit,
+            beforeEach: beforeEach)
         var processing = processor?.configuration
         var json = ModelFamily.json(
             model.configuration, imageTokenID: imageTokenID, imageTokens: imageTokenCount,

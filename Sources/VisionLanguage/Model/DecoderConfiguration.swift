@@ -103,7 +103,7 @@ public struct DecoderConfiguration: Hashable, Sendable {
     public func checkLength(_ tokens: Int) throws {
         guard let longestSequence, tokens > longestSequence else { return }
         throw UserError(
-            "\(tokens) tokens are more than the \(longestSequence) positions that the model has learned",
+            "\(tokens.counted("token")) do not fit the \(longestSequence.counted("position")) that the model has learned",
             fix: "keep within \(longestSequence) tokens (max_tokens, --max-new-tokens)")
     }
 

@@ -71,7 +71,7 @@ struct AnswerCommand: ParsableCommand {
         }
         if let input { items += try QuestionFile.read(input, images: images) }
         let call = InferenceRun(
-            model: model, output: output, field: "prediction", noun: "answers", json: json, generation: generation,
+            model: model, output: output, field: "prediction", noun: "answer", json: json, generation: generation,
             adapters: adapters, quantization: quantization, runtime: runtime)
         try call.run(sees: items.contains { !$0.images.isEmpty }) { _ in items }
     }

@@ -57,7 +57,7 @@ struct AnswerJob {
         outcome.failedBefore = before?.failed ?? 0
         let file = try output.map { try AppendFile($0, beginning: "{\"id\":") }
         let start = ContinuousClock.now
-        var progress = ProgressLine(field == "caption" ? "captions" : "answers")
+        var progress = ProgressLine(field == "caption" ? "caption" : "answer")
         let batches = stride(from: 0, to: waiting.count, by: batch).map { Array(waiting.dropFirst($0).prefix(batch)) }
         func write(_ answered: AnsweredBatch) throws {
             try self.write(answered, to: file, &outcome)

@@ -74,7 +74,7 @@ struct AnswerJournal {
         }
         if unmarked > 0 {
             Console.error(
-                "\(path): \(Formatting.count(unmarked)) lines do not say what made them, as those of older versions; they stay as they are"
+                "\(path): \(unmarked.counted("line")) without a word of what made them, as older versions wrote; they stay as they are"
             )
         }
         return remainder

@@ -83,7 +83,7 @@ enum AnswerMetrics {
         }
         guard outcome.failed > 0 else { return try Prediction.read(file) }
         Console.error(
-            "  \(outcome.failed) of \(items.count) questions are left out of the evaluation: their pictures cannot be used"
+            "  \(outcome.failed) of \(items.count.counted("question")) left out of the evaluation, with pictures that cannot be used"
         )
         let answered = try Files.readLines(file, limit: .max).map(\.text).filter {
             try JSON.parse($0, source: file)["error"] == nil

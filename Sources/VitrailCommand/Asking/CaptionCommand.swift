@@ -65,7 +65,7 @@ struct CaptionCommand: ParsableCommand {
         var list = try PictureList(pictures)
         if let input { try list.read(input, images: images) }
         let call = InferenceRun(
-            model: model, output: output, field: "caption", noun: "captions", json: json, generation: generation,
+            model: model, output: output, field: "caption", noun: "caption", json: json, generation: generation,
             adapters: adapters, quantization: quantization, runtime: runtime)
         try call.run(leftOut: list.leftOut) { bundle in
             let question = prompt ?? bundle.captionPrompt ?? Self.usualPrompt

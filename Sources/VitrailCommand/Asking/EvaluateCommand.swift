@@ -115,10 +115,10 @@ struct EvaluateCommand: ParsableCommand {
             bundle: bundle, options: options, output: file, field: "prediction", json: false, mark: mark,
             adapters: changes)
         let outcome = try job.run(items)
-        if Interruption.isRequested { throw ExitCode(ExitStatus.interrupted) }
+        if Interruption.isRequested { throw RunStopped(goesOn: output != nil) }
         guard outcome.failed + outcome.failedBefore == 0 else {
             throw UserError(
-                "\(outcome.failed + outcome.failedBefore) questions could not be answered, so a score would be of other questions",
+                "\((outcome.failed + outcome.failedBefore).counted("question")) could not be answered, so a score would be of other questions",
                 fix: "correct the pictures named above, or leave those questions out")
         }
         return Self.paired(try Prediction.read(file), with: items)

@@ -8,7 +8,7 @@ struct InferenceRun {
     let output: String?
     /// Name of the answer in the output.
     let field: String
-    /// What the results are called in words.
+    /// What a result is called in words.
     let noun: String
     let json: Bool
     let generation: GenerationOptions
@@ -39,18 +39,15 @@ struct InferenceRun {
             adapters: changes)
         let outcome = try job.run(items)
         if let output { report(outcome, output) }
-        if Interruption.isRequested {
-            Console.error("Stopped; the same command goes on from here.")
-            throw ExitCode(ExitStatus.interrupted)
-        }
+        if Interruption.isRequested { throw RunStopped(goesOn: output != nil) }
         if outcome.failed + outcome.failedBefore + leftOut > 0 { throw ExitCode(ExitStatus.failed) }
     }
 
     private func report(_ outcome: AnswerJob.Outcome, _ output: String) {
         let rate = Double(outcome.done) / max(outcome.seconds, 1e-9)
-        var text = "\(Formatting.count(outcome.done)) \(noun) in \(Formatting.duration(outcome.seconds)) "
+        var text = "\(outcome.done.counted(noun)) in \(Formatting.duration(outcome.seconds)) "
         text += "(\(Formatting.decimal(rate, 1)) a second) → \(output)"
-        if outcome.skipped > 0 { text += "; \(Formatting.count(outcome.skipped)) were there already" }
+        if outcome.skipped > 0 { text += "; \(Formatting.count(outcome.skipped)) there already" }
         if outcome.failed > 0 { text += "; \(outcome.failed) failed" }
         Console.error(text)
         if outcome.failedBefore > 0 {

@@ -80,7 +80,7 @@ struct ScoreCommand: ParsableCommand {
                 total += score.losses.count
                 if json || tokens { Console.out(score.json(tokens: tokens).serialized()) }
             }
-            if !json && !tokens { Console.status("\(Formatting.count(start)) of \(Formatting.count(count)) records") }
+            if !json && !tokens { Console.status("\(Formatting.count(start)) of \(count.counted("record"))") }
         }
         show(records: count, sum: sum, total: total, of: "tokens of answers")
     }

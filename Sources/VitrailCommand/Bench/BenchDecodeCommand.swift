@@ -90,8 +90,8 @@ struct BenchDecodeCommand: ParsableCommand {
             return
         }
         Console.out(
-            "\(preset.rawValue), \(weights) weights, batch \(batch), \(backend.threads) threads: prompt of "
-                + "\(Formatting.count(result.promptTokens)) tokens \(Formatting.decimal(result.promptSeconds * 1e3, 1)) ms, "
+            "\(preset.rawValue), \(weights) weights, batch \(batch), \(backend.threads.counted("thread")): prompt of "
+                + "\(result.promptTokens.counted("token")) \(Formatting.decimal(result.promptSeconds * 1e3, 1)) ms, "
                 + "then \(Formatting.decimal(result.tokensPerSecond, 1)) tokens/s")
         Console.out(
             "a step takes \(Formatting.decimal(result.stepSeconds * 1e3, 2)) ms; reading its "

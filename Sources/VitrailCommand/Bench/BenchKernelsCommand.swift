@@ -46,7 +46,7 @@ struct BenchKernelsCommand: ParsableCommand {
             Console.out(object.serialized())
             return
         }
-        Console.out("\(backend.threads) threads, \(backend.instructionSet): \(LimitFacts.text(limits))\n")
+        Console.out("\(backend.threads.counted("thread")), \(backend.instructionSet): \(LimitFacts.text(limits))\n")
         var rows = [["kernel", "µs", "GFLOP/s", "GB/s", "over floor"]]
         for result in results {
             rows.append([

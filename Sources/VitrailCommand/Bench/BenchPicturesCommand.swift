@@ -50,7 +50,7 @@ struct BenchPicturesCommand: ParsableCommand {
             Console.out(object.serialized())
         } else {
             Console.out(
-                "\(Formatting.count(benchmark.count)) pictures to \(size)×\(size), \(workers) threads: "
+                "\(benchmark.count.counted("picture")) to \(size)×\(size), \(workers.counted("thread")): "
                     + "\(Formatting.decimal(rate, 1)) a second, "
                     + "\(Formatting.decimal(1e3 * Double(workers) / rate, 2)) ms of a thread each")
         }

@@ -143,6 +143,7 @@ struct BenchQualityCommand: ParsableCommand {
         var score = Score(loss: 0, tokens: 0)
         let count = min(limit ?? .max, scorer.count)
         for start in stride(from: 0, to: count, by: 16) {
+            try Interruption.check()
             for record in try scorer.scores(start..<min(start + 16, count)) {
                 score.loss += record.losses.reduce(0) { $0 + Double($1) }
                 score.tokens += record.losses.count
@@ -159,10 +160,10 @@ struct BenchQualityCommand: ParsableCommand {
         let options = try GenerationOptions.parse(["--batch", "64", "--max-new-tokens", String(maxNewTokens)])
         let outcome = try AnswerJob(bundle: bundle, options: options, output: file, field: "prediction", json: false)
             .run(items)
-        if Interruption.isRequested { throw ExitCode(ExitStatus.interrupted) }
+        try Interruption.check()
         guard outcome.failed + outcome.failedBefore == 0 else {
             throw UserError(
-                "\(outcome.failed + outcome.failedBefore) questions could not be answered, so a score would be of other questions",
+                "\((outcome.failed + outcome.failedBefore).counted("question")) could not be answered, so a score would be of other questions",
                 fix: "correct the pictures named above, or leave those questions out")
         }
         return try Prediction.read(file)

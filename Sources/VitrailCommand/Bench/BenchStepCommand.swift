@@ -115,7 +115,7 @@ struct BenchStepCommand: ParsableCommand {
     ) {
         let rate = Int(Double(result.tokens) / result.stepSeconds)
         Console.out(
-            "\(preset.rawValue), \(method ?? stage.rawValue) step, \(backend.products.rawValue), \(backend.threads) threads: "
+            "\(preset.rawValue), \(method ?? stage.rawValue) step, \(backend.products.rawValue), \(backend.threads.counted("thread")): "
                 + "\(Formatting.decimal(result.stepSeconds * 1e3, 1)) ms, \(Formatting.count(rate)) tokens/s, "
                 + "peak memory \(Formatting.bytes(peak))")
         if let line = Formatting.coded(result.coded) { Console.out(line) }

@@ -50,7 +50,7 @@ struct BenchTokenizerCommand: ParsableCommand {
             return Console.out(object.serialized())
         }
         Console.out(
-            "\(Formatting.count(texts.count)) lines, \(Formatting.count(bytes)) bytes, \(Formatting.count(tokens)) tokens: "
+            "\(texts.count.counted("line")), \(bytes.counted("byte")), \(tokens.counted("token")): "
                 + "\(Formatting.decimal(rate / 1e6, 1)) MB/s, "
                 + "\(Formatting.count(Double(tokens) / max(seconds, 1e-9))) tokens/s on one thread")
     }

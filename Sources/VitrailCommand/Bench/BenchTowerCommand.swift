@@ -52,7 +52,7 @@ struct BenchTowerCommand: ParsableCommand {
             Console.out(JSON.object(object).serialized())
         } else {
             Console.out(
-                "\(preset.rawValue) tower, \(storage), batch \(batch), \(backend.threads) threads: "
+                "\(preset.rawValue) tower, \(storage), batch \(batch), \(backend.threads.counted("thread")): "
                     + "\(Formatting.decimal(seconds * 1e3, 1)) ms, \(Formatting.decimal(rate, 1)) pictures/s")
             Console.out(FloorFacts.text(result.floor, result.productOperations, of: "pass"))
         }

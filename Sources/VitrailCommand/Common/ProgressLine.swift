@@ -1,4 +1,5 @@
 import Basics
+import Synchronization
 
 /// A line that shows how far a long command is: a bar, counts, the rate and the time left.
 ///
@@ -9,10 +10,23 @@ struct ProgressLine {
     private let start = ContinuousClock.now
     private var drawn: ContinuousClock.Instant
 
-    /// - Parameter noun: what is counted, as "records".
+    /// - Parameter noun: what is counted, as "record".
     init(_ noun: String) {
         self.noun = noun
         drawn = start
+    }
+
+    /// Runs work that shows how far it is, and that is ended where nothing is lost when the program is asked to stop.
+    static func running<Result>(
+        _ noun: String,
+        _ work: (_ show: @escaping @Sendable (_ done: Int, _ total: Int?) throws -> Void) throws -> Result
+    ) throws -> Result {
+        let line = Mutex(ProgressLine(noun))
+        Interruption.listen()
+        return try work { done, total in
+            try Interruption.check()
+            line.withLock { $0.show(done, of: total) }
+        }
     }
 
     /// Shows how many are done, of how many if that is known.
@@ -22,9 +36,8 @@ struct ProgressLine {
         drawn = now
         let seconds = (now - start) / .seconds(1)
         let rate = Double(done) / max(seconds, 1e-9)
-        var text = "\(Formatting.count(done))"
-        if let total { text += " of \(Formatting.count(total))" }
-        text += " \(noun)  \(rate < 100 ? Formatting.decimal(rate, 1) : Formatting.count(rate))/s"
+        var text = total.map { "\(Formatting.count(done)) of \($0.counted(noun))" } ?? done.counted(noun)
+        text += "  \(rate < 100 ? Formatting.decimal(rate, 1) : Formatting.count(rate))/s"
         if let total, rate > 0 { text += "  left \(Formatting.duration(Double(max(0, total - done)) / rate))" }
         guard Console.isTerminal else { return Console.error(text) }
         Console.status(total.map { Self.bar(done, $0) + " " + text } ?? text)

@@ -11,7 +11,7 @@ enum CleaningTable {
         }
         let share = Formatting.decimal(100 * Double(report.kept) / Double(max(1, report.records)), 1)
         Console.out(
-            "\(Formatting.count(report.kept)) of \(Formatting.count(report.records)) records kept (\(share) %)"
-                + (report.exchanges > 0 ? ", \(Formatting.count(report.exchanges)) exchanges taken out of them" : ""))
+            "\(Formatting.count(report.kept)) of \(report.records.counted("record")) kept (\(share) %)"
+                + (report.exchanges > 0 ? ", \(report.exchanges.counted("exchange")) taken out of them" : ""))
     }
 }

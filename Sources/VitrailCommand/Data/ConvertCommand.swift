@@ -126,11 +126,10 @@ struct ConvertCommand: ParsableCommand {
         if check {
             conversion.checkPicture = { bytes, name in _ = try ImageDecoder.decode(bytes, source: name) }
         }
-        var progress = ProgressLine("records")
-        let report = try conversion.run { progress.show($0, of: $1) }
+        let report = try ProgressLine.running("record") { show in try conversion.run(progress: show) }
         if json { return Console.out(report.json.serialized()) }
         Console.error(
-            "\(Formatting.count(report.records)) records with \(Formatting.count(report.exchanges)) questions"
+            "\(report.records.counted("record")) with \(report.exchanges.counted("question"))"
                 + (check ? " are sound." : ": \([output, evaluation].compactMap { $0 }.joined(separator: ", "))"))
         for (repair, count) in report.repairs.sorted(by: { $0.key < $1.key }) {
             Console.error("\(Formatting.count(count)) × \(repair)")

@@ -76,23 +76,23 @@ struct DataDedupeCommand: ParsableCommand {
         deduplication.ignoresPictures = ignorePictures
         deduplication.signatures = signatures
         let dataset = try options.open()
-        var progress = ProgressLine("records")
         if let shard {
             guard signatures != nil else {
                 throw UserError(
                     "one run must decide which records stay; --shard signs a part for it",
                     fix: "pass --signatures FOLDER too, and run without --shard in the end")
             }
-            let (made, there) = try deduplication.sign(
-                dataset, shard: try Conversion.Shard(shard), workers: options.workers
-            ) { progress.show($0, of: dataset.count) }
+            let part = try Conversion.Shard(shard)
+            let (made, there) = try ProgressLine.running("record") { show in
+                try deduplication.sign(dataset, shard: part, workers: options.workers) { try show($0, dataset.count) }
+            }
             if options.json {
                 return Console.out(JSON.object(["made": .int(made), "there": .int(there)]).serialized())
             }
-            return Console.error("\(made) files of signatures made, \(there) were there")
+            return Console.error("\(made.counted("signature file")) made, \(there) found there")
         }
-        let report = try deduplication.run(dataset, to: output, workers: options.workers) {
-            progress.show($0, of: dataset.count)
+        let report = try ProgressLine.running("record") { show in
+            try deduplication.run(dataset, to: output, workers: options.workers) { try show($0, dataset.count) }
         }
         CleaningTable.tell(report, json: options.json)
     }

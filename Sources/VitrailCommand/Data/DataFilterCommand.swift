@@ -120,9 +120,8 @@ struct DataFilterCommand: ParsableCommand {
         filter.shard = try shard.map { try Conversion.Shard($0) }
         filter.resumeKey = RunKey.make(of: [options.data, refusalList, blocked, against])
         let dataset = try options.open()
-        var progress = ProgressLine("records")
-        let report = try filter.run(dataset, to: output, workers: options.workers) {
-            progress.show($0, of: dataset.count)
+        let report = try ProgressLine.running("record") { show in
+            try filter.run(dataset, to: output, workers: options.workers) { try show($0, dataset.count) }
         }
         CleaningTable.tell(report, json: options.json)
     }

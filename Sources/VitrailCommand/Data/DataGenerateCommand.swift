@@ -147,14 +147,14 @@ struct DataGenerateCommand: ParsableCommand {
         let journal = try CompletionJournal(journal ?? beside)
         defer { journal.removeIfEmpty() }
         if journal.count > 0 {
-            Console.error("\(journal.path): \(Formatting.count(journal.count)) answers to go on from")
+            Console.error("\(journal.path): \(journal.count.counted("answer")) to go on from")
         }
         Interruption.listen()
         let client = CompletionClient(
             writer, journal: journal, policy: policy, waiting: WaitNotice().tell,
             isCancelled: { Interruption.isRequested })
         let expected = plan.expected
-        var progress = ProgressLine("records")
+        var progress = ProgressLine("record")
         let report = try Self.tellingStop {
             try GenerationRun.run(plan, client: client) { progress.show($0, of: expected) }
         }
@@ -192,9 +192,9 @@ struct DataGenerateCommand: ParsableCommand {
         }
         let totals = report.totals
         Console.error(
-            "\(output): \(Formatting.count(report.records)) records from \(Formatting.count(totals.answers)) answers "
-                + "(\(Formatting.count(totals.attempts)) attempts, \(Formatting.count(totals.replayed)) from the journal, "
-                + "\(Formatting.count(journal.tokens)) tokens in all)")
+            "\(output): \(report.records.counted("record")) from \(totals.answers.counted("answer")) "
+                + "(\(totals.attempts.counted("attempt")), \(Formatting.count(totals.replayed)) from the journal, "
+                + "\(journal.tokens.counted("token")) in all)")
         if let stopped = report.stopped { Console.error(stopped) }
     }
 }

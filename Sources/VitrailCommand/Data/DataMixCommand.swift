@@ -54,9 +54,8 @@ struct DataMixCommand: ParsableCommand {
         mixing.shuffles = shuffle
         mixing.images = images
         mixing.lenient = lenient
-        var progress = ProgressLine("records")
-        let report = try mixing.run(to: output, workers: threading.workers) {
-            progress.show($0)
+        let report = try ProgressLine.running("record") { show in
+            try mixing.run(to: output, workers: threading.workers) { try show($0, nil) }
         }
         if json { return Console.out(report.json.serialized()) }
         let total = max(1, report.shares.reduce(0) { $0 + $1.written })

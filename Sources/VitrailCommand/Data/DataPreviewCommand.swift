@@ -63,13 +63,14 @@ struct DataPreviewCommand: ParsableCommand {
                 }
             }
         }
-        var progress = ProgressLine("records")
         let statistics =
-            charts
-            ? try DatasetStatistics(
-                dataset, workers: options.workers,
-                countTokens: tokenizer.map { tokenizer in { @Sendable text in tokenizer.encode(text).count } }
-            ) { progress.show($0, of: dataset.count) } : nil
+            try charts
+            ? ProgressLine.running("record") { show in
+                try DatasetStatistics(
+                    dataset, workers: options.workers,
+                    countTokens: tokenizer.map { tokenizer in { @Sendable text in tokenizer.encode(text).count } }
+                ) { try show($0, dataset.count) }
+            } : nil
         let page = try DatasetPreview(settings).html(of: dataset, statistics: statistics, workers: options.workers)
         try Files.createDirectory(Paths.parent(output))
         try Files.write(page, to: output)

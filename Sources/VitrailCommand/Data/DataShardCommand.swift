@@ -1,7 +1,6 @@
 import ArgumentParser
 import Basics
 import InstructionData
-import Synchronization
 
 /// `vitrail data shard`.
 struct DataShardCommand: ParsableCommand {
@@ -43,15 +42,14 @@ struct DataShardCommand: ParsableCommand {
         writing.perShard = perShard
         writing.isCompressed = gzip
         writing.shard = try shard.map { try Conversion.Shard($0) }
-        let line = Mutex(ProgressLine("records"))
-        let (written, kept) = try writing.run(dataset, to: output, workers: options.workers) { done, total in
-            line.withLock { $0.show(done, of: total) }
+        let (written, kept) = try ProgressLine.running("record") { show in
+            try writing.run(dataset, to: output, workers: options.workers, progress: show)
         }
         if options.json {
             return Console.out(JSON.object(["written": .int(written), "kept": .int(kept)]).serialized())
         }
         Console.error(
-            "\(Formatting.count(written)) shards: \(output)-*.tar\(gzip ? ".gz" : "")"
-                + (kept > 0 ? ", \(Formatting.count(kept)) were there already" : ""))
+            "\(written.counted("shard")): \(output)-*.tar\(gzip ? ".gz" : "")"
+                + (kept > 0 ? ", \(Formatting.count(kept)) there already" : ""))
     }
 }

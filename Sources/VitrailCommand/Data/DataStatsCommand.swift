@@ -26,14 +26,15 @@ struct DataStatsCommand: ParsableCommand {
         let dataset = try options.open()
         if let plots { try Files.createDirectory(plots) }
         let tokenizer = try model.map { try Tokenizer(folder: $0) }
-        var progress = ProgressLine("records")
-        let statistics = try DatasetStatistics(
-            dataset, workers: options.workers,
-            countTokens: tokenizer.map { tokenizer in { @Sendable text in tokenizer.encode(text).count } }
-        ) { progress.show($0, of: dataset.count) }
+        let statistics = try ProgressLine.running("record") { show in
+            try DatasetStatistics(
+                dataset, workers: options.workers,
+                countTokens: tokenizer.map { tokenizer in { @Sendable text in tokenizer.encode(text).count } }
+            ) { try show($0, dataset.count) }
+        }
         if let plots {
             let names = try statistics.writePlots(to: plots)
-            Console.error("\(names.count) plots: \(plots)")
+            Console.error("\(names.count.counted("plot")): \(plots)")
         }
         if options.json { return Console.out(statistics.json.serialized()) }
         var rows = [["", "mean", "median", "95 %", "most"]]
@@ -43,9 +44,9 @@ struct DataStatsCommand: ParsableCommand {
             rows.append([quantity.rawValue, Formatting.decimal(spread.mean, 1)] + whole)
         }
         Console.out(
-            "\(Formatting.count(statistics.records)) records, \(Formatting.count(statistics.broken)) broken, "
+            "\(statistics.records.counted("record")), \(Formatting.count(statistics.broken)) broken, "
                 + "\(Formatting.count(statistics.repeated)) repeated; "
-                + "\(Formatting.count(statistics.pictures)) different pictures, "
+                + "\(statistics.pictures.counted("different picture")), "
                 + "\(Formatting.count(statistics.brokenPictures)) that can't be read")
         Console.table(rows, to: Console.out)
         list("answers", statistics.answers)

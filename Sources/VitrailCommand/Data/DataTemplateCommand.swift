@@ -126,11 +126,10 @@ struct DataTemplateCommand: ParsableCommand {
         conversion.templates = try templates.choice()
         conversion.resumeKey = RunKey.make(of: [data, path])
         conversion.shard = try shard.map { try Conversion.Shard($0) }
-        var progress = ProgressLine("records")
-        let report = try conversion.run { progress.show($0, of: $1) }
+        let report = try ProgressLine.running("record") { show in try conversion.run(progress: show) }
         if json { return Console.out(report.json.serialized()) }
         Console.error(
-            "\(Formatting.count(report.records)) records recast"
+            "\(report.records.counted("record")) recast"
                 + (report.leftOut > 0 ? ", \(Formatting.count(report.leftOut)) left out" : ""))
     }
 

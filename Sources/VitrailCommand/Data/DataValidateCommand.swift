@@ -28,9 +28,8 @@ struct DataValidateCommand: ParsableCommand {
         var validation = DatasetValidation()
         if pictures { validation.checkPicture = { _ = try ImageDecoder.decode($0, source: $1) } }
         validation.keptFaults = show
-        var progress = ProgressLine("records")
-        let report = try validation.run(dataset, workers: options.workers) {
-            progress.show($0, of: dataset.count)
+        let report = try ProgressLine.running("record") { show in
+            try validation.run(dataset, workers: options.workers) { try show($0, dataset.count) }
         }
         if options.json { Console.out(report.json.serialized()) } else { tell(report) }
         if report.faultCount > 0 { throw ExitCode(ExitStatus.failed) }
@@ -51,9 +50,9 @@ struct DataValidateCommand: ParsableCommand {
         for (repair, count) in report.repairs.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
             Console.out("\(Formatting.count(count)) × \(repair.rawValue)")
         }
-        let pictures = self.pictures ? ", \(Formatting.count(report.pictures)) pictures" : ""
+        let pictures = self.pictures ? ", \(report.pictures.counted("picture"))" : ""
         Console.out(
-            "\(Formatting.count(report.records)) records\(pictures): "
-                + (report.faultCount == 0 ? "sound" : "\(Formatting.count(report.faultCount)) faults"))
+            "\(report.records.counted("record"))\(pictures): "
+                + (report.faultCount == 0 ? "sound" : "\(report.faultCount.counted("fault"))"))
     }
 }

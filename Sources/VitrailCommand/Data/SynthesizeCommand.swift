@@ -70,13 +70,13 @@ struct SynthesizeCommand: ParsableCommand {
         try world.validate()
         let total = world.counts.values.reduce(0, +)
         let start = ContinuousClock.now
-        let manifest = try world.write(to: output, workers: threading.workers) { done in
-            Console.status("\(Formatting.count(done)) of \(Formatting.count(total)) pictures")
+        let manifest = try ProgressLine.running("picture") { show in
+            try world.write(to: output, workers: threading.workers) { try show($0, total) }
         }
         if json { return Console.out(manifest.serialized()) }
         let seconds = (ContinuousClock.now - start) / .seconds(1)
         Console.error(
-            "\(Formatting.count(total)) pictures in \(Formatting.duration(seconds)) "
+            "\(total.counted("picture")) in \(Formatting.duration(seconds)) "
                 + "(\(Formatting.count(Double(total) / max(seconds, 1e-9))) a second): \(output)")
     }
 

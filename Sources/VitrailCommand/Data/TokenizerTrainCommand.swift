@@ -65,7 +65,7 @@ struct TokenizerTrainCommand: ParsableCommand {
         try learned.write(to: output)
         let size = try Tokenizer(folder: output).vocabularySize
         try Written.folder(
-            output, "tokenizer", json: json, "\(Formatting.count(size)) tokens → \(output)",
+            output, "tokenizer", json: json, "\(size.counted("token")) → \(output)",
             facts: ["tokens": .int(size)])
     }
 }

@@ -33,7 +33,8 @@ struct AdapterMergeCommand: ParsableCommand {
         let tuning = try AdapterFile(adapter).attach(to: bundle)
         try tuning.merge()
         let directory = try AtomicDirectory(output)
-        try bundle.write(to: directory.path)
+        Interruption.listen()
+        try bundle.write(to: directory.path, beforeEach: Interruption.check)
         try directory.commit()
         let methods = tuning.methods.map(\.rule.method.name)
         try Written.folder(

@@ -89,9 +89,11 @@ struct ExportCommand: ParsableCommand {
             on: CPUBackend(threads: nil))
         try Files.createDirectory(Paths.parent(output))
         let directory = try AtomicDirectory(output)
+        Interruption.listen()
         if let quantize { bundle.model.store(quantize.storage) }
         try bundle.write(
-            to: directory.path, element: dtype?.element, storage: quantize?.storage, shardLimit: limit)
+            to: directory.path, element: dtype?.element, storage: quantize?.storage, shardLimit: limit,
+            beforeEach: Interruption.check)
         try Files.write(try card(run, bundle), to: directory.file("README.md"))
         if let adapter { try copy(adapter, to: directory.file("adapter")) }
         try directory.commit()

@@ -69,13 +69,13 @@ struct InspectCommand: ParsableCommand {
             return model.problems.isEmpty
         }
         var facts = [(name: "folder", value: folder), ("family", model.family)]
-        facts += model.parts.map { ($0.name, "\($0.shape); \(Formatting.count($0.parameters)) parameters") }
+        facts += model.parts.map { ($0.name, "\($0.shape); \($0.parameters.counted("parameter"))") }
         if model.byteCount > 0 {
             facts.append(("weights", "\(model.elements.joined(separator: ", ")), \(Formatting.bytes(model.byteCount))"))
         }
         if let picture = model.picture, let tokens = model.imageTokens {
             facts.append(
-                ("picture", "\(picture) pixels\(model.isTiled ? " a tile" : ""), \(Formatting.count(tokens)) tokens"))
+                ("picture", "\(picture) pixels\(model.isTiled ? " a tile" : ""), \(tokens.counted("token"))"))
         }
         if let vocabulary = model.vocabulary { facts.append(("vocabulary", vocabulary)) }
         if let template = model.template { facts.append(("template", template)) }
@@ -105,7 +105,7 @@ struct InspectCommand: ParsableCommand {
                 },
             to: Console.out)
         let total = file.entries.reduce(0) { $0 + $1.count }
-        Console.out("\(file.entries.count) tensors, \(Formatting.count(total)) elements")
+        Console.out("\(file.entries.count.counted("tensor")), \(total.counted("element"))")
         return true
     }
 
@@ -125,7 +125,7 @@ struct InspectCommand: ParsableCommand {
             Console.out(fact.serialized())
             return true
         }
-        Console.out("\(path): \(Formatting.count(dataset.count)) records")
+        Console.out("\(path): \(dataset.count.counted("record"))")
         guard let first else { return true }
         Console.out("first: \(first.id), pictures: \(first.images.map(\.description).joined(separator: ", "))")
         for turn in first.conversation.turns { Console.out("  \(turn.role.rawValue): \(turn.content)") }

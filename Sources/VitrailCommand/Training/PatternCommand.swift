@@ -99,7 +99,7 @@ struct PatternLabelCommand: ParsableCommand {
         let plan = try PatternPlan(plan)
         guard model.count == 1 || model.count == plan.patterns.count else {
             throw UserError(
-                "\(model.count) models for \(plan.patterns.count) patterns",
+                "\(model.count.counted("model")) for \(plan.patterns.count.counted("pattern"))",
                 fix: "give one --model a pattern, or one for all")
         }
         let method = PatternExploiting(plan)
@@ -190,7 +190,7 @@ struct PatternDistilCommand: ParsableCommand {
         if json {
             Console.out(JSON.object(["files": [output: .int(records.count)]]).serialized())
         } else {
-            Console.out("\(Formatting.count(records.count)) conversations: \(output)")
+            Console.out("\(records.count.counted("conversation")): \(output)")
         }
         PatternCommand.tellImages(pictures, Paths.parent(output))
     }

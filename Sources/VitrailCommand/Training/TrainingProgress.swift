@@ -37,7 +37,7 @@ final class TrainingProgress {
             if Console.isTerminal { Console.error(Console.colored("  saved \(path)", .dim)) }
         case .stageFinished(let summary):
             let totals = summary.totals
-            var text = "  \(summary.steps) steps in \(Formatting.duration(totals.seconds)), loss "
+            var text = "  \(summary.steps.counted("step")) in \(Formatting.duration(totals.seconds)), loss "
             text +=
                 "\(Formatting.decimal(totals.firstLoss ?? .nan, 4)) → \(Formatting.decimal(totals.lastLoss ?? .nan, 4)), "
             text += "\(Formatting.count(Double(totals.tokens) / max(totals.seconds, 1e-9))) tokens/s, "
@@ -52,7 +52,9 @@ final class TrainingProgress {
                         "  broken records left out or replaced: \(counts.rejected); see rejections.jsonl", .yellow))
             }
             if counts.truncated > 0 {
-                Console.error("  \(counts.truncated) samples cut to max_tokens, \(counts.cutTokens) tokens in all")
+                Console.error(
+                    "  \(counts.truncated.counted("sample")) cut to max_tokens, \(counts.cutTokens.counted("token")) in all"
+                )
             }
         case .note(let text): Console.error(text)
         }
@@ -61,7 +63,7 @@ final class TrainingProgress {
     private func show(_ outline: StageOutline) {
         Console.error(
             Console.colored("Stage \(outline.index + 1) of \(outline.stageCount): \(outline.name)", .bold)
-                + ", \(Formatting.count(outline.totalSteps)) steps"
+                + ", \(outline.totalSteps.counted("step"))"
                 + (outline.doneSteps > 0 ? ", \(Formatting.count(outline.doneSteps)) done" : ""))
         var rows = [["  part", "parameters", "trained", "frozen", "peak rate"]]
         for part in outline.parts {

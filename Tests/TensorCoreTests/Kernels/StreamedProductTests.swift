@@ -92,6 +92,32 @@ import Testing
         #expect(backend.usedBytes == before)
     }
 
+    /// Rows that are no whole groups are copied, and their own pages go back and are not counted beside the copy, until they are
+    /// written again.
+    @Test(arguments: [DType.int8Blocks, .int4Blocks])
+    func copiedOrderIsCountedOnce(_ dtype: DType) {
+        let backend = CPUBackend(threads: 2, products: .bfloat16)
+        guard backend.multipliesBlocks else { return }
+        // A copy of more than 16 MB has memory of its own size.
+        let (rows, columns) = (32_007, 1_024)
+        let plain = dtype.byteCount(of: rows * columns)
+        do {
+            let weight = backend.empty([rows, columns], dtype)
+            for _ in 0..<2 {
+                backend.convert(backend.zeros([rows, columns]), into: weight)
+                let before = backend.usedBytes
+                for window in [weight, weight.rows(7..<32_000)] {
+                    let x = backend.zeros([1, columns]), y = backend.empty([1, window.shape[0]])
+                    backend.product(
+                        x.matrix, transposeA: false, window.matrix, transposeB: true, alpha: 1, bias: nil,
+                        into: y.matrix, accumulate: false)
+                    if window.shape[0] == rows { #expect(backend.usedBytes < before + plain / 10) }
+                }
+            }
+        }
+        #expect(backend.usedBytes == 0)
+    }
+
     /// Weights that follow each other in memory are multiplied one by one and joined, in any order, read as rows and as numbers, and
     /// written in part: whichever order lies in memory, all see the same numbers.
     ///

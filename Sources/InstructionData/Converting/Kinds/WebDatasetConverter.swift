@@ -107,19 +107,20 @@ struct WebDatasetConverter: DatasetConverter {
             for key in ["image", "images"] { object[key] = nil }
             if !images.isEmpty { object["image"] = .array(images.indices.map { .string("\($0)") }) }
             var repairs: [Repair] = []
+            var record: InstructionRecord
             do throws(RecordFault) {
-                var record = try RecordReader(lenient: request.lenient)
+                record = try RecordReader(lenient: request.lenient)
                     .record(from: .object(object), defaultID: stem, repairs: &repairs)
-                record.images = images
-                for repair in repairs { try? sink.repaired(path: "\(reader.path)#\(stem)", line: 1, repair) }
-                var converted = ConvertedRecord(record)
-                for index in converted.exchanges.indices {
-                    converted.exchanges[index].question = request.asked(converted.exchanges[index].question)
-                }
-                return try emitted(converted, reader, stem, sink)
             } catch {
                 return try fault(error.reason, error.fix)
             }
+            record.images = images
+            for repair in repairs { try sink.repaired(path: "\(reader.path)#\(stem)", line: 1, repair) }
+            var converted = ConvertedRecord(record)
+            for index in converted.exchanges.indices {
+                converted.exchanges[index].question = request.asked(converted.exchanges[index].question)
+            }
+            return try sink.emit(converted, path: "\(reader.path)#\(stem)", line: 1)
         }
         if let question = value["question"]?.string {
             let answers =
@@ -140,15 +141,6 @@ struct WebDatasetConverter: DatasetConverter {
                 "its JSON has no conversations, messages, question or caption", "see vitrail convert --help")
         }
         try emit(caption: caption, stem, images, reader, request, sink)
-    }
-
-    private func emitted(
-        _ record: ConvertedRecord, _ reader: TarReader, _ stem: String, _ sink: ConversionSink
-    ) throws(RecordFault) {
-        do { try sink.emit(record, path: "\(reader.path)#\(stem)", line: 1) } catch {
-            let (problem, fix) = SampleSource.words(of: error)
-            throw RecordFault(problem, fix: fix)
-        }
     }
 
     private func emit(

@@ -76,7 +76,7 @@ struct TableSource {
             while let (line, fields) = try reader.next() {
                 guard fields.count == columns.count else {
                     try fault(
-                        line, "\(fields.count) fields for \(columns.count) columns",
+                        line, "\(fields.count.counted("field")) for \(columns.count.counted("column"))",
                         "quote fields that hold the delimiter; a row has one field a column")
                     continue
                 }
