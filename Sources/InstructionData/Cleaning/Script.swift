@@ -65,6 +65,7 @@ public enum Script: String, Sendable, CaseIterable {
             }
             scripts.append(script)
         }
+        guard !scripts.isEmpty else { throw UserError("no script is named", fix: "write latin,greek") }
         return scripts
     }
 }

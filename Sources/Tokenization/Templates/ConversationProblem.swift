@@ -18,10 +18,10 @@ public enum ConversationProblem: Problem, Equatable {
         case .outOfOrder(let turn, let found, let expected):
             "turn \(turn) is of role \(found.rawValue) where \(expected.rawValue) is expected"
         case .imageCount(let markers, let images):
-            "the text has \(markers) <image> marker(s) but \(images) picture(s) are given"
+            "the text has \(markers.counted("<image> marker")) for \(images.counted("picture"))"
         case .noAnswer(let template): "template \(template): the conversation has no answer to learn from"
         case .noCaption(let template, let turns):
-            "template \(template) takes one question with <image> and one caption, this conversation has \(turns) turn(s)"
+            "template \(template) takes one question with <image> and one caption, this conversation has \(turns.counted("turn"))"
         case .missingToken(let token, let template):
             "template \(template) needs the token \(token), which this tokenizer does not have"
         }

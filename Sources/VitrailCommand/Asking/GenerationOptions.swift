@@ -56,6 +56,11 @@ struct GenerationOptions: ParsableArguments {
         try (0.001...1_000).check(repetitionPenalty, "--repetition-penalty")
         try (1...64).check(beams, "--beams")
         try (1...4_096).check(batch, "--batch")
+        let draws = [("--top-k", topK > 0), ("--top-p", topP < 1), ("--min-p", minP > 0)]
+        if temperature == 0, let (name, _) = draws.first(where: { $0.1 }) {
+            throw ValidationError("\(name) goes with --temperature above 0; without one the likeliest token is taken.")
+        }
+        if stopStrings.contains("") { throw ValidationError("--stop is empty. Give a text that ends an answer.") }
         if beams > 1, temperature > 0 { throw ValidationError("--beams and --temperature exclude each other.") }
     }
 

@@ -56,6 +56,9 @@ struct ScoreCommand: ParsableCommand {
 
     func validate() throws {
         if (data == nil) == (text == nil) { throw ValidationError("Give either --data, or --text.") }
+        if text != nil, images != nil || template != nil {
+            throw ValidationError("--images and --template are of conversations, and go with --data.")
+        }
         if text != nil && tokens { throw ValidationError("--tokens tells of answers, and goes with --data.") }
         try (1...65_536).check(batchSize, "--batch-size")
         try OptionRange.limit.check(limit, "--limit")

@@ -34,7 +34,7 @@ struct BenchGrowthCommand: ParsableCommand {
 
     func validate() throws {
         try OptionRange.repeats.check(steps, "--steps")
-        _ = try axes()
+        if try axes().isEmpty { throw ValidationError("--along names nothing. Give some of its default.") }
     }
 
     private func axes() throws -> [GrowthBenchmark.Axis] {

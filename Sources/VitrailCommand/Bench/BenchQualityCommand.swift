@@ -64,6 +64,10 @@ struct BenchQualityCommand: ParsableCommand {
             throw ValidationError("Give what to measure with: --questions, --records or --text.")
         }
         if forms.allSatisfy({ $0 == "," }) { throw ValidationError("--forms names no form. Give some of its default.") }
+        if images != nil, questions == nil, records == nil {
+            throw ValidationError("--images goes with --questions or --records.")
+        }
+        if metric.contains(",") { throw ValidationError("--metric takes one name.") }
         if runtime.precision != nil { throw ValidationError("--precision follows from --forms here.") }
         try OptionRange.limit.check(limit, "--limit")
         try OptionRange.newTokens.check(maxNewTokens, "--max-new-tokens")

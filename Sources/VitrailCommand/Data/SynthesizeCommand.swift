@@ -22,8 +22,10 @@ struct SynthesizeCommand: ParsableCommand {
     @Argument(help: "The folder to make.", completion: .directory)
     var output: String
 
-    @Option(help: ArgumentHelp("Training pictures; each other split has a tenth, at least 50.", valueName: "n"))
-    var count = 2_000
+    @Option(
+        help: ArgumentHelp(
+            "Training pictures (default: 2000); each other split has a tenth, at least 50.", valueName: "n"))
+    var count: Int?
 
     @Option(help: ArgumentHelp("Seed of every choice.", valueName: "s"))
     var seed: UInt64 = 17
@@ -49,6 +51,9 @@ struct SynthesizeCommand: ParsableCommand {
     @OptionGroup var threading: WorkerOptions
 
     func validate() throws {
+        if count != nil, split != nil {
+            throw ValidationError("--count and --split both say how many pictures are drawn. Keep one.")
+        }
         try (1...10_000_000).check(count, "--count")
         try (0...1_000_000_000).check(corpusLines, "--corpus-lines")
     }
@@ -63,10 +68,17 @@ struct SynthesizeCommand: ParsableCommand {
             }
             throw UserError("\(output) is there already", fix: "pass --force to make it again, or name another folder")
         }
-        var world = ShapeWorld(count: count, seed: seed, side: size)
+        var world = ShapeWorld(count: count ?? 2_000, seed: seed, side: size)
         world.mostShapes = shapes
         if let split { world.counts = try counts(split) }
-        if let corpusLines { world.corpusLines = corpusLines }
+        if let corpusLines {
+            guard world.counts[.train] != nil else {
+                throw UserError(
+                    "--corpus-lines: corpus.txt goes with the split train, which is not drawn",
+                    fix: "name train in --split too, or leave --corpus-lines out")
+            }
+            world.corpusLines = corpusLines
+        }
         try world.validate()
         let total = world.counts.values.reduce(0, +)
         let start = ContinuousClock.now
@@ -94,7 +106,9 @@ struct SynthesizeCommand: ParsableCommand {
             guard pair.count == 2, let number = Int(pair[1]) else {
                 throw UserError("--split: \"\(part)\" has no number", fix: "write \(pair[0])=500")
             }
-            counts[split] = number
+            if counts.updateValue(number, forKey: split) != nil {
+                throw UserError("--split names \(split.rawValue) twice", fix: "keep one")
+            }
         }
         guard !counts.isEmpty else { throw UserError("--split names no split", fix: "write train=1000,test=100") }
         return counts

@@ -34,6 +34,8 @@ struct TokenizerTrainCommand: ParsableCommand {
         // 256 bytes and one token at least.
         try (257...10_000_000).check(vocabulary, "--vocabulary")
         try OptionRange.limit.check(minFrequency, "--min-frequency")
+        let twice = Dictionary(grouping: special.split(separator: ","), by: \.self).first { $1.count > 1 }
+        if let name = twice?.key { throw ValidationError("--special names \(name) twice. Keep one.") }
     }
 
     func run() throws {

@@ -30,8 +30,8 @@ struct EstimateCommand: ParsableCommand {
             valueName: "names"))
     var methods = "recipe"
 
-    @Option(help: ArgumentHelp("Part or pattern that the methods tune.", valueName: "part"))
-    var part = "language"
+    @Option(help: ArgumentHelp("Part or pattern that the methods tune (default: language).", valueName: "part"))
+    var part: String?
 
     @Option(help: ArgumentHelp("The stage; the last by default.", valueName: "name"))
     var stage: String?
@@ -56,6 +56,9 @@ struct EstimateCommand: ParsableCommand {
     @OptionGroup var runtime: RuntimeOptions
 
     func validate() throws {
+        if part != nil, methods == "recipe" {
+            throw ValidationError("--part goes with --methods; a stage as it is written trains what it says.")
+        }
         try OptionRange.repeats.check(steps, "--steps")
         try (0.001...1_048_576).check(memory, "--memory")
     }
@@ -107,12 +110,13 @@ struct EstimateCommand: ParsableCommand {
         let meter = MemoryMeter(
             used: { backend.usedBytes }, peak: { backend.peakBytes }, reset: { backend.resetPeakBytes() })
         let estimator = try MethodEstimator(recipe, stage: stage, meter: meter) { try recipe.makeModel(on: backend) }
-        return try estimator.estimate(name, part: part, steps: steps)
+        return try estimator.estimate(name, part: part ?? "language", steps: steps)
     }
 
     /// Measures in a process of its own, whose peak is that of this method.
     private func elsewhere(_ name: String, stage: String?) throws -> MethodEstimate {
-        var words = ["estimate", recipe, "--methods", name, "--part", part, "--steps", String(steps), "--alone"]
+        var words = ["estimate", recipe, "--methods", name, "--steps", String(steps), "--alone"]
+        if let part, name != "recipe" { words += ["--part", part] }
         if let stage { words += ["--stage", stage] }
         words += overrides.flatMap { ["--set", $0] }
         words += runtime.words
