@@ -162,6 +162,8 @@ struct MisuseTests {
             "--special names <s> twice"
         ),
         (["answer", "--model", pebble, "--question", "<image>"], 1, "1 <image> marker for 0 pictures"),
+        (["caption", "--model", pebble, ""], 1, "a picture's path is empty"),
+        (["caption", "--model", pebble, "a.png", "--adapter", ""], 2, "--adapter is empty"),
         (["synthesize", ""], 1, "fix: the path is empty"),
         (["export", pebble, ""], 1, "fix: the path is empty"),
         (["tokenizer", "train", "r.yaml", "--output", ""], 1, "fix: the path is empty"),

@@ -58,6 +58,9 @@ struct PictureList {
         if matches.isEmpty, argument.contains("\u{FFFD}") { odd.append(argument) }
         for path in odd { leaveOut(path, Files.unreadableName(path)) }
         guard !matches.isEmpty || !odd.isEmpty else {
+            if argument.isEmpty {
+                throw UserError("a picture's path is empty", fix: "is a variable of the shell not set?")
+            }
             throw UserError(
                 "\(argument): no such file or folder", fix: "check the path; patterns such as 'photos/*.jpg' work too")
         }

@@ -17,6 +17,10 @@ struct AdapterOptions: ParsableArguments {
         completion: .directory)
     var adapter: [String] = []
 
+    func validate() throws {
+        if adapter.contains("") { throw ValidationError("--adapter is empty. Name a folder.") }
+    }
+
     /// Whether the model runs with an adapter.
     func hasAdapter(_ model: String) -> Bool { !adapter.isEmpty || Self.ownFolder(of: model) != nil }
 
