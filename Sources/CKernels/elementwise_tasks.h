@@ -82,24 +82,40 @@ static void scale_columns_task(void *context, int part, int parts) {
     }
 }
 
-/// Sums a share of the rows into partials[part]; eight rows at a time so that the sums stay in registers longer.
+/// Rows that are summed side by side, so that sums stay in registers longer.
+enum { ROWS_TOGETHER = 8 };
+
+/// The sums of rows [first, last) of x, or of x ⊙ y, are added to `sums`, and the rows behind them asked for. The type and whether
+/// there is a y are known where this is inlined.
+INLINE void add_rows(
+    const rows_args *a, const bool is_narrow, const bool has_factor, ptrdiff_t first, ptrdiff_t last, float *sums) {
+    EACH16(c, n, 0, a->x.columns) {
+        v16f sum = load_n(sums + c, n);
+        for (ptrdiff_t row = first; row < last; row++) {
+            const ptrdiff_t index = row * a->x.stride + c, ahead = index + ROWS_TOGETHER * a->x.stride;
+            __builtin_prefetch((const char *)a->x.data + ahead * (is_narrow ? 2 : 4));
+            const v16f x = load_either(a->x.data, is_narrow, index, n);
+            sum += has_factor ? x * load_at(&a->y, row * a->y.stride + c, n) : x;
+        }
+        store_n(sums + c, sum, n);
+    }
+}
+
+/// Sums a share of the rows into partials[part].
 static void sum_rows_task(void *context, int part, int parts) {
     const rows_args a = *(const rows_args *)context;
     ptrdiff_t begin, end, columns = a.x.columns;
     vitrail_share(a.x.rows, 1, part, parts, &begin, &end);
     float *sums = a.partials + part * columns;
     memset(sums, 0, sizeof(float) * (size_t)columns);
-    for (ptrdiff_t r = begin; r < end; r += 8) {
-        ptrdiff_t last = r + 8 < end ? r + 8 : end;
-        EACH16(c, n, 0, columns) {
-            v16f sum = load_n(sums + c, n);
-            for (ptrdiff_t s = r; s < last; s++) {
-                const ptrdiff_t index = s * a.x.stride + c;
-                v16f x = load_at(&a.x, index, n);
-                read_ahead(&a.x, index);
-                sum += a.y.data ? x * load_at(&a.y, s * a.y.stride + c, n) : x;
-            }
-            store_n(sums + c, sum, n);
+    for (ptrdiff_t r = begin; r < end; r += ROWS_TOGETHER) {
+        const ptrdiff_t last = r + ROWS_TOGETHER < end ? r + ROWS_TOGETHER : end;
+        if (a.y.data) {
+            add_rows(&a, a.x.is_bfloat16, true, r, last, sums);
+        } else if (a.x.is_bfloat16) {
+            add_rows(&a, true, false, r, last, sums);
+        } else {
+            add_rows(&a, false, false, r, last, sums);
         }
     }
 }

@@ -30,8 +30,7 @@ static void layer_norm_task(void *context, int part, int parts) {
 }
 
 // With y = (x − μ)/σ and u = g ⊙ w:  dx = (u − mean(u) − y · mean(u ⊙ y)) / σ,  dw = Σ g ⊙ y,  db = Σ g.
-static void layer_norm_gradient_task(void *context, int part, int parts) {
-    const norm_args a = *(const norm_args *)context;
+INLINE void layer_norm_gradient(const norm_args a, const bool is_narrow, int part, int parts) {
     ptrdiff_t begin, end, columns = a.x.columns;
     vitrail_share(a.x.rows, 1, part, parts, &begin, &end);
     float *weight_sums = a.weight_partials ? a.weight_partials + part * columns : NULL;
@@ -39,13 +38,14 @@ static void layer_norm_gradient_task(void *context, int part, int parts) {
     if (weight_sums) memset(weight_sums, 0, sizeof(float) * (size_t)columns);
     if (bias_sums) memset(bias_sums, 0, sizeof(float) * (size_t)columns);
     for (ptrdiff_t r = begin; r < end; r++) {
-        const float *x = a.x.data + r * a.x.stride, *gradient = a.gradient.data + r * a.gradient.stride;
+        const float *x = a.x.data + r * a.x.stride;
+        const ptrdiff_t from = r * a.gradient.stride;
         float mean = a.statistics[2 * r], inverse = a.statistics[2 * r + 1];
         v16f sum = 0.0f, sum_y = 0.0f;
         EACH16(c, n, 0, columns) {
             ahead_of_read(x, false, c);
-            ahead_of_read(gradient, false, c);
-            v16f g = load_n(gradient + c, n), y = (load_n(x + c, n) - mean) * inverse;
+            ahead_of_read(a.gradient.data, is_narrow, from + c);
+            v16f g = load_either(a.gradient.data, is_narrow, from + c, n), y = (load_n(x + c, n) - mean) * inverse;
             v16f u = g * load_n(a.weight + c, n);
             sum += u;
             sum_y += u * y;
@@ -66,12 +66,21 @@ static void layer_norm_gradient_task(void *context, int part, int parts) {
         float mean_u = sum16(sum) / (float)columns, mean_uy = sum16(sum_y) / (float)columns;
         EACH16(c, n, 0, columns) {
             v16f y = (load_n(x + c, n) - mean) * inverse;
-            v16f u = load_n(gradient + c, n) * load_n(a.weight + c, n);
+            v16f u = load_either(a.gradient.data, is_narrow, from + c, n) * load_n(a.weight + c, n);
             v16f dx = (u - mean_u - y * mean_uy) * inverse;
             ahead_of_write(destination, false, c);
             if (a.accumulate) dx += load_n(destination + c, n);
             store_n(destination + c, dx, n);
         }
+    }
+}
+
+static void layer_norm_gradient_task(void *context, int part, int parts) {
+    const norm_args *a = context;
+    if (a->gradient.is_bfloat16) {
+        layer_norm_gradient(*a, true, part, parts);
+    } else {
+        layer_norm_gradient(*a, false, part, parts);
     }
 }
 
@@ -100,20 +109,20 @@ static void rms_norm_task(void *context, int part, int parts) {
 }
 
 // With y = x/σ and u = g ⊙ w:  dx = (u − y · mean(u ⊙ y)) / σ,  dw = Σ g ⊙ y.
-static void rms_norm_gradient_task(void *context, int part, int parts) {
-    const norm_args a = *(const norm_args *)context;
+INLINE void rms_norm_gradient(const norm_args a, const bool is_narrow, int part, int parts) {
     ptrdiff_t begin, end, columns = a.x.columns;
     vitrail_share(a.x.rows, 1, part, parts, &begin, &end);
     float *weight_sums = a.weight_partials ? a.weight_partials + part * columns : NULL;
     if (weight_sums) memset(weight_sums, 0, sizeof(float) * (size_t)columns);
     for (ptrdiff_t r = begin; r < end; r++) {
-        const float *x = a.x.data + r * a.x.stride, *gradient = a.gradient.data + r * a.gradient.stride;
+        const float *x = a.x.data + r * a.x.stride;
+        const ptrdiff_t from = r * a.gradient.stride;
         float inverse = a.statistics[r];
         v16f sum_y = 0.0f;
         EACH16(c, n, 0, columns) {
             ahead_of_read(x, false, c);
-            ahead_of_read(gradient, false, c);
-            v16f gy = load_n(gradient + c, n) * (load_n(x + c, n) * inverse);
+            ahead_of_read(a.gradient.data, is_narrow, from + c);
+            v16f gy = load_either(a.gradient.data, is_narrow, from + c, n) * (load_n(x + c, n) * inverse);
             sum_y += gy * load_n(a.weight + c, n);
             if (weight_sums) store_n(weight_sums + c, load_n(weight_sums + c, n) + gy, n);
         }
@@ -131,11 +140,20 @@ static void rms_norm_gradient_task(void *context, int part, int parts) {
         float mean_uy = sum16(sum_y) / (float)columns;
         EACH16(c, n, 0, columns) {
             v16f y = load_n(x + c, n) * inverse;
-            v16f dx = (load_n(gradient + c, n) * load_n(a.weight + c, n) - y * mean_uy) * inverse;
+            v16f dx = (load_either(a.gradient.data, is_narrow, from + c, n) * load_n(a.weight + c, n) - y * mean_uy) * inverse;
             ahead_of_write(destination, false, c);
             if (a.accumulate) dx += load_n(destination + c, n);
             store_n(destination + c, dx, n);
         }
+    }
+}
+
+static void rms_norm_gradient_task(void *context, int part, int parts) {
+    const norm_args *a = context;
+    if (a->gradient.is_bfloat16) {
+        rms_norm_gradient(*a, true, part, parts);
+    } else {
+        rms_norm_gradient(*a, false, part, parts);
     }
 }
 

@@ -21,7 +21,8 @@ extension CPUBackend {
         biasGradient: (Tensor, accumulate: Bool)?, value: (into: Matrix, bias: Tensor, epsilon: Float)?
     ) {
         vitrail_layer_norm_gradient(
-            pool, x.window, weight.floatPointer, value?.bias.floatPointer, statistics.floatPointer, gradient.window,
+            pool, x.window, weight.floatPointer, value?.bias.floatPointer, statistics.floatPointer,
+            gradient.eitherWindow,
             xGradient?.0.window ?? Self.nowhere, xGradient?.accumulate ?? false, weightGradient?.0.floatPointer,
             weightGradient?.accumulate ?? false, biasGradient?.0.floatPointer, biasGradient?.accumulate ?? false,
             value?.into.eitherWindow ?? Self.nowhere)
@@ -39,7 +40,7 @@ extension CPUBackend {
         weightGradient: (Tensor, accumulate: Bool)?, value: (into: Matrix, epsilon: Float)?
     ) {
         vitrail_rms_norm_gradient(
-            pool, x.window, weight.floatPointer, statistics.floatPointer, gradient.window,
+            pool, x.window, weight.floatPointer, statistics.floatPointer, gradient.eitherWindow,
             xGradient?.0.window ?? Self.nowhere, xGradient?.accumulate ?? false, weightGradient?.0.floatPointer,
             weightGradient?.accumulate ?? false, value?.into.eitherWindow ?? Self.nowhere)
     }

@@ -93,14 +93,14 @@ public protocol Backend: AnyObject {
     /// destination = (x − mean) / √(variance + ε) · weight + bias, per row; `statistics` `[rows, 2]` keeps mean and 1/√(…).
     func layerNorm(
         _ x: Matrix, weight: Tensor, bias: Tensor, epsilon: Float, into destination: Matrix, statistics: Tensor)
-    /// Gradients of `layerNorm`. Nil destinations are not computed.
+    /// Gradients of `layerNorm` from one of float32 or bfloat16. Nil destinations are not computed.
     func layerNormGradient(
         _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix,
         into xGradient: (Matrix, accumulate: Bool)?, weightGradient: (Tensor, accumulate: Bool)?,
         biasGradient: (Tensor, accumulate: Bool)?, value: (into: Matrix, bias: Tensor, epsilon: Float)?)
     /// destination = x / √(mean(x²) + ε) · weight, per row; `statistics` `[rows]` keeps 1/√(…).
     func rmsNorm(_ x: Matrix, weight: Tensor, epsilon: Float, into destination: Matrix, statistics: Tensor)
-    /// Gradients of `rmsNorm`. Nil destinations are not computed.
+    /// Gradients of `rmsNorm` from one of float32 or bfloat16. Nil destinations are not computed.
     func rmsNormGradient(
         _ x: Matrix, weight: Tensor, statistics: Tensor, gradient: Matrix, into xGradient: (Matrix, accumulate: Bool)?,
         weightGradient: (Tensor, accumulate: Bool)?, value: (into: Matrix, epsilon: Float)?)

@@ -24,8 +24,8 @@ open class GraphNode {
     /// keeps this instead of its argument.
     var again: (() -> Tensor)?
 
-    /// A contributor that holds memory until it has contributed and sends as much whenever it runs: its turn comes when all others have
-    /// contributed, but no later.
+    /// A contributor that holds memory until it has contributed and sends as much whenever it runs: its turn comes in front of the last
+    /// of the others, whose rows are then added to what it has written, where both would add to zeros otherwise.
     weak var lastContributor: GraphNode?
 
     /// What has arrived so far.
@@ -148,24 +148,31 @@ extension Tensor {
     private func walk(from node: GraphNode, endsAtParameters: Bool) {
         let readers = node.countConsumers(includingParameters: endsAtParameters)
         var ready = [node]
-        while let next = ready.popLast() {
+        while let next = ready.takeNext() {
             next.flow()
-            var due: [GraphNode] = []
             for input in next.inputs where endsAtParameters || !input.isParameter {
                 input.awaited -= 1
                 if input.awaited == 0 { ready.append(input) }
-                if input.awaited == 1, let last = input.lastContributor { due.append(last) }
             }
             // Last, and so first: what they read is in memory until then.
             for reader in readers[ObjectIdentifier(next)] ?? [] {
                 reader.awaited -= 1
                 if reader.awaited == 0 { ready.append(reader) }
             }
-            for last in due where ready.contains(where: { $0 === last }) {
-                ready.removeAll { $0 === last }
-                ready.append(last)
-            }
         }
+    }
+}
+
+extension [GraphNode] {
+    /// Takes the last node, or the `lastContributor` of an input that only waits for these two.
+    fileprivate mutating func takeNext() -> GraphNode? {
+        guard let next = popLast() else { return nil }
+        for input in next.inputs where input.awaited == 2 {
+            guard let place = firstIndex(where: { $0 === input.lastContributor }) else { continue }
+            append(next)
+            return remove(at: place)
+        }
+        return next
     }
 }
 

@@ -118,8 +118,8 @@ void vitrail_dropout(
 void vitrail_layer_norm(
     vitrail_pool *pool, vitrail_matrix x, const float *weight, const float *bias, float epsilon,
     vitrail_matrix destination, float *statistics);
-/// Gradients of `vitrail_layer_norm`; `into` may be the same memory as `gradient`. The norm's result, which needs `bias`, is written
-/// to `value` as well, unless its data is NULL.
+/// Gradients of `vitrail_layer_norm` from `gradient` of either type; `into` may be the same memory where that is float32. The norm's
+/// result, which needs `bias`, is written to `value` as well, unless its data is NULL.
 void vitrail_layer_norm_gradient(
     vitrail_pool *pool, vitrail_matrix x, const float *weight, const float *bias, const float *statistics,
     vitrail_matrix gradient, vitrail_matrix into, bool accumulate, float *weight_gradient, bool accumulate_weight,
@@ -128,8 +128,8 @@ void vitrail_layer_norm_gradient(
 void vitrail_rms_norm(
     vitrail_pool *pool, vitrail_matrix x, const float *weight, float epsilon, vitrail_matrix destination,
     float *statistics);
-/// Gradients of `vitrail_rms_norm`; `into` may be the same memory as `gradient`. The norm's result is written to `value` as well,
-/// unless its data is NULL.
+/// Gradients of `vitrail_rms_norm` from `gradient` of either type; `into` may be the same memory where that is float32. The norm's
+/// result is written to `value` as well, unless its data is NULL.
 void vitrail_rms_norm_gradient(
     vitrail_pool *pool, vitrail_matrix x, const float *weight, const float *statistics, vitrail_matrix gradient,
     vitrail_matrix into, bool accumulate, float *weight_gradient, bool accumulate_weight, vitrail_matrix value);

@@ -28,7 +28,7 @@ public func layerNorm(
                 into: xGradient.map { ($0.0.matrix, $0.1) }, weightGradient: weightGradient, biasGradient: biasGradient,
                 value: value.open().map { ($0.matrix, bias, epsilon) })
         }
-    }.remade(by: value)
+    }.withNarrowGradient().remade(by: value)
 }
 
 /// x / √(mean(x²) + ε) · weight over the last axis (Zhang & Sennrich 2019).
@@ -57,7 +57,7 @@ public func rmsNorm(_ x: Tensor, weight: Tensor, epsilon: Float, asFactor: Bool 
                 into: xGradient.map { ($0.0.matrix, $0.1) }, weightGradient: weightGradient,
                 value: value.open().map { ($0.matrix, epsilon) })
         }
-    }.remade(by: value)
+    }.withNarrowGradient().remade(by: value)
 }
 
 /// Rows scaled to length 1: y = x / max(‖x‖, ε); gradient: (dy − y (y·dy)) / ‖x‖.

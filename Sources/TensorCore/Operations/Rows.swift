@@ -32,7 +32,8 @@ public func embedded(_ table: Tensor, ids: Tensor, features: Tensor?, rows: Tens
         backend.scatterRows(features.matrix, indices: rows, into: y.matrix)
     }
     let (tableNode, featuresNode) = (table.node, features?.node)
-    return y.recorded(from: [tableNode, featuresNode]) { gradient in
+    // The walk takes the last input first: the table is complete before what made the features.
+    return y.recorded(from: [featuresNode, tableNode]) { gradient in
         if let rows {
             featuresNode?.accumulate {
                 backend.gatherRows(gradient.matrix, indices: rows, into: $0.matrix, accumulate: $1)

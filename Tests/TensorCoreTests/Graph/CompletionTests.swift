@@ -82,8 +82,10 @@ import Testing
             log.entries.first { $0.name == "head" }?.gradient ?? [], head.gradient?.floats ?? [], .gradient, "head")
     }
 
-    /// A head that is the table of embeddings as well gets its gradient when the decoder's walk is done, before the tower's begins.
+    /// A head that is the table of embeddings as well gets its gradient when the decoder's walk is done, before the tower's begins;
+    /// rows are added to what it has written, not to zeros.
     @Test func aTiedHeadCompletesBeforeTheTower() {
+        let backend = CountingBackend(self.backend)
         let log = Log()
         var numbers = NumberStream(seed: 3)
         let tower = parameter("tower", numbers.tensor([4, 4], on: backend), log)
@@ -94,8 +96,11 @@ import Testing
             table.tensor, ids: Tensor([-1, -1, 3, 5, 1, 2], on: backend), features: features,
             rows: Tensor([0, 1], on: backend))
         let hidden = linear(x, weight: block.tensor)
+        backend.reset()
         crossEntropy(hidden, head: table.tensor, labels: [-1, -1, 5, 1, 2, -1], chunkRows: 2).backward()
         #expect(log.entries.map(\.name) == ["block", "table", "tower"])
+        // The loss's gradient, and that of rows without a label.
+        #expect(backend.calls["fill"] == 2)
     }
 
     /// A parameter inside a recomputed block and outside of it.

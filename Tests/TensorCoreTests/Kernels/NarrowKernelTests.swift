@@ -70,7 +70,44 @@ import Testing
         let (sums, narrowSums) = (backend.empty([columns]), backend.empty([columns]))
         backend.sumRows(single.wide.matrix, upstream.wide.matrix, into: sums, accumulate: false)
         backend.sumRows(single.narrow.matrix, upstream.narrow.matrix, into: narrowSums, accumulate: false)
+        expectClose(narrowSums.floats, sums.floats, .exact, "sums of products of \(rows) × \(columns)")
+        backend.sumRows(single.wide.matrix, nil, into: sums, accumulate: true)
+        backend.sumRows(single.narrow.matrix, nil, into: narrowSums, accumulate: true)
         expectClose(narrowSums.floats, sums.floats, .exact, "sums of \(rows) × \(columns)")
+    }
+
+    /// Gradients of norms from one in bfloat16.
+    @Test(arguments: [1, 4], matrixShapes)
+    func norms(_ threads: Int, _ shape: (rows: Int, columns: Int)) {
+        let backend = CPUBackend(threads: threads)
+        var numbers = NumberStream(seed: 7)
+        let (rows, columns) = shape
+        let x = numbers.tensor([rows, columns], scale: 4, on: backend)
+        let (weight, bias) = (numbers.tensor([columns], on: backend), numbers.tensor([columns], on: backend))
+        let upstream = Self.both([rows, columns], &numbers, on: backend)
+        let (y, statistics) = (backend.empty([rows, columns]), backend.empty([rows, 2]))
+        func gradients(_ kernel: (_ dy: Matrix, _ dx: Matrix, _ sums: [Tensor]) -> Void) -> [[[Float]]] {
+            [upstream.wide, upstream.narrow].map { dy in
+                let (dx, sums) = (backend.empty([rows, columns]), (0..<2).map { _ in backend.empty([columns]) })
+                for sum in sums { backend.fill(sum, 0) }
+                kernel(dy.matrix, dx.matrix, sums)
+                return ([dx] + sums).map(\.floats)
+            }
+        }
+        backend.layerNorm(x.matrix, weight: weight, bias: bias, epsilon: 1e-5, into: y.matrix, statistics: statistics)
+        let layer = gradients { dy, dx, sums in
+            backend.layerNormGradient(
+                x.matrix, weight: weight, statistics: statistics, gradient: dy, into: (dx, false),
+                weightGradient: (sums[0], false), biasGradient: (sums[1], false), value: nil)
+        }
+        #expect(layer[0] == layer[1])
+        backend.rmsNorm(x.matrix, weight: weight, epsilon: 1e-5, into: y.matrix, statistics: statistics)
+        let root = gradients { dy, dx, sums in
+            backend.rmsNormGradient(
+                x.matrix, weight: weight, statistics: statistics, gradient: dy, into: (dx, false),
+                weightGradient: (sums[0], false), value: nil)
+        }
+        #expect(root[0] == root[1])
     }
 
     @Test(arguments: [2, 6, 16, 50, 64])
