@@ -110,7 +110,7 @@ INLINE view_of_unit look(const attention_args *a, const attention_unit *unit, pt
     return view;
 }
 
-/// Rows that the next segment reads or writes, asked for a few at a time while this one computes. A head is a line or two of every
+/// Rows that come next, asked for a few at a time while others are computed. A head is a line or two of every
 /// row, far apart, which the processor's own prefetching does not see coming.
 typedef struct {
     struct {
@@ -121,16 +121,15 @@ typedef struct {
     ptrdiff_t row, lines, step;  // lines in all, and that are asked for at once
 } rows_ahead;
 
-/// Adds share `part` of `parts` of `rows` rows, all heads.
+/// Adds a head of `rows` rows.
 INLINE void add_ahead(
-    rows_ahead *ahead, vitrail_matrix m, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t part, ptrdiff_t parts) {
-    const ptrdiff_t element = m.is_bfloat16 ? 2 : 4, begin = rows * part / parts, count = rows * (part + 1) / parts - begin;
-    if (count == 0) return;
-    ahead->regions[ahead->count].start = (const char *)matrix_at(m, row + begin, 0).data;
+    rows_ahead *ahead, vitrail_matrix m, ptrdiff_t row, ptrdiff_t rows, ptrdiff_t head, ptrdiff_t width) {
+    const ptrdiff_t element = m.is_bfloat16 ? 2 : 4;
+    ahead->regions[ahead->count].start = (const char *)head_at(m, row, head, width).data;
     ahead->regions[ahead->count].stride = m.stride * element;
-    ahead->regions[ahead->count].bytes = columns * element;
-    ahead->regions[ahead->count++].rows = count;
-    ahead->lines += count * (columns * element / 64 + 1);
+    ahead->regions[ahead->count].bytes = width * element;
+    ahead->regions[ahead->count++].rows = rows;
+    ahead->lines += rows * (width * element / 64 + 1);
 }
 
 /// Asks for the next lines.
@@ -146,26 +145,39 @@ INLINE void ask_ahead(rows_ahead *ahead) {
     }
 }
 
-/// A unit's share of what the next segment reads and writes, in `steps` steps.
-INLINE rows_ahead ahead_of_unit(const attention_args *a, const attention_unit *unit, bool gradient, ptrdiff_t steps) {
-    const vitrail_attention_layout *layout = a->layout;
-    rows_ahead ahead = {.count = 0};
-    const ptrdiff_t segment = unit->segment + 1;
-    if (segment >= layout->segments) return ahead;
-    // Units of a segment lie next to each other, all splits of a head after those of the one before.
-    const ptrdiff_t units = layout->key_value_heads * a->splits, part = (unit - a->units) % units;
-    const ptrdiff_t row = layout->query_offsets[segment], rows = layout->query_offsets[segment + 1] - row;
-    const ptrdiff_t key_row = layout->key_starts[segment], keys = layout->key_counts[segment];
-    const ptrdiff_t columns = layout->query_heads * layout->width, key_columns = layout->key_value_heads * layout->width;
-    add_ahead(&ahead, a->key, key_row, keys, key_columns, part, units);
-    add_ahead(&ahead, a->value, key_row, keys, key_columns, part, units);
-    add_ahead(&ahead, a->query, row, rows, columns, part, units);
-    add_ahead(&ahead, a->destination, row, rows, columns, part, units);
-    if (gradient) {
-        add_ahead(&ahead, a->gradient, row, rows, columns, part, units);
-        add_ahead(&ahead, a->into_query, row, rows, columns, part, units);
-        add_ahead(&ahead, a->into_key, key_row, keys, key_columns, part, units);
-        add_ahead(&ahead, a->into_value, key_row, keys, key_columns, part, units);
+/// What run `b` of `rows` queries of a unit reads and writes, but for keys and values.
+INLINE void add_run(
+    rows_ahead *ahead, const attention_args *a, const view_of_unit *view, ptrdiff_t b, ptrdiff_t rows, bool gradient) {
+    const ptrdiff_t head = view->head * view->group + b / view->runs, first = b % view->runs * rows;
+    const ptrdiff_t count = lesser(rows, view->queries - first), row = view->query_row + first;
+    add_ahead(ahead, a->query, row, count, head, view->width);
+    add_ahead(ahead, a->destination, row, count, head, view->width);
+    if (!gradient) return;
+    add_ahead(ahead, a->gradient, row, count, head, view->width);
+    add_ahead(ahead, a->into_query, row, count, head, view->width);
+}
+
+/// What is read and written behind run `b` of a unit, in `steps` steps: by the next run, or behind the last by the unit itself and by `next`,
+/// the unit after it, or NULL.
+INLINE rows_ahead ahead_of_run(
+    const attention_args *a, const attention_unit *unit, const view_of_unit *view, const attention_unit *next,
+    ptrdiff_t b, ptrdiff_t rows, bool gradient, ptrdiff_t steps) {
+    rows_ahead ahead;
+    ahead.count = ahead.current = 0;
+    ahead.row = ahead.lines = 0;
+    if (b + 1 < unit->last) {
+        add_run(&ahead, a, view, b + 1, rows, gradient);
+    } else {
+        if (gradient) {
+            add_ahead(&ahead, a->into_key, view->key_row, view->keys, view->head, view->width);
+            add_ahead(&ahead, a->into_value, view->key_row, view->keys, view->head, view->width);
+        }
+        if (next) {
+            const view_of_unit to = look(a, next, rows);
+            add_ahead(&ahead, a->key, to.key_row, to.keys, to.head, to.width);
+            add_ahead(&ahead, a->value, to.key_row, to.keys, to.head, to.width);
+            if (next->first < next->last) add_run(&ahead, a, &to, next->first, rows, gradient);
+        }
     }
     ahead.step = ahead.lines / (steps < 1 ? 1 : steps) + 1;
     return ahead;

@@ -10,9 +10,16 @@ INLINE void soften(
     const float *scores, ptrdiff_t keys, ptrdiff_t all_see, ptrdiff_t first_key, const v16i seen, float scale, v16f *maximum,
     v16f *sum, v16f *factor, uint16_t *pairs) {
     const v16f none = -__builtin_inff();
-    v16f peak = *maximum;
+    // Four maxima side by side: one would wait for itself.
+    v16f peaks[4] = {*maximum, *maximum, *maximum, *maximum};
     ptrdiff_t k = 0;
-    for (; k < lesser(keys, all_see); k++) peak = (v16f)_mm512_max_ps((__m512)load16(scores + k * QUERIES), (__m512)peak);
+    for (; k + 4 <= lesser(keys, all_see); k += 4) {
+#pragma clang loop unroll(full)
+        for (int i = 0; i < 4; i++)
+            peaks[i] = (v16f)_mm512_max_ps((__m512)load16(scores + (k + i) * QUERIES), (__m512)peaks[i]);
+    }
+    v16f peak = (v16f)_mm512_max_ps(
+        _mm512_max_ps((__m512)peaks[0], (__m512)peaks[1]), _mm512_max_ps((__m512)peaks[2], (__m512)peaks[3]));
     for (; k < keys; k++) {
         v16f s = (v16i)(int32_t)(first_key + k) < seen ? load16(scores + k * QUERIES) : none;
         peak = (v16f)_mm512_max_ps((__m512)s, (__m512)peak);
@@ -35,9 +42,8 @@ INLINE void soften(
     *sum = total;
 }
 
-static void unit_forward(const attention_args *a, const attention_unit *unit) {
+static void unit_forward(const attention_args *a, const attention_unit *unit, const attention_unit *next) {
     const view_of_unit view = look(a, unit, ATTENTION_BFLOAT16_ROWS);
-    rows_ahead ahead = ahead_of_unit(a, unit, false, 4 * (unit->last - unit->first));
     const ptrdiff_t width = view.width, heads = a->layout->query_heads, depth = blocks_of(width);
     const ptrdiff_t key_blocks = blocks_of(view.keys);
     char *scratch = (char *)(a->scratch + vitrail_pool_thread() * a->scratch_stride);
@@ -54,6 +60,7 @@ static void unit_forward(const attention_args *a, const attention_unit *unit) {
         const ptrdiff_t limit = see(a, &view, first, seen);
         pack_right_turned(query, head_at(a->query, row, head, width), count, width);
         const int halves = halves_for(count);
+        rows_ahead ahead = ahead_of_run(a, unit, &view, next, b, ATTENTION_BFLOAT16_ROWS, false, 4);
         ask_ahead(&ahead);
         v16f maximum[2], sum[2], factor[2];
         for (int half = 0; half < 2; half++) maximum[half] = -__builtin_inff(), sum[half] = 0.0f;
@@ -106,6 +113,6 @@ static void forward_task(void *context, int part, int parts) {
     ptrdiff_t begin, end;
     vitrail_share(a->unit_count, 1, part, parts, &begin, &end);
     start_multiplying();
-    for (ptrdiff_t u = begin; u < end; u++) unit_forward(a, &a->units[u]);
+    for (ptrdiff_t u = begin; u < end; u++) unit_forward(a, &a->units[u], u + 1 < end ? &a->units[u + 1] : NULL);
     stop_multiplying();
 }

@@ -129,10 +129,8 @@ INLINE void store_row(const float *sums, float factor, vitrail_matrix to, ptrdif
 
 // With P = softmax(S), S = scale · Q Kᵀ, O = P V:  dV = Pᵀ dO,  dS = P ⊙ (dO Vᵀ − Σ dO ⊙ O),  dQ = scale · dS K,
 // dK = scale · dSᵀ Q.
-static void unit_gradient(const attention_args *a, const attention_unit *unit) {
+static void unit_gradient(const attention_args *a, const attention_unit *unit, const attention_unit *next) {
     const view_of_unit view = look(a, unit, ATTENTION_BFLOAT16_GRADIENT_ROWS);
-    const ptrdiff_t all_panels = lesser(PANELS, blocks_of(view.queries)) * (unit->last - unit->first);
-    rows_ahead ahead = ahead_of_unit(a, unit, true, all_panels * blocks_of(view.keys) / (a->layout->is_causal ? 2 : 1));
     const ptrdiff_t width = view.width, depth = blocks_of(width), key_blocks = blocks_of(view.keys);
     const ptrdiff_t packed = 2 * key_blocks * depth * GROUP, columns = depth * 32;
     char *scratch = (char *)(a->scratch + vitrail_pool_thread() * a->scratch_stride);
@@ -164,6 +162,10 @@ static void unit_gradient(const attention_args *a, const attention_unit *unit) {
             prepare(a, &view, first + p * QUERIES, head, &states[p]);
             limit = states[p].limit > limit ? states[p].limit : limit;
         }
+        // A causal run's last panels alone see its last keys.
+        const ptrdiff_t hidden = a->layout->is_causal ? panels * (panels - 1) / 2 : 0;
+        rows_ahead ahead = ahead_of_run(
+            a, unit, &view, next, b, ATTENTION_BFLOAT16_GRADIENT_ROWS, true, panels * blocks_of(limit) - hidden);
         // The first run's products write what the others' add to; what it does not see is zero.
         const bool adds = b > unit->first;
         const ptrdiff_t written = rows_for(limit), unseen = key_blocks * 32 - written;
@@ -244,6 +246,6 @@ static void gradient_task(void *context, int part, int parts) {
     ptrdiff_t begin, end;
     vitrail_share(a->unit_count, 1, part, parts, &begin, &end);
     start_multiplying();
-    for (ptrdiff_t u = begin; u < end; u++) unit_gradient(a, &a->units[u]);
+    for (ptrdiff_t u = begin; u < end; u++) unit_gradient(a, &a->units[u], u + 1 < end ? &a->units[u + 1] : NULL);
     stop_multiplying();
 }
