@@ -1,6 +1,6 @@
 // One thread pool for every kernel. A run opens a gate, threads join through it while it is open, and the caller
 // closes it when no part is left: so a run waits only for threads that took part, never for one that the
-// operating system has not scheduled yet. Between runs threads spin for some tens of microseconds, then sleep.
+// operating system has not scheduled yet. Between runs threads spin for a while, then sleep.
 
 #define _GNU_SOURCE
 #include "pool_worker.h"

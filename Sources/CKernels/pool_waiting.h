@@ -15,7 +15,9 @@
 #include <unistd.h>
 #endif
 
-enum { SPIN_NANOSECONDS = 50000 };
+/// Some tenths of a millisecond: threads that are done with a kernel's last unit wait so long for the next kernel, and one that sleeps by then takes
+/// tens of microseconds to come back on a virtual machine, and a call of its caller's.
+enum { SPIN_NANOSECONDS = 200000 };
 
 #if defined(__linux__)
 
