@@ -13,6 +13,12 @@ struct BlockArena: ~Copyable {
         /// Whether its pages went back to the operating system.
         var isClean: Bool
         var end: Int { start + byteCount }
+
+        /// What lies between the first and the last multiple of `alignment`.
+        func inside(_ alignment: Int) -> Range<Int> {
+            let first = (start + alignment - 1) / alignment * alignment
+            return first..<max(first, end / alignment * alignment)
+        }
     }
 
     private struct Region {
@@ -32,8 +38,20 @@ struct BlockArena: ~Copyable {
                 holes.remove(at: second)
             }
         }
+
+        /// Notes that the pages of a part of a hole went back.
+        mutating func clean(_ index: Int, _ range: Range<Int>) {
+            let hole = holes[index]
+            let parts = [hole.start..<range.lowerBound, range, range.upperBound..<hole.end].filter { !$0.isEmpty }
+            holes.replaceSubrange(
+                index...index,
+                with: parts.map { Hole(start: $0.lowerBound, byteCount: $0.count, isClean: $0 == range) })
+            for place in (index..<index + parts.count).reversed() { join(around: place) }
+        }
     }
 
+    /// Bytes of a huge page; regions begin at a multiple.
+    static let hugePage = 2 << 20
     /// Blocks are multiples of it.
     private static let granule = 4096
     private static let regionByteCount = 1 << 30
@@ -105,23 +123,28 @@ struct BlockArena: ~Copyable {
     }
 
     /// Gives pages of holes back to the operating system, those of the largest first, until `byteCount` bytes are gone.
-    mutating func discard(_ byteCount: Int = .max) {
+    ///
+    /// - Parameter alignment: what is given back begins and ends at its multiples. Of a huge page that goes in part, the rest lies on small ones
+    ///   from then on.
+    /// - Returns: bytes that are not gone, since holes have no more.
+    @discardableResult
+    mutating func discard(_ byteCount: Int = .max, alignment: Int = granule) -> Int {
         var left = byteCount
         while left > 0, idle > 0 {
-            var largest: (region: Int, index: Int, byteCount: Int)?
+            var largest: (region: Int, index: Int, range: Range<Int>)?
             for r in regions.indices {
-                for (h, hole) in regions[r].holes.enumerated()
-                where !hole.isClean && hole.byteCount > largest?.byteCount ?? 0 {
-                    largest = (r, h, hole.byteCount)
+                for (h, hole) in regions[r].holes.enumerated() where !hole.isClean {
+                    let range = hole.inside(alignment)
+                    if range.count > largest?.range.count ?? 0 { largest = (r, h, range) }
                 }
             }
-            guard let (r, h, size) = largest else { return }
-            _ = vitrail_memory_discard(regions[r].base + regions[r].holes[h].start, size)
-            regions[r].holes[h].isClean = true
-            regions[r].join(around: h)
-            idle -= size
-            left -= size
+            guard let (r, h, range) = largest else { break }
+            _ = vitrail_memory_discard(regions[r].base + range.lowerBound, range.count)
+            regions[r].clean(h, range)
+            idle -= range.count
+            left -= range.count
         }
+        return left
     }
 
     /// Gives everything back; no block is in use.

@@ -31,6 +31,8 @@ final class BlockCache: Sendable {
     private static let slack = 64 << 20
     /// Idle bytes that are kept, whatever the peak, when a large block wants more than any hole has.
     private static let largeSlack = 16 << 20
+    /// The part of the peak that may lie idle besides, where only parts of huge pages are idle.
+    private static let partPages = 50
     /// Bytes from which on a block is cut from the arena.
     private static let large = 256 << 10
 
@@ -93,7 +95,8 @@ final class BlockCache: Sendable {
             state.statistics.fresh += 1
             // No hole is large enough, but all of them may be as large together: their pages make room.
             let excess = Self.total(state) - min(state.statistics.peak + Self.largeSlack, limit ?? .max)
-            state.arena.discard(excess)
+            let left = state.arena.discard(excess, alignment: BlockArena.hugePage)
+            state.arena.discard(left - min(state.statistics.peak / Self.partPages, limit == nil ? .max : 0))
             if excess > 0 { Self.release(&state, excess: self.excess(state)) }
             if let hole = state.arena.takeHole(size, isClean: true) { return UInt(bitPattern: hole) }
             return state.arena.takeFresh(size).map { UInt(bitPattern: $0) }
