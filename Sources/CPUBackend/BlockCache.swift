@@ -32,7 +32,7 @@ final class BlockCache: Sendable {
     /// Idle bytes that are kept, whatever the peak, when a large block wants more than any hole has.
     private static let largeSlack = 16 << 20
     /// The part of the peak that may lie idle besides, where only parts of huge pages are idle.
-    private static let partPages = 50
+    private static let partPages = 32
     /// Bytes from which on a block is cut from the arena.
     private static let large = 256 << 10
 
