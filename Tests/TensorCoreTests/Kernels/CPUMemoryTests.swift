@@ -88,11 +88,16 @@ import Testing
         withExtendedLifetime(kept) {}
     }
 
+    /// Blocks with a hole of the same size in front of each.
+    private func everyOther(of count: Int, byteCount: Int, on backend: CPUBackend) -> [Storage] {
+        let blocks = (0..<count).map { _ in backend.allocate(byteCount: byteCount) }
+        return stride(from: 1, to: count, by: 2).map { blocks[$0] }
+    }
+
     /// Holes that are too small one by one give their pages to a block that fits none of them.
     @Test func scatteredHolesMakeRoom() {
         let backend = CPUBackend(threads: 1)
-        var blocks = (0..<64).map { _ in Optional(backend.allocate(byteCount: 1 << 20)) }
-        for index in stride(from: 0, to: 64, by: 2) { blocks[index] = nil }
+        let blocks = everyOther(of: 64, byteCount: 1 << 20, on: backend)
         let peak = backend.peakBytes
         let large = backend.allocate(byteCount: 32 << 20)
         #expect(backend.peakBytes == peak)
@@ -106,8 +111,7 @@ import Testing
     /// Huge pages go back whole: holes keep their parts of the first and the last one.
     @Test func hugePagesGoBackWhole() {
         let backend = CPUBackend(threads: 1)
-        var blocks = (0..<16).map { _ in Optional(backend.allocate(byteCount: 33 << 20)) }
-        for index in stride(from: 0, to: 16, by: 2) { blocks[index] = nil }
+        let blocks = everyOther(of: 16, byteCount: 33 << 20, on: backend)
         let peak = backend.peakBytes
         let large = backend.allocate(byteCount: 200 << 20)
         #expect(backend.usedBytes + backend.idleBytes <= peak + 16 << 20)
