@@ -259,29 +259,30 @@ def storage(folder):
     save(folder, "dtype_cast", "float32 to bfloat16 and float16, to nearest even, and back; bit for bit",
          {"in.x": x.numpy(), "out.float16_back": half.astype(np.float32), "out.bfloat16_back": brain}, {}, {})
 
-    # GGML's block formats (ggml-quants.c), in float32 like the original.
+    # Blocks of 64 in 8 bits, rounded as GGML's Q8_0, and of 32 in 4 bits, its Q4_0 (ggml-quants.c), in float32 like the original.
     one = np.float32(1)
-    blocks = np.concatenate([draw(4, 32).numpy(), np.zeros((1, 32), np.float32), draw(1, 32, scale=1e-4).numpy(),
-                             np.linspace(-8, 7, 32, dtype=np.float32)[None]])
+    rows = np.concatenate([draw(4, 64).numpy(), np.zeros((1, 64), np.float32), draw(1, 64, scale=1e-4).numpy(),
+                           np.linspace(-8, 7, 64, dtype=np.float32)[None]])
     stored = {"int8": [], "int4": []}
     values = {"int8": [], "int4": []}
-    for block in blocks:
+    for block in rows:
         d = np.abs(block).max() / np.float32(127)
         q = block * (one / d if d else np.float32(0))
         q = np.trunc(q + np.copysign(np.float32(0.5), q)).astype(np.int8)  # halves away from zero
         scale = np.float16(d)
         stored["int8"].append(scale.tobytes() + q.tobytes())
         values["int8"].append(np.float32(scale) * q.astype(np.float32))
+    for block in rows.reshape(-1, 32):
         d = block[np.abs(block).argmax()] / np.float32(-8)
         q = np.minimum(15, (block * (one / d if d else np.float32(0)) + np.float32(8.5)).astype(np.uint8))
         scale = np.float16(d)
         stored["int4"].append(scale.tobytes() + (q[:16] | q[16:] << 4).astype(np.uint8).tobytes())
         values["int4"].append(np.float32(scale) * (q.astype(np.float32) - 8))
-    tensors = {"in.x": blocks}
+    tensors = {"in.x": rows}
     for name in stored:
-        tensors[f"out.{name}"] = np.stack(values[name])
+        tensors[f"out.{name}"] = np.stack(values[name]).reshape(rows.shape)
         tensors[f"out.{name}_bytes"] = np.frombuffer(b"".join(stored[name]), np.uint8).astype(np.float32)
-    save(folder, "block_formats", "blocks of 32 weights under a float16 scale: values and stored bytes, exactly", tensors, {}, {})
+    save(folder, "block_formats", "blocks of weights under a float16 scale: values and stored bytes, exactly", tensors, {}, {})
 
 
 def main():

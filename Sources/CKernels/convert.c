@@ -21,8 +21,8 @@ static ptrdiff_t bytes_of(vitrail_dtype type, ptrdiff_t count) {
     switch (type) {
     case VITRAIL_DTYPE_FLOAT16:
     case VITRAIL_DTYPE_BFLOAT16: return 2 * count;
-    case VITRAIL_DTYPE_INT8_BLOCKS: return (count + 31) / 32 * 34;
-    case VITRAIL_DTYPE_INT4_BLOCKS: return (count + 31) / 32 * 18;
+    case VITRAIL_DTYPE_INT8_BLOCKS: return (count + VITRAIL_INT8_TERMS - 1) / VITRAIL_INT8_TERMS * VITRAIL_INT8_BYTES;
+    case VITRAIL_DTYPE_INT4_BLOCKS: return (count + VITRAIL_INT4_TERMS - 1) / VITRAIL_INT4_TERMS * VITRAIL_INT4_BYTES;
     default: return 4 * count;
     }
 }
@@ -60,8 +60,8 @@ static void copy_bytes(uint8_t *blocks, uint8_t *groups, ptrdiff_t bytes, bool b
 /// Groups of 16 rows: scales [blocks][16], then codes [blocks][quads][16 rows][4 terms]; rows that do not exist are zero.
 static void regroup_task(void *context, int part, int parts) {
     const regroup_args *args = context;
-    const ptrdiff_t blocks = args->columns / 32, source_bytes = args->is_int4 ? 18 : 34;
-    const ptrdiff_t code_bytes = args->is_int4 ? 256 : 512;
+    const ptrdiff_t blocks = args->columns / (args->is_int4 ? VITRAIL_INT4_TERMS : VITRAIL_INT8_TERMS);
+    const ptrdiff_t source_bytes = args->is_int4 ? VITRAIL_INT4_BYTES : VITRAIL_INT8_BYTES, code_bytes = 16 * (source_bytes - 2);
     ptrdiff_t begin, end;
     vitrail_share((args->rows + 15) / 16, 1, part, parts, &begin, &end);
     for (ptrdiff_t group = begin; group < end; group++) {
@@ -86,7 +86,7 @@ static void regroup_task(void *context, int part, int parts) {
                     for (ptrdiff_t j = 0; j < code_bytes / 64; j++) memset(target + (j * 16 + i) * 4, args->is_int4 ? 0x88 : 128, 4);
                     continue;
                 }
-                for (ptrdiff_t j = 0; j < (args->is_int4 ? 16 : 32); j += 4) {
+                for (ptrdiff_t j = 0; j < source_bytes - 2; j += 4) {
                     // Both forms of four bits keep terms j and j + 16 in one byte, the lower one in the low half.
                     uint8_t quad[4], *place = target + (j / 4 * 16 + i) * 4;
                     if (args->is_int4) {
@@ -155,12 +155,13 @@ static void gather_groups_task(void *context, int part, int parts) {
             if (!args->accumulate) memset(to.data + row * to.stride, 0, sizeof(float) * (size_t)to.columns);
             continue;
         }
-        for (ptrdiff_t block = 0; block < to.columns / 32; block++) {
-            int8_t codes[32];
+        const ptrdiff_t terms = args->format == VITRAIL_WEIGHTS_INT4 ? VITRAIL_INT4_TERMS : VITRAIL_INT8_TERMS;
+        for (ptrdiff_t block = 0; block < to.columns / terms; block++) {
+            int8_t codes[VITRAIL_INT8_TERMS];
             const float scale =
                 vitrail_quantized_block(args->format, args->groups, to.columns, args->indices[row], block, codes);
-            float *values = to.data + row * to.stride + 32 * block;
-            for (int i = 0; i < 32; i++) values[i] = scale * (float)codes[i] + (args->accumulate ? values[i] : 0);
+            float *values = to.data + row * to.stride + terms * block;
+            for (ptrdiff_t i = 0; i < terms; i++) values[i] = scale * (float)codes[i] + (args->accumulate ? values[i] : 0);
         }
     }
 }

@@ -1,4 +1,4 @@
-// Loops of convert.c. Block forms are GGML's: a float16 scale, then 32 codes.
+// Loops of convert.c. Blocks lie as vitrail_blocks.h says.
 
 INLINE float half_value(uint16_t bits) {
     _Float16 half;
@@ -58,10 +58,12 @@ INLINE void row_to_float(const void *source, vitrail_dtype dtype, float *destina
         for (ptrdiff_t i = 0; i < n; i++) destination[i] = brain_value(halves[i]);
         break;
     case VITRAIL_DTYPE_INT8_BLOCKS:
-        for (ptrdiff_t i = 0; i < n; i += 32, block += 34) int8_block_to_float(block, destination + i, n - i < 32 ? n - i : 32);
+        for (ptrdiff_t i = 0; i < n; i += VITRAIL_INT8_TERMS, block += VITRAIL_INT8_BYTES)
+            int8_block_to_float(block, destination + i, n - i < VITRAIL_INT8_TERMS ? n - i : VITRAIL_INT8_TERMS);
         break;
     case VITRAIL_DTYPE_INT4_BLOCKS:
-        for (ptrdiff_t i = 0; i < n; i += 32, block += 18) int4_block_to_float(block, destination + i, n - i < 32 ? n - i : 32);
+        for (ptrdiff_t i = 0; i < n; i += VITRAIL_INT4_TERMS, block += VITRAIL_INT4_BYTES)
+            int4_block_to_float(block, destination + i, n - i < VITRAIL_INT4_TERMS ? n - i : VITRAIL_INT4_TERMS);
         break;
     default: memcpy(destination, source, sizeof(float) * (size_t)n);
     }
@@ -84,16 +86,16 @@ static void brain_to_float_task(void *context, int part, int parts) {
 static void int8_to_float_task(void *context, int part, int parts) {
     const convert_args *a = context;
     ptrdiff_t begin, end;
-    vitrail_share(a->count, 32, part, parts, &begin, &end);
-    const uint8_t *source = (const uint8_t *)a->source + begin / 32 * 34;
+    vitrail_share(a->count, VITRAIL_INT8_TERMS, part, parts, &begin, &end);
+    const uint8_t *source = (const uint8_t *)a->source + begin / VITRAIL_INT8_TERMS * VITRAIL_INT8_BYTES;
     row_to_float(source, VITRAIL_DTYPE_INT8_BLOCKS, (float *)a->destination + begin, end - begin);
 }
 
 static void int4_to_float_task(void *context, int part, int parts) {
     const convert_args *a = context;
     ptrdiff_t begin, end;
-    vitrail_share(a->count, 32, part, parts, &begin, &end);
-    const uint8_t *source = (const uint8_t *)a->source + begin / 32 * 18;
+    vitrail_share(a->count, VITRAIL_INT4_TERMS, part, parts, &begin, &end);
+    const uint8_t *source = (const uint8_t *)a->source + begin / VITRAIL_INT4_TERMS * VITRAIL_INT4_BYTES;
     row_to_float(source, VITRAIL_DTYPE_INT4_BLOCKS, (float *)a->destination + begin, end - begin);
 }
 
@@ -115,22 +117,23 @@ static void float_to_brain_task(void *context, int part, int parts) {
     for (ptrdiff_t i = begin; i < end; i++) destination[i] = brain_bits(source[i]);
 }
 
-/// A block of 32 numbers, or of `count` if these are fewer, and zeros.
-INLINE void load_block(float values[32], const float *source, ptrdiff_t count) {
-    if (count >= 32) {
-        memcpy(values, source, 32 * sizeof(float));
+/// A block of `terms` numbers, or of `count` if these are fewer, and zeros.
+INLINE void load_block(float *values, const int terms, const float *source, ptrdiff_t count) {
+    if (count >= terms) {
+        memcpy(values, source, (size_t)terms * sizeof(float));
         return;
     }
-    memset(values, 0, 32 * sizeof(float));
+    memset(values, 0, (size_t)terms * sizeof(float));
     memcpy(values, source, sizeof(float) * (size_t)count);
 }
 
 /// The largest magnitude of a block, found through its bits: integers can be compared in any order.
-INLINE float largest_magnitude(const float values[32]) {
-    uint32_t bits[32], largest = 0;
-    memcpy(bits, values, sizeof bits);
-    for (int j = 0; j < 32; j++) {
-        const uint32_t magnitude = bits[j] & 0x7FFFFFFF;
+INLINE float largest_magnitude(const float *values, const int terms) {
+    uint32_t largest = 0;
+    for (int j = 0; j < terms; j++) {
+        uint32_t magnitude;
+        memcpy(&magnitude, values + j, sizeof magnitude);
+        magnitude &= 0x7FFFFFFF;
         largest = magnitude > largest ? magnitude : largest;
     }
     float value;
@@ -140,17 +143,18 @@ INLINE float largest_magnitude(const float values[32]) {
 
 /// Scale max |x| / 127, codes x / scale rounded half away from zero.
 static void float_to_int8_task(void *context, int part, int parts) {
+    enum { TERMS = VITRAIL_INT8_TERMS };
     const convert_args *a = context;
     ptrdiff_t begin, end;
-    vitrail_share(a->count, 32, part, parts, &begin, &end);
-    for (ptrdiff_t i = begin; i < end; i += 32) {
-        float values[32];
-        load_block(values, (const float *)a->source + i, end - i);
-        float scale = largest_magnitude(values) / 127.0f, inverse = scale == 0.0f ? 0.0f : 1.0f / scale;
-        uint8_t *block = (uint8_t *)a->destination + i / 32 * 34;
+    vitrail_share(a->count, TERMS, part, parts, &begin, &end);
+    for (ptrdiff_t i = begin; i < end; i += TERMS) {
+        float values[TERMS];
+        load_block(values, TERMS, (const float *)a->source + i, end - i);
+        float scale = largest_magnitude(values, TERMS) / 127.0f, inverse = scale == 0.0f ? 0.0f : 1.0f / scale;
+        uint8_t *block = (uint8_t *)a->destination + i / TERMS * VITRAIL_INT8_BYTES;
         uint16_t bits = half_bits(scale);
         memcpy(block, &bits, 2);
-        for (int j = 0; j < 32; j++) {
+        for (int j = 0; j < TERMS; j++) {
             // round half away from zero through the integer part, exact for magnitudes below 2^23
             float x = values[j] * inverse, magnitude = __builtin_fabsf(x);
             int code = (int)magnitude;
@@ -163,21 +167,22 @@ static void float_to_int8_task(void *context, int part, int parts) {
 
 /// Scale m / −8 with m the element of largest magnitude, codes min(15, ⌊x / scale + 8.5⌋), low nibbles first.
 static void float_to_int4_task(void *context, int part, int parts) {
+    enum { TERMS = VITRAIL_INT4_TERMS };
     const convert_args *a = context;
     ptrdiff_t begin, end;
-    vitrail_share(a->count, 32, part, parts, &begin, &end);
-    for (ptrdiff_t i = begin; i < end; i += 32) {
-        float values[32];
-        load_block(values, (const float *)a->source + i, end - i);
-        const float largest = largest_magnitude(values);
-        int first = 31;
-        for (int j = 31; j >= 0; j--) first = __builtin_fabsf(values[j]) == largest ? j : first;
+    vitrail_share(a->count, TERMS, part, parts, &begin, &end);
+    for (ptrdiff_t i = begin; i < end; i += TERMS) {
+        float values[TERMS];
+        load_block(values, TERMS, (const float *)a->source + i, end - i);
+        const float largest = largest_magnitude(values, TERMS);
+        int first = TERMS - 1;
+        for (int j = TERMS - 1; j >= 0; j--) first = __builtin_fabsf(values[j]) == largest ? j : first;
         float scale = values[first] / -8.0f, inverse = scale == 0.0f ? 0.0f : 1.0f / scale;
-        uint8_t *block = (uint8_t *)a->destination + i / 32 * 18;
+        uint8_t *block = (uint8_t *)a->destination + i / TERMS * VITRAIL_INT4_BYTES;
         uint16_t bits = half_bits(scale);
         memcpy(block, &bits, 2);
-        int codes[32];
-        for (int j = 0; j < 32; j++) {
+        int codes[TERMS];
+        for (int j = 0; j < TERMS; j++) {
             float product = values[j] * inverse;
             int code = (int)(product + 8.5f);
             codes[j] = code > 15 ? 15 : code;

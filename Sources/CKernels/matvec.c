@@ -7,6 +7,7 @@
 enum {
     PRODUCT_ROWS = 64,
     AMX_LEAST_COLUMNS = 3,
+    AMX_TERMS = 32,              // of a row of a tile
     ALONE_ELEMENTS = 16384,  // of x, that a thread rounds faster than several come together
 };
 
@@ -53,7 +54,7 @@ static void dots_rows(const matvec *work, int64_t first, int64_t last) {
 /// Whole groups of sixteen rows on tiles; what is left of the rows and of k goes through dot products.
 static void amx_rows(const matvec *work, int64_t first, int64_t last) {
     const vitrail_matvec_args *args = work->args;
-    const int64_t blocks = args->k / QUANT_TERMS, whole = blocks * QUANT_TERMS;
+    const int64_t blocks = args->k / AMX_TERMS, whole = blocks * AMX_TERMS;
     const uint16_t *weights = args->weights;
     amx_start();
     for (; first + RUN_ROWS <= last; first += RUN_ROWS) {
@@ -129,7 +130,7 @@ bool vitrail_matvec(vitrail_pool *pool, const vitrail_matvec_args *args) {
     if (half) {
         work.stride = (args->k + 15) / 16 * 16;
         const size_t x_bytes = (size_t)(args->m * work.stride) * sizeof(float);
-        const bool tiles = vitrail_cpu() >= VITRAIL_CPU_AMX && args->m >= AMX_LEAST_COLUMNS && args->k >= QUANT_TERMS;
+        const bool tiles = vitrail_cpu() >= VITRAIL_CPU_AMX && args->m >= AMX_LEAST_COLUMNS && args->k >= AMX_TERMS;
         const int64_t blocks = args->k / BLOCK_TERMS;
         const size_t panels = (size_t)divide_up(args->m, PANEL_COLUMNS);
         const size_t panel_bytes = (size_t)blocks * BLOCK_TERMS * PANEL_COLUMNS * sizeof(uint16_t);
@@ -165,7 +166,7 @@ bool vitrail_matvec(vitrail_pool *pool, const vitrail_matvec_args *args) {
 // MARK: One row of x
 
 size_t prepared_bytes(vitrail_weight_format format, int64_t k) {
-    if (format >= VITRAIL_WEIGHTS_INT8) return prepared_bytes_quantized(k);
+    if (format >= VITRAIL_WEIGHTS_INT8) return prepared_bytes_quantized(format, k);
     return (size_t)divide_up(k, 16) * 16 * sizeof(float);
 }
 

@@ -30,7 +30,7 @@ const dots_kernels *dots_kernels_in_use(void);
 
 // MARK: Quantised weights
 
-enum { QUANT_TERMS = 32, QUANT_ROWS = 16, QUANT_MOST_COLUMNS = 8 };
+enum { QUANT_ROWS = 16, QUANT_MOST_COLUMNS = 8 };
 
 /// Rows of x in 8 bits: a block's scale is the least power of two by which its values are no more than 127 in magnitude, since adding to
 /// the exponents of the weights' scales takes no time from the multipliers. A largest magnitude with the exponent e in its bits has the
@@ -45,8 +45,8 @@ enum {
 /// One row of x in 8 bits, as kernels read it.
 typedef struct {
     const int8_t *values;    // [K]
-    const float *scales;     // [K / 32], powers of two, or not a number
-    const int32_t *offsets;  // [K / 32], what the weights' offset adds to the block's sum, negative
+    const float *scales;     // [blocks], powers of two, or not a number
+    const int32_t *offsets;  // [blocks], what the weights' offset adds to the block's sum, negative
 } quantized_row;
 
 /// Sums of one group's 16 rows for `columns` rows of x: out[column * 16 + row].
@@ -106,7 +106,7 @@ enum { RUN_ROWS = 16 };
 
 /// Bytes of a row of x as the kernels of a format read it, a multiple of 64.
 size_t prepared_bytes(vitrail_weight_format format, int64_t k);
-size_t prepared_bytes_quantized(int64_t k);
+size_t prepared_bytes_quantized(vitrail_weight_format format, int64_t k);
 /// Makes it; `out` is aligned to 64.
 void prepare_row(vitrail_weight_format format, const float *x, int64_t k, void *out);
 void prepare_row_quantized(vitrail_weight_format format, const float *x, int64_t k, void *out);

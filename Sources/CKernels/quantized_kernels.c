@@ -10,12 +10,13 @@ static inline void quantized_plain(const uint8_t *group, int64_t blocks, const q
     const uint16_t *scales = (const uint16_t *)group;
     const uint8_t *quants = group + scales_bytes(blocks);
     for (int i = 0; i < columns * QUANT_ROWS; i++) out[i] = 0;
-    for (int64_t block = 0; block < blocks; block++, quants += four ? 256 : 512) {
+    const int terms = four ? VITRAIL_INT4_TERMS : VITRAIL_INT8_TERMS;
+    for (int64_t block = 0; block < blocks; block++, quants += four ? 256 : 1024) {
         for (int c = 0; c < columns; c++) {
-            const int8_t *values = x[c].values + block * QUANT_TERMS;
+            const int8_t *values = x[c].values + block * terms;
             for (int i = 0; i < QUANT_ROWS; i++) {
                 int32_t sum = x[c].offsets[block];
-                for (int j = 0; j < QUANT_TERMS; j++) {
+                for (int j = 0; j < terms; j++) {
                     const int quad = four ? j / 4 % 4 : j / 4;
                     const uint8_t byte = quants[(quad * QUANT_ROWS + i) * 4 + j % 4];
                     sum += (four ? byte >> (4 * (j / 16)) & 15 : byte) * values[j];
@@ -58,35 +59,38 @@ TARGET_VNNI __attribute__((always_inline)) static inline void quantized_vnni(
 #pragma clang loop unroll(full)
     for (int c = 0; c < columns; c++) totals[c] = _mm512_setzero_ps();
     for (int64_t block = 0; block < blocks; block++) {
-        __m512i weights[8];
-        if (four) {
+        __m512i sums[QUANT_MOST_COLUMNS];
 #pragma clang loop unroll(full)
-            for (int j = 0; j < 4; j++) {
-                const __m512i pairs = _mm512_loadu_si512(quants + 64 * j);
-                __builtin_prefetch(quants + 64 * j + AHEAD);
-                weights[j] = _mm512_and_si512(pairs, low);
-                weights[j + 4] = _mm512_and_si512(_mm512_srli_epi16(pairs, 4), low);
-            }
-            quants += 256;
-        } else {
+        for (int c = 0; c < columns; c++) sums[c] = _mm512_set1_epi32(x[c].offsets[block]);
 #pragma clang loop unroll(full)
-            for (int j = 0; j < 8; j++) {
-                weights[j] = _mm512_loadu_si512(quants + 64 * j);
-                __builtin_prefetch(quants + 64 * j + AHEAD);
+        for (int first = 0; first < (four ? 8 : 16); first += 8) {
+            __m512i weights[8];
+#pragma clang loop unroll(full)
+            for (int j = 0; j < (four ? 4 : 8); j++, quants += 64) {
+                weights[j] = _mm512_loadu_si512(quants);
+                __builtin_prefetch(quants + AHEAD);
             }
-            quants += 512;
+            if (four) {
+#pragma clang loop unroll(full)
+                for (int j = 0; j < 4; j++) {
+                    weights[j + 4] = _mm512_and_si512(_mm512_srli_epi16(weights[j], 4), low);
+                    weights[j] = _mm512_and_si512(weights[j], low);
+                }
+            }
+#pragma clang loop unroll(full)
+            for (int c = 0; c < columns; c++) {
+                const int8_t *values = x[c].values + block * (four ? VITRAIL_INT4_TERMS : VITRAIL_INT8_TERMS);
+#pragma clang loop unroll(full)
+                for (int j = 0; j < 8; j++) {
+                    sums[c] = _mm512_dpbusd_epi32(sums[c], weights[j], _mm512_set1_epi32(quad_at(values, first + j)));
+                }
+            }
         }
         const __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(scales + block * 2 * QUANT_ROWS)));
 #pragma clang loop unroll(full)
         for (int c = 0; c < columns; c++) {
-            const int8_t *values = x[c].values + block * QUANT_TERMS;
-            __m512i sum = _mm512_set1_epi32(x[c].offsets[block]);
-#pragma clang loop unroll(full)
-            for (int j = 0; j < 8; j++) {
-                sum = _mm512_dpbusd_epi32(sum, weights[j], _mm512_set1_epi32(quad_at(values, j)));
-            }
             const __m512 factor = _mm512_mul_ps(scale, _mm512_set1_ps(x[c].scales[block]));
-            totals[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), factor, totals[c]);
+            totals[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[c]), factor, totals[c]);
         }
     }
 #pragma clang loop unroll(full)
@@ -107,10 +111,10 @@ TARGET_VNNI __attribute__((always_inline)) static inline void quantized_rows_vnn
         groups += scales_bytes(blocks);
         __m512 total = _mm512_setzero_ps();
         for (int64_t block = 0; block < blocks; block++, scales += 2 * QUANT_ROWS) {
-            const int8_t *quads = values + block * QUANT_TERMS;
+            const int8_t *quads = values + block * (four ? VITRAIL_INT4_TERMS : VITRAIL_INT8_TERMS);
             __m512i sum = _mm512_set1_epi32(offsets[block]);
 #pragma clang loop unroll(full)
-            for (int j = 0; j < (four ? 4 : 8); j++, groups += 64) {
+            for (int j = 0; j < (four ? 4 : 16); j++, groups += 64) {
                 __builtin_prefetch(groups + AHEAD);
                 const __m512i bytes = _mm512_loadu_si512(groups);
                 const __m512i first = _mm512_set1_epi32(quad_at(quads, j));
@@ -162,8 +166,8 @@ TARGET_AVX2 __attribute__((always_inline)) static inline void quantized_avx2(
     __m256 totals[2][4];
 #pragma clang loop unroll(full)
     for (int c = 0; c < columns; c++) totals[0][c] = totals[1][c] = _mm256_setzero_ps();
-    for (int64_t block = 0; block < blocks; block++, quants += four ? 256 : 512) {
-        for (int line = 0; line < (four ? 256 : 512); line += 64) __builtin_prefetch(quants + line + AHEAD);
+    for (int64_t block = 0; block < blocks; block++, quants += four ? 256 : 1024) {
+        for (int line = 0; line < (four ? 256 : 1024); line += 64) __builtin_prefetch(quants + line + AHEAD);
 #pragma clang loop unroll(full)
         for (int half = 0; half < 2; half++) {
             __m256i sums[4];
@@ -173,14 +177,14 @@ TARGET_AVX2 __attribute__((always_inline)) static inline void quantized_avx2(
                 sums[c] = four ? _mm256_set1_epi32(x[c].offsets[block]) : _mm256_setzero_si256();
             }
 #pragma clang loop unroll(full)
-            for (int j = 0; j < 8; j++) {
+            for (int j = 0; j < (four ? 8 : 16); j++) {
                 const __m256i bytes =
                     _mm256_loadu_si256((const __m256i *)(quants + 64 * (four ? j % 4 : j) + 32 * half));
                 const __m256i weights =
                     !four ? bytes : _mm256_and_si256(j < 4 ? bytes : _mm256_srli_epi16(bytes, 4), low);
 #pragma clang loop unroll(full)
                 for (int c = 0; c < columns; c++) {
-                    const __m256i values = _mm256_set1_epi32(quad_at(x[c].values + block * QUANT_TERMS, j));
+                    const __m256i values = _mm256_set1_epi32(quad_at(x[c].values + block * (four ? VITRAIL_INT4_TERMS : VITRAIL_INT8_TERMS), j));
                     sums[c] = _mm256_add_epi32(sums[c], dot_avx2(weights, values, four));
                 }
             }

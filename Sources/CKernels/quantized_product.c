@@ -18,12 +18,11 @@ enum {
 typedef struct {
     const vitrail_product_args *args;
     const quantized_tiles *tiles;
-    bool is_int4;
+    vitrail_weight_format format;
     char *packed;
     int64_t blocks, panels, groups, pairs;
     int64_t row_units, column_units;
     size_t group_bytes, scale_bytes, panel_bytes;
-    int offset;
 } quantized_product;
 
 static void pack_part(void *context, int part, int parts) {
@@ -32,8 +31,8 @@ static void pack_part(void *context, int part, int parts) {
     const size_t row_bytes = (size_t)args->lda * (args->a_type == VITRAIL_BFLOAT16 ? 2 : 4);
     for (int64_t panel = product->panels * part / parts; panel < product->panels * (part + 1) / parts; panel++) {
         const int64_t row = panel * PANEL_ROWS;
-        quantized_pack_panel((const char *)args->a + (size_t)row * row_bytes, args->a_type, args->lda,
-                             (int)least(PANEL_ROWS, args->m - row), args->k, product->offset,
+        quantized_pack_panel(product->format, (const char *)args->a + (size_t)row * row_bytes, args->a_type, args->lda,
+                             (int)least(PANEL_ROWS, args->m - row), args->k,
                              product->packed + (size_t)panel * product->panel_bytes);
     }
 }
@@ -79,7 +78,7 @@ static void multiply_part(void *context, int part, int parts) {
                 .is_whole = is_plain && columns == PAIR_ROWS,
             };
             float sums[PANEL_ROWS * PAIR_ROWS] __attribute__((aligned(64)));
-            if (product->is_int4) product->tiles->int4(&tile, sums);
+            if (product->format == VITRAIL_WEIGHTS_INT4) product->tiles->int4(&tile, sums);
             else product->tiles->int8(&tile, sums);
             if (!tile.is_whole) product->tiles->store(args, row, tile.rows, column, (int)columns, sums);
         }
@@ -98,21 +97,19 @@ static void cut(quantized_product *product, int threads) {
 
 bool product_quantized(vitrail_pool *pool, const vitrail_product_args *args) {
     const int threads = vitrail_pool_threads(pool);
-    const bool is_int4 = args->b_type == VITRAIL_INT4_GROUPS;
-    const vitrail_weight_format format = is_int4 ? VITRAIL_WEIGHTS_INT4 : VITRAIL_WEIGHTS_INT8;
+    const vitrail_weight_format format = args->b_type == VITRAIL_INT4_GROUPS ? VITRAIL_WEIGHTS_INT4 : VITRAIL_WEIGHTS_INT8;
     quantized_product product = {
         .args = args,
         .tiles = vitrail_cpu() >= VITRAIL_CPU_AVX512_BF16 ? &quantized_tiles_bfloat16 : &quantized_tiles_vnni,
-        .is_int4 = is_int4,
-        .blocks = blocks_of(args->k),
+        .format = format,
+        .blocks = blocks_of(format, args->k),
         .panels = divide_up(args->m, PANEL_ROWS),
         .groups = divide_up(args->n, QUANT_ROWS),
         .pairs = divide_up(args->n, PAIR_ROWS),
         .group_bytes = group_bytes(format, args->k),
-        .scale_bytes = scales_bytes(blocks_of(args->k)),
-        .offset = offset_of(format),
+        .scale_bytes = scales_bytes(blocks_of(format, args->k)),
     };
-    product.panel_bytes = PANEL_HEADER + (size_t)product.blocks * PANEL_BLOCK;
+    product.panel_bytes = PANEL_HEADER + (size_t)(product.blocks * panel_block_bytes(terms_of(format)));
     product.packed = vitrail_pool_borrow(pool, (size_t)product.panels * product.panel_bytes);
     if (!product.packed) return false;
     const int packers = args->m * args->k < ALONE_ELEMENTS ? 1 : (int)least(product.panels, 4 * threads);

@@ -1,8 +1,8 @@
 // Products of any number of rows of x with quantised weights, in integers; not part of the module.
 //
-// Rows of x lie in panels of PANEL_ROWS rows, rounded to 8 bits a block of 32 terms:
+// Rows of x lie in panels of PANEL_ROWS rows, rounded to 8 bits a block of the weights' terms:
 //
-//     panel:  { first float [rows] }  [K / 32] { values int8 [8 quads][rows][4 terms], exponents int32 [rows], offsets int32 [rows] }
+//     panel:  { first float [rows] }  [blocks] { values int8 [quads][rows][4 terms], exponents int32 [rows], offsets int32 [rows] }
 //
 // where sums begin with `first`, zero or not a number; an exponent is what the bits of the weights' scales are moved by, and an offset what
 // the weights' offset adds to a block's sum, negative. Exponents count from the least scale, so that none is negative: a scale of zero
@@ -18,10 +18,12 @@ enum {
     PANEL_ROWS = 6,
     PAIR_ROWS = 2 * QUANT_ROWS,                     // of weights that a tile takes at once
     PANEL_HEADER = 64,                              // blocks begin on cache lines
-    PANEL_EXPONENTS = PANEL_ROWS * QUANT_TERMS,     // bytes from a block's start
-    PANEL_OFFSETS = PANEL_EXPONENTS + PANEL_ROWS * 4,
-    PANEL_BLOCK = PANEL_OFFSETS + PANEL_ROWS * 4,
 };
+
+/// Bytes of a block of so many terms, and from its start to exponents and offsets.
+static inline int64_t panel_exponents_at(int terms) { return PANEL_ROWS * terms; }
+static inline int64_t panel_offsets_at(int terms) { return panel_exponents_at(terms) + PANEL_ROWS * 4; }
+static inline int64_t panel_block_bytes(int terms) { return panel_offsets_at(terms) + PANEL_ROWS * 4; }
 
 /// What sums of a panel count in: the least scale of a block.
 #define PANEL_UNIT 0x1p-80f
@@ -55,8 +57,9 @@ typedef struct {
 
 extern const quantized_tiles quantized_tiles_vnni, quantized_tiles_bfloat16;
 
-/// Rounds `rows` rows of x (float32, or bfloat16) to a panel; `offset` is that of the weights' codes.
-void quantized_pack_panel(const void *x, vitrail_element type, int64_t ldx, int rows, int64_t k, int offset, char *panel);
+/// Rounds `rows` rows of x (float32, or bfloat16) to a panel for weights in `format`.
+void quantized_pack_panel(
+    vitrail_weight_format format, const void *x, vitrail_element type, int64_t ldx, int rows, int64_t k, char *panel);
 
 #endif
 

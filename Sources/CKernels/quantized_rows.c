@@ -4,6 +4,8 @@
 
 #include <math.h>
 
+enum { MOST_TERMS = VITRAIL_INT8_TERMS };
+
 /// 2^exponent, of a normal number.
 static inline __attribute__((always_inline)) float power_of_two(int32_t exponent) {
     const uint32_t bits = (uint32_t)(exponent + 127) << 23;
@@ -24,16 +26,17 @@ static inline __attribute__((always_inline)) uint32_t block_exponent(uint32_t la
     return exponent > BLOCK_EXPONENT_MOST ? BLOCK_EXPONENT_MOST : exponent;
 }
 
-/// One row of x in 8 bits a value with a scale a block, and what the weights' `offset` adds; x beyond k is zeros.
+/// One row of x in 8 bits a value with a scale a block, and what the offset of weights in `format`, a constant, adds; x beyond k is zeros.
 static inline __attribute__((always_inline)) void quantize_row(
-    const float *x, int64_t k, int offset, int8_t *values, float *scales, int32_t *offsets) {
+    const vitrail_weight_format format, const float *x, int64_t k, int8_t *values, float *scales, int32_t *offsets) {
 #pragma clang fp contract(off)  // equal bits on every instruction set
-    for (int64_t block = 0; block < blocks_of(k); block++, values += QUANT_TERMS) {
-        float part[QUANT_TERMS];
-        const int64_t start = block * QUANT_TERMS, count = least(QUANT_TERMS, k - start);
-        for (int64_t i = 0; i < QUANT_TERMS; i++) part[i] = i < count ? x[start + i] : 0;
+    const int terms = terms_of(format), offset = offset_of(format);
+    for (int64_t block = 0; block < blocks_of(format, k); block++, values += terms) {
+        float part[MOST_TERMS];
+        const int64_t start = block * terms, count = least(terms, k - start);
+        for (int64_t i = 0; i < terms; i++) part[i] = i < count ? x[start + i] : 0;
         uint32_t largest = 0;  // magnitudes compare as their bits do
-        for (int i = 0; i < QUANT_TERMS; i++) {
+        for (int i = 0; i < terms; i++) {
             uint32_t bits;
             memcpy(&bits, part + i, sizeof bits);
             bits &= 0x7fffffffu;
@@ -42,7 +45,7 @@ static inline __attribute__((always_inline)) void quantize_row(
         const uint32_t exponent = block_exponent(largest);
         const float inverse = power_of_two(BLOCK_EXPONENT_ZERO - (int32_t)exponent);
         uint32_t sum = 0;  // without sign: what is not a number leaves codes that overflow
-        for (int i = 0; i < QUANT_TERMS; i++) {
+        for (int i = 0; i < terms; i++) {
             // Adding and taking away 1.5 * 2^23 rounds to the nearest integer.
             const float shifted = part[i] * inverse + 12582912.0f;
             int32_t bits;
@@ -57,10 +60,13 @@ static inline __attribute__((always_inline)) void quantize_row(
 }
 
 /// The same loops for wider registers.
-typedef void (*row_quantizer)(const float *x, int64_t k, int offset, int8_t *values, float *scales, int32_t *offsets);
-#define DEFINE_QUANTIZER(name, target)                                                                                  \
-    target static void name(const float *x, int64_t k, int offset, int8_t *values, float *scales, int32_t *offsets) {   \
-        quantize_row(x, k, offset, values, scales, offsets);                                                            \
+typedef void (*row_quantizer)(
+    vitrail_weight_format format, const float *x, int64_t k, int8_t *values, float *scales, int32_t *offsets);
+#define DEFINE_QUANTIZER(name, target)                                                                                      \
+    target static void name(                                                                                                \
+        vitrail_weight_format format, const float *x, int64_t k, int8_t *values, float *scales, int32_t *offsets) {         \
+        if (format == VITRAIL_WEIGHTS_INT4) quantize_row(VITRAIL_WEIGHTS_INT4, x, k, values, scales, offsets);              \
+        else quantize_row(VITRAIL_WEIGHTS_INT8, x, k, values, scales, offsets);                                             \
     }
 DEFINE_QUANTIZER(quantize_row_plain, )
 #if PRODUCT_X86
@@ -109,6 +115,11 @@ static void multiply_part(void *context, int part, int parts) {
     }
 }
 
+/// Codes, scales and offsets of one row.
+static size_t row_bytes_of(vitrail_weight_format format, int64_t k) {
+    return (size_t)blocks_of(format, k) * ((size_t)terms_of(format) + sizeof(float) + sizeof(int32_t));
+}
+
 typedef struct {
     const vitrail_matvec_args *args;
     const quantized_row *rows;
@@ -119,14 +130,14 @@ static void quantize_rows_part(void *context, int part, int parts) {
     const row_quantization *work = context;
     for (int64_t i = work->args->m * part / parts; i < work->args->m * (part + 1) / parts; i++) {
         const quantized_row *row = work->rows + i;
-        work->quantize(work->args->x + i * work->args->ldx, work->args->k, offset_of(work->args->format),
-                       (int8_t *)row->values, (float *)row->scales, (int32_t *)row->offsets);
+        work->quantize(work->args->format, work->args->x + i * work->args->ldx, work->args->k, (int8_t *)row->values,
+                       (float *)row->scales, (int32_t *)row->offsets);
     }
 }
 
 bool matvec_quantized(vitrail_pool *pool, const vitrail_matvec_args *args) {
-    const int64_t blocks = blocks_of(args->k);
-    const size_t row_bytes = (size_t)blocks * (QUANT_TERMS + sizeof(float) + sizeof(int32_t));
+    const int64_t blocks = blocks_of(args->format, args->k);
+    const size_t row_bytes = row_bytes_of(args->format, args->k);
     const size_t table_bytes = ((size_t)args->m * sizeof(quantized_row) + 63) & ~(size_t)63;
     char *memory = vitrail_pool_borrow(pool, table_bytes + (size_t)args->m * row_bytes);
     if (!memory) return false;
@@ -134,7 +145,7 @@ bool matvec_quantized(vitrail_pool *pool, const vitrail_matvec_args *args) {
     char *next = memory + table_bytes;
     for (int64_t i = 0; i < args->m; i++, next += row_bytes) {
         rows[i].values = (int8_t *)next;
-        rows[i].scales = (float *)(next + blocks * QUANT_TERMS);
+        rows[i].scales = (float *)(next + blocks * terms_of(args->format));
         rows[i].offsets = (int32_t *)(rows[i].scales + blocks);
     }
     row_quantization preparation = {args, rows, quantizer_in_use()};
@@ -157,20 +168,19 @@ bool matvec_quantized(vitrail_pool *pool, const vitrail_matvec_args *args) {
 // MARK: One row of x
 
 /// The row's parts behind its description.
-static quantized_row row_in(void *memory, int64_t k) {
+static quantized_row row_in(vitrail_weight_format format, int64_t k, void *memory) {
+    const int64_t blocks = blocks_of(format, k);
     char *values = (char *)memory + 64;
-    float *scales = (float *)(values + blocks_of(k) * QUANT_TERMS);
-    return (quantized_row){(int8_t *)values, scales, (int32_t *)(scales + blocks_of(k))};
+    float *scales = (float *)(values + blocks * terms_of(format));
+    return (quantized_row){(int8_t *)values, scales, (int32_t *)(scales + blocks)};
 }
 
-size_t prepared_bytes_quantized(int64_t k) {
-    return (64 + (size_t)blocks_of(k) * (QUANT_TERMS + sizeof(float) + sizeof(int32_t)) + 63) & ~(size_t)63;
-}
+size_t prepared_bytes_quantized(vitrail_weight_format format, int64_t k) { return (64 + row_bytes_of(format, k) + 63) & ~(size_t)63; }
 
 void prepare_row_quantized(vitrail_weight_format format, const float *x, int64_t k, void *out) {
-    const quantized_row row = row_in(out, k);
+    const quantized_row row = row_in(format, k, out);
     *(quantized_row *)out = row;
-    quantizer_in_use()(x, k, offset_of(format), (int8_t *)row.values, (float *)row.scales, (int32_t *)row.offsets);
+    quantizer_in_use()(format, x, k, (int8_t *)row.values, (float *)row.scales, (int32_t *)row.offsets);
 }
 
 void multiply_prepared_quantized(vitrail_weight_format format, const void *weights, int64_t k, int64_t first, int count,
@@ -182,10 +192,10 @@ void multiply_prepared_quantized(vitrail_weight_format format, const void *weigh
 #if PRODUCT_X86
     if (vitrail_cpu() == VITRAIL_CPU_AVX512_BF16) {
         const quantized_rows_kernel rows = four ? quantized_rows_int4_vnni : quantized_rows_int8_vnni;
-        rows(group, groups, blocks_of(k), prepared, out);
+        rows(group, groups, blocks_of(format, k), prepared, out);
         return;
     }
 #endif
     const quantized_kernel kernel = kernel_in_use(four);
-    for (int64_t i = 0; i < groups; i++) kernel(group + (size_t)i * bytes, blocks_of(k), prepared, 1, out + i * QUANT_ROWS);
+    for (int64_t i = 0; i < groups; i++) kernel(group + (size_t)i * bytes, blocks_of(format, k), prepared, 1, out + i * QUANT_ROWS);
 }

@@ -105,6 +105,7 @@ INLINE __m512 scaled(__m512i scales, int32_t exponent) {
 INLINE void multiply_tile(const quantized_tile *tile, float *out, const int rows, const bool four) {
     const uint8_t *scales[2] = {tile->groups[0], tile->groups[1]};
     const uint8_t *codes[2] = {scales[0] + tile->scale_bytes, scales[1] + tile->scale_bytes};
+    const int terms = four ? VITRAIL_INT4_TERMS : VITRAIL_INT8_TERMS;
     const char *x = tile->panel + PANEL_HEADER, *ahead = tile->ahead;
     const int lines = tile->ahead_lines;
     const __m512i low = _mm512_set1_epi8(15);
@@ -112,22 +113,22 @@ INLINE void multiply_tile(const quantized_tile *tile, float *out, const int rows
     __m512 totals[PANEL_ROWS][2];
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) totals[i][0] = totals[i][1] = _mm512_set1_ps(float_at(tile->panel + 4 * i));
-    for (int64_t block = tile->blocks; block > 0; block--, x += PANEL_BLOCK) {
+    for (int64_t block = tile->blocks; block > 0; block--, x += panel_block_bytes(terms)) {
         __m512i sums[PANEL_ROWS][2];
 #pragma clang loop unroll(full)
-        for (int i = 0; i < rows; i++) sums[i][0] = sums[i][1] = _mm512_set1_epi32(int_at(x + PANEL_OFFSETS + 4 * i));
+        for (int i = 0; i < rows; i++) sums[i][0] = sums[i][1] = _mm512_set1_epi32(int_at(x + panel_offsets_at(terms) + 4 * i));
 #pragma clang loop unroll_count(2)
-        for (int quad = 0; quad < (four ? 4 : 8); quad++) {
+        for (int quad = 0; quad < (four ? 4 : 16); quad++) {
             const __m512i first = _mm512_loadu_si512(codes[0] + 64 * quad);
             const __m512i second = _mm512_loadu_si512(codes[1] + 64 * quad);
-            const char *terms = x + 4 * PANEL_ROWS * quad;
+            const char *quads = x + 4 * PANEL_ROWS * quad;
             if (four) {
-                add_quad(sums, _mm512_and_si512(first, low), _mm512_and_si512(second, low), terms, rows);
+                add_quad(sums, _mm512_and_si512(first, low), _mm512_and_si512(second, low), quads, rows);
                 KEEP_ORDER();
                 add_quad(sums, _mm512_and_si512(_mm512_srli_epi16(first, 4), low),
-                         _mm512_and_si512(_mm512_srli_epi16(second, 4), low), terms + 16 * PANEL_ROWS, rows);
+                         _mm512_and_si512(_mm512_srli_epi16(second, 4), low), quads + 16 * PANEL_ROWS, rows);
             } else {
-                add_quad(sums, first, second, terms, rows);
+                add_quad(sums, first, second, quads, rows);
             }
             KEEP_ORDER();
         }
@@ -137,13 +138,13 @@ INLINE void multiply_tile(const quantized_tile *tile, float *out, const int rows
         const __m512i first = scales_at(scales[0]), second = scales_at(scales[1]);
 #pragma clang loop unroll(full)
         for (int i = 0; i < rows; i++) {
-            const int32_t exponent = int_at(x + PANEL_EXPONENTS + 4 * i);
+            const int32_t exponent = int_at(x + panel_exponents_at(terms) + 4 * i);
             totals[i][0] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[i][0]), scaled(first, exponent), totals[i][0]);
             totals[i][1] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[i][1]), scaled(second, exponent), totals[i][1]);
         }
         for (int i = 0; i < 2; i++) {
             scales[i] += QUANT_ROWS * sizeof(uint16_t);
-            codes[i] += QUANT_ROWS * QUANT_TERMS / (four ? 2 : 1);
+            codes[i] += QUANT_ROWS * terms / (four ? 2 : 1);
         }
     }
     if (tile->is_whole) {

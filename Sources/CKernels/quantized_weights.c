@@ -51,11 +51,11 @@ typedef struct {
 
 static float clamp(float value, float low, float high) { return value < low ? low : value > high ? high : value; }
 
-/// Rounds 32 values by a scale; returns the squared error.
-static float round_block(const float *values, float scale, float low, float high, int8_t *out) {
+/// Rounds a block's values by a scale; returns the squared error.
+static float round_block(const float *values, int terms, float scale, float low, float high, int8_t *out) {
     const float inverse = scale != 0 ? 1 / scale : 0;
     float error = 0;
-    for (int i = 0; i < QUANT_TERMS; i++) {
+    for (int i = 0; i < terms; i++) {
         const float q = clamp(rintf(values[i] * inverse), low, high);
         out[i] = (int8_t)q;
         error += (values[i] - q * scale) * (values[i] - q * scale);
@@ -67,17 +67,18 @@ static float round_block(const float *values, float scale, float low, float high
 static uint16_t quantize_block(vitrail_weight_format format, const float *values, int8_t *out) {
     const bool four = format == VITRAIL_WEIGHTS_INT4;
     const float low = four ? -8 : -127, high = four ? 7 : 127;
+    const int terms = terms_of(format);
     float extreme = 0;
-    for (int i = 0; i < QUANT_TERMS; i++) {
+    for (int i = 0; i < terms; i++) {
         if (fabsf(values[i]) > fabsf(extreme)) extreme = values[i];
     }
     uint16_t best = half_from_float(extreme / low);
-    float best_error = round_block(values, float_from_half(best), low, high, out);
+    float best_error = round_block(values, terms, float_from_half(best), low, high, out);
     if (!four) return best;
     for (int step = -9; step <= 6; step++) {
         const uint16_t scale = half_from_float(extreme / (low + 0.15f * (float)step));
-        int8_t trial[QUANT_TERMS];
-        const float error = round_block(values, float_from_half(scale), low, high, trial);
+        int8_t trial[VITRAIL_INT4_TERMS];
+        const float error = round_block(values, terms, float_from_half(scale), low, high, trial);
         if (error < best_error) {
             best_error = error;
             best = scale;
@@ -89,8 +90,9 @@ static uint16_t quantize_block(vitrail_weight_format format, const float *values
 
 static void quantize_part(void *context, int part, int parts) {
     const quantization *work = context;
-    const int64_t blocks = blocks_of(work->k), groups = divide_up(work->n, QUANT_ROWS);
+    const int64_t blocks = blocks_of(work->format, work->k), groups = divide_up(work->n, QUANT_ROWS);
     const bool four = work->format == VITRAIL_WEIGHTS_INT4;
+    const int terms = terms_of(work->format);
     for (int64_t group = groups * part / parts; group < groups * (part + 1) / parts; group++) {
         const size_t bytes = group_bytes(work->format, work->k);
         uint8_t *to = work->out + (size_t)group * bytes;
@@ -100,17 +102,17 @@ static void quantize_part(void *context, int part, int parts) {
         for (int64_t block = 0; block < blocks; block++, quants += block_bytes(work->format)) {
             for (int i = 0; i < QUANT_ROWS; i++) {
                 const int64_t row = group * QUANT_ROWS + i;
-                float values[QUANT_TERMS];
-                for (int j = 0; j < QUANT_TERMS; j++) {
-                    const int64_t term = block * QUANT_TERMS + j;
+                float values[VITRAIL_INT8_TERMS];
+                for (int j = 0; j < terms; j++) {
+                    const int64_t term = block * terms + j;
                     values[j] = row < work->n && term < work->k
                                     ? source_value(work->weights, row * work->ldw + term,
                                                    work->type == VITRAIL_BFLOAT16 ? SOURCE_BFLOAT16 : SOURCE_FLOAT32)
                                     : 0;
                 }
-                int8_t q[QUANT_TERMS];
+                int8_t q[VITRAIL_INT8_TERMS];
                 scales[block * QUANT_ROWS + i] = quantize_block(work->format, values, q);
-                for (int j = 0; j < QUANT_TERMS; j++) {
+                for (int j = 0; j < terms; j++) {
                     if (four) {
                         const int quad = j / 4 % 4, high = j / 16;
                         quants[(quad * QUANT_ROWS + i) * 4 + j % 4] |= (uint8_t)((q[j] + 8) << (4 * high));
@@ -132,11 +134,11 @@ void vitrail_quantize(vitrail_pool *pool, vitrail_weight_format format, const vo
 }
 
 float vitrail_quantized_block(vitrail_weight_format format, const void *weights, int64_t k, int64_t row,
-                              int64_t block, int8_t values[32]) {
+                              int64_t block, int8_t *values) {
     const uint8_t *group = (const uint8_t *)weights + (size_t)(row / QUANT_ROWS) * group_bytes(format, k);
     const int i = (int)(row % QUANT_ROWS);
-    const uint8_t *quants = group + scales_bytes(blocks_of(k)) + (size_t)block * block_bytes(format);
-    for (int j = 0; j < QUANT_TERMS; j++) {
+    const uint8_t *quants = group + scales_bytes(blocks_of(format, k)) + (size_t)block * block_bytes(format);
+    for (int j = 0; j < terms_of(format); j++) {
         if (format == VITRAIL_WEIGHTS_INT4) {
             const uint8_t pair = quants[(j / 4 % 4 * QUANT_ROWS + i) * 4 + j % 4];
             values[j] = (int8_t)((pair >> (4 * (j / 16)) & 15) - 8);

@@ -25,8 +25,8 @@ static void gather_rows_task(void *context, int part, int parts) {
             float chunk[64];
             for (ptrdiff_t c = 0; c < columns; c += 64) {
                 ptrdiff_t n = columns - c < 64 ? columns - c : 64;
-                ptrdiff_t bytes = a->dtype == VITRAIL_DTYPE_INT8_BLOCKS   ? c / 32 * 34
-                                  : a->dtype == VITRAIL_DTYPE_INT4_BLOCKS ? c / 32 * 18
+                ptrdiff_t bytes = a->dtype == VITRAIL_DTYPE_INT8_BLOCKS   ? c / VITRAIL_INT8_TERMS * VITRAIL_INT8_BYTES
+                                  : a->dtype == VITRAIL_DTYPE_INT4_BLOCKS ? c / VITRAIL_INT4_TERMS * VITRAIL_INT4_BYTES
                                                                           : c * 2;
                 row_to_float(source + bytes, a->dtype, chunk, n);
                 add_row(destination + c, chunk, n);

@@ -34,7 +34,7 @@ extension CPUBackend {
     /// Few rows by stored weights stream the weights once; everything else packs both factors for the kernels' tiles.
     ///
     /// In float32 precision narrow weights are widened exactly. In bfloat16 precision rows meet bfloat16 weights rounded to
-    /// bfloat16, and block forms rounded to eight bits a block of 32, as integer dot products want them: any number of rows where
+    /// bfloat16, and block forms rounded to eight bits a block, as integer dot products want them: any number of rows where
     /// AVX-512 multiplies bytes and there are no tiles, few elsewhere.
     public func product(
         _ a: Matrix, transposeA: Bool, _ b: Matrix, transposeB: Bool, alpha: Float, bias: Tensor?, into c: Matrix,

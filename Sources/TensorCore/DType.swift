@@ -8,7 +8,7 @@ public enum DType: UInt8, Sendable, CaseIterable {
     case bfloat16
     /// Token ids, labels, positions and row indices.
     case int32
-    /// Blocks of 32 weights of a row: a float16 scale, then 32 signed bytes (34 bytes).
+    /// Blocks of 64 weights of a row: a float16 scale, then 64 signed bytes (66 bytes).
     case int8Blocks
     /// Blocks of 32 weights of a row: a float16 scale, then 16 bytes of two unsigned nibbles, value − 8 (18 bytes).
     case int4Blocks
@@ -16,7 +16,8 @@ public enum DType: UInt8, Sendable, CaseIterable {
     /// Weights that share one scale in the block forms, otherwise 1.
     public var blockLength: Int {
         switch self {
-        case .int8Blocks, .int4Blocks: 32
+        case .int8Blocks: 64
+        case .int4Blocks: 32
         default: 1
         }
     }
@@ -26,7 +27,7 @@ public enum DType: UInt8, Sendable, CaseIterable {
         switch self {
         case .float32, .int32: 4
         case .float16, .bfloat16: 2
-        case .int8Blocks: 34
+        case .int8Blocks: 66
         case .int4Blocks: 18
         }
     }

@@ -194,13 +194,13 @@ struct KeyTableTests {
         try withTemporaryFolder { folder in
             let path = Paths.join(folder, "model.safetensors")
             var writer = try SafetensorsWriter(
-                path, [TensorDescription(name: "emb.weight", element: .uint8, shape: [2, 68])])
-            var blocks = [UInt8](repeating: 1, count: 2 * 68)
-            (blocks[68], blocks[69]) = (0x00, 0x7C)  // an infinite float16
+                path, [TensorDescription(name: "emb.weight", element: .uint8, shape: [2, 132])])
+            var blocks = [UInt8](repeating: 1, count: 2 * 132)
+            (blocks[132], blocks[133]) = (0x00, 0x7C)  // an infinite float16
             try blocks.withUnsafeBytes { try writer.append("emb.weight", $0) }
             try writer.finish()
             let error = try #require(throws: CheckpointError.self) {
-                try tree([("embedding", [2, 64])]).load(from: try TensorFile(path), table: Self.table)
+                try tree([("embedding", [2, 128])]).load(from: try TensorFile(path), table: Self.table)
             }
             #expect(error.problem == "\(path): tensor \"emb.weight\": the scale of block 2 is not a finite number")
         }
@@ -209,13 +209,13 @@ struct KeyTableTests {
     @Test(arguments: [DType.int8Blocks, .int4Blocks])
     func weightsTooLargeForBlocksAreRefused(_ dtype: DType) throws {
         try withTemporaryFolder { folder in
-            let path = Paths.join(folder, "model.safetensors")
+            let path = Paths.join(folder, "model.safetensors"), columns = dtype.blockLength
             var writer = try SafetensorsWriter(
-                path, [TensorDescription(name: "emb.weight", element: .float32, shape: [2, 32])])
-            try writer.append("emb.weight", floats: [Float](repeating: 8, count: 63) + [1e7])
+                path, [TensorDescription(name: "emb.weight", element: .float32, shape: [2, columns])])
+            try writer.append("emb.weight", floats: [Float](repeating: 8, count: 2 * columns - 1) + [1e7])
             try writer.finish()
             let backend = TestBackend.reference.make()
-            let model = ParameterTree([("embedding", Parameter(backend.empty([2, 32], dtype), decays: true))])
+            let model = ParameterTree([("embedding", Parameter(backend.empty([2, columns], dtype), decays: true))])
             let error = try #require(throws: CheckpointError.self) {
                 try model.load(from: try TensorFile(path), table: Self.table)
             }
@@ -227,10 +227,10 @@ struct KeyTableTests {
     @Test(arguments: [DType.float32, .bfloat16, .float16, .int8Blocks])
     func loadingKeepsTheMemory(dtype: DType) throws {
         let backend = TestBackend.reference.make()
-        let parameter = Parameter(backend.empty([2, 32], dtype), decays: true)
+        let parameter = Parameter(backend.empty([2, 64], dtype), decays: true)
         let pointer = parameter.value.pointer
         let model = ParameterTree([("embedding", parameter)])
-        try load([("emb.weight", [2, 32])], model)
+        try load([("emb.weight", [2, 64])], model)
         #expect(parameter.value.pointer == pointer)
         for (index, value) in parameter.value.floats.enumerated() {
             #expect(abs(value - Float(index) / 1000) <= (dtype == .int8Blocks ? 3e-4 : 3e-4 * Float(index)))

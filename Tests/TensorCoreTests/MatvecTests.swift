@@ -85,7 +85,7 @@ import Testing
             }
             #expect((error / total).squareRoot() < least)
         }
-        #expect(vitrail_quantized_bytes(VITRAIL_WEIGHTS_INT8, 16, 64) == 16 * 64 + 2 * 16 * 2)
+        #expect(vitrail_quantized_bytes(VITRAIL_WEIGHTS_INT8, 16, 128) == 16 * 128 + 2 * 16 * 2)
         #expect(vitrail_quantized_bytes(VITRAIL_WEIGHTS_INT4, 17, 64) == 2 * (16 * 64 / 2 + 2 * 16 * 2))
         #expect(vitrail_quantized_bytes(VITRAIL_WEIGHTS_FLOAT32, 16, 64) == 0)
     }
@@ -94,15 +94,15 @@ import Testing
     func extremes() {
         for value: Float in [0, 1e-30, 3e-5, 1e5, 3e38] {
             for format in [VITRAIL_WEIGHTS_INT8, VITRAIL_WEIGHTS_INT4] {
-                let row = [Float](repeating: value, count: 32)
-                let bytes = vitrail_quantized_bytes(format, 1, 32)
+                let row = [Float](repeating: value, count: 64)
+                let bytes = vitrail_quantized_bytes(format, 1, 64)
                 let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
                 defer { memory.deallocate() }
                 row.withUnsafeBytes {
-                    vitrail_quantize(nil, format, $0.baseAddress, VITRAIL_FLOAT32, 32, 1, 32, memory)
+                    vitrail_quantize(nil, format, $0.baseAddress, VITRAIL_FLOAT32, 64, 1, 64, memory)
                 }
-                var block = [Int8](repeating: 0, count: 32)
-                let scale = vitrail_quantized_block(format, memory, 32, 0, 0, &block)
+                var block = [Int8](repeating: 0, count: terms(of: format))
+                let scale = vitrail_quantized_block(format, memory, 64, 0, 0, &block)
                 #expect(scale.isFinite)
                 if value == 0 { #expect(block.allSatisfy { Float($0) * scale == 0 }) }
             }
@@ -118,6 +118,11 @@ import Testing
         let seconds = vitrail_read_seconds(nil, memory, bytes)
         #expect(seconds > 0 && Double(bytes) / seconds > 1e8)
     }
+}
+
+/// Terms that share a scale.
+private func terms(of format: vitrail_weight_format) -> Int {
+    Int(format == VITRAIL_WEIGHTS_INT4 ? VITRAIL_INT4_TERMS : VITRAIL_INT8_TERMS)
 }
 
 /// Weights of a test in one format, and the values that they stand for.
@@ -145,11 +150,13 @@ final class StoredWeights {
                 vitrail_quantize(
                     nil, format, $0.baseAddress, VITRAIL_FLOAT32, Int64(test.ldb), Int64(n), Int64(k), memory)
             }
-            var block = [Int8](repeating: 0, count: 32)
+            let terms = terms(of: format)
+            var block = [Int8](repeating: 0, count: terms)
             for row in 0..<n {
-                for start in stride(from: 0, to: k, by: 32) {
-                    let scale = vitrail_quantized_block(format, memory, Int64(k), Int64(row), Int64(start / 32), &block)
-                    for p in start..<min(start + 32, k) {
+                for start in stride(from: 0, to: k, by: terms) {
+                    let scale = vitrail_quantized_block(
+                        format, memory, Int64(k), Int64(row), Int64(start / terms), &block)
+                    for p in start..<min(start + terms, k) {
                         values[row * k + p] = Double(scale) * Double(block[p - start])
                     }
                 }
@@ -165,8 +172,9 @@ final class StoredWeights {
         case VITRAIL_WEIGHTS_FLOAT32: return x.map(Double.init)
         case VITRAIL_WEIGHTS_BFLOAT16: return x.map { Double(ProductCase.rounded($0)) }
         default:
-            return stride(from: 0, to: x.count, by: 32).flatMap { start -> [Double] in
-                let block = x[start..<min(start + 32, x.count)]
+            let terms = terms(of: format)
+            return stride(from: 0, to: x.count, by: terms).flatMap { start -> [Double] in
+                let block = x[start..<min(start + terms, x.count)]
                 // The least power of two that leaves 127 codes on either side of zero.
                 let largest = Double(block.map(abs).max() ?? 0)
                 var scale = 0x1p-80

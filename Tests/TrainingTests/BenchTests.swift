@@ -78,8 +78,8 @@ import VisionLanguage
         switch storage {
         case nil: weights = 4 * (blocks + embedding)
         case .bfloat16: weights = 2 * (blocks + embedding)
-        case .q8: weights = 1.0625 * (blocks + embedding)
-        case .q4: weights = 0.5625 * blocks + 1.0625 * embedding
+        case .q8: weights = 1.03125 * (blocks + embedding)
+        case .q4: weights = 0.5625 * blocks + 1.03125 * embedding
         }
         #expect(result.bytesPerStep == weights + norms + cache)
         #expect(result.promptTokens == 138)

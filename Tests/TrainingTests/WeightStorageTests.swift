@@ -9,6 +9,9 @@ import VisionLanguage
 
 /// Models whose weights lie in bfloat16 or in blocks answer, are written, and come back as they were.
 @Suite("Weight storage") struct WeightStorageTests {
+    /// Rows of the model's matrices are whole blocks.
+    private static let wholeBlocks = ["model.vision.hidden_size=64", "model.language.hidden_size=64"]
+
     private func bytes(_ parameter: Parameter) -> [UInt8] {
         let value = parameter.value
         return Array(UnsafeRawBufferPointer(start: value.pointer, count: value.dtype.byteCount(of: value.count)))
@@ -19,7 +22,7 @@ import VisionLanguage
         try withTemporaryFolder { folder in
             let run = try SmallRun(folder)
             let backend = CPUBackend(threads: 2, products: .bfloat16)
-            let bundle = try run.recipe().makeModel(on: backend)
+            let bundle = try run.recipe(Self.wholeBlocks).makeModel(on: backend)
             bundle.model.store(form)
             let path = Paths.join(folder, "stored")
             try bundle.write(to: path, storage: form)
@@ -52,7 +55,7 @@ import VisionLanguage
         try withTemporaryFolder { folder in
             let backend = CPUBackend(threads: 2, products: .bfloat16)
             let path = Paths.join(folder, "plain")
-            try SmallRun(folder).recipe().makeModel(on: backend).write(to: path)
+            try SmallRun(folder).recipe(Self.wholeBlocks).makeModel(on: backend).write(to: path)
             let (before, after) = try (
                 ModelBundle.open(path, storage: form, on: backend), ModelBundle.open(path, on: backend)
             )
@@ -73,7 +76,7 @@ import VisionLanguage
         try withTemporaryFolder { folder in
             let backend = CPUBackend(threads: 2, products: .bfloat16)
             let path = Paths.join(folder, "plain")
-            try SmallRun(folder).recipe().makeModel(on: backend).write(to: path)
+            try SmallRun(folder).recipe(Self.wholeBlocks).makeModel(on: backend).write(to: path)
             let (before, after) = try (
                 ModelBundle.open(path, storage: .q4, visionStorage: .q8, on: backend),
                 ModelBundle.open(path, on: backend)
@@ -112,7 +115,10 @@ import VisionLanguage
             let run = try SmallRun(folder)
             for (form, bound) in [(WeightStorage.bfloat16, 0.005), (.q8, 0.01), (.q4, 0.12)] {
                 let backend = CPUBackend(threads: 1)
-                let (plain, stored) = try (run.recipe().makeModel(on: backend), run.recipe().makeModel(on: backend))
+                let (plain, stored) = try (
+                    run.recipe(Self.wholeBlocks).makeModel(on: backend),
+                    run.recipe(Self.wholeBlocks).makeModel(on: backend)
+                )
                 stored.model.store(form)
                 for (a, b) in zip(plain.model.parameters.entries, stored.model.parameters.entries) {
                     let (x, y) = (a.parameter.value.floats, b.parameter.value.floats)
@@ -131,6 +137,17 @@ import VisionLanguage
                 #"{"quantization_config": {"quant_method": "gptq", "bits": 4}}"#, to: Paths.join(folder, "config.json"))
             let error = #expect(throws: UserError.self) { try WeightStorage.ofFolder(folder) }
             #expect(error?.problem.contains("quantised by gptq are not supported") == true)
+        }
+    }
+
+    @Test func blocksOfAnotherLengthAreRefused() throws {
+        try withTemporaryFolder { folder in
+            try Files.write(
+                #"{"quantization_config": {"quant_method": "vitrail", "format": "q8", "block_length": 32}}"#,
+                to: Paths.join(folder, "config.json"))
+            let error = #expect(throws: UserError.self) { try WeightStorage.ofFolder(folder) }
+            #expect(error?.problem.hasSuffix("the weights are in blocks of another length than this version's") == true)
+            #expect(error?.fix?.hasSuffix("--quantize q8") == true)
         }
     }
 

@@ -1,6 +1,7 @@
 #ifndef CKERNELS_H
 #define CKERNELS_H
 
+#include "vitrail_blocks.h"
 #include "vitrail_cpu.h"
 #include "vitrail_pool.h"
 #include "vitrail_products.h"

@@ -1,6 +1,7 @@
 #ifndef VITRAIL_KERNELS_H
 #define VITRAIL_KERNELS_H
 
+#include "vitrail_blocks.h"
 #include "vitrail_pool.h"
 
 #include <stdbool.h>
@@ -24,7 +25,7 @@ typedef struct vitrail_matrix {
     bool is_bfloat16;
 } vitrail_matrix;
 
-/// How elements are stored; the block forms are GGML's Q8_0 and Q4_0.
+/// How elements are stored; the block forms are those of vitrail_blocks.h.
 typedef enum vitrail_dtype {
     VITRAIL_DTYPE_FLOAT32 = 0,
     VITRAIL_DTYPE_FLOAT16 = 1,
@@ -66,7 +67,7 @@ void vitrail_copy(vitrail_pool *pool, void *destination, const void *source, ptr
 void vitrail_convert(
     vitrail_pool *pool, const void *source, vitrail_dtype source_type, void *destination,
     vitrail_dtype destination_type, ptrdiff_t count);
-/// Block-form weights [rows, columns] (columns a multiple of 32) in the order of `vitrail_matvec`, codes and scales unchanged.
+/// Block-form weights [rows, columns] (whole blocks a row) in the order of `vitrail_matvec`, codes and scales unchanged.
 /// The destination may be the same memory, if rows are a multiple of 16 and columns of 64: both orders then take as many bytes.
 /// Returns false when scratch memory is short, which other memory does not need.
 bool vitrail_regroup_blocks(

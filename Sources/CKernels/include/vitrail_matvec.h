@@ -1,6 +1,7 @@
 #ifndef VITRAIL_MATVEC_H
 #define VITRAIL_MATVEC_H
 
+#include "vitrail_blocks.h"
 #include "vitrail_pool.h"
 #include "vitrail_products.h"
 
@@ -10,20 +11,20 @@ extern "C" {
 
 /// How the weights of a layer are stored for decoding, where reading them is all the cost.
 ///
-/// Quantised weights [n, k] are cut into blocks of 32 neighbouring terms of a row, each with one float16 scale:
-/// value = scale * (q - offset). Sixteen rows form a group, so that one vector holds four terms of each:
+/// Quantised weights [n, k] are cut into blocks of `terms` neighbouring terms of a row (64 of int8, 32 of int4), each with one float16
+/// scale: value = scale * (q - offset). Sixteen rows form a group, so that one vector holds four terms of each:
 ///
-///     group g:  scales  float16 [K / 32][16 rows]
-///               int8:   uint8   [K / 32][8 quads][16 rows][4 terms]      q in 1...255, offset 128
+///     group g:  scales  float16 [K / terms][16 rows]
+///               int8:   uint8   [K / 64][16 quads][16 rows][4 terms]     q in 1...255, offset 128
 ///               int4:   uint8   [K / 32][4 quads][16 rows][4 terms]      q in 0...15, offset 8; the low half of
 ///                       quad j's bytes holds terms 4j ..., the high half terms 16 + 4j ...
 ///
-/// with K = k rounded up to 32, and n rounded up to 16; what is added is zeros. Groups follow each other. Scales are finite, and where
+/// with K = k rounded up to whole blocks, and n rounded up to 16; what is added is zeros. Groups follow each other. Scales are finite, and where
 /// one is zero so are q - offset.
 typedef enum vitrail_weight_format {
     VITRAIL_WEIGHTS_FLOAT32 = 0,   ///< row-major [n, k]
     VITRAIL_WEIGHTS_BFLOAT16 = 1,  ///< row-major [n, k]; x is rounded to bfloat16 too
-    VITRAIL_WEIGHTS_INT8 = 2,      ///< 8.5 bits a weight; x is rounded to 8 bits a block of 32, by a power of two, below 2^39
+    VITRAIL_WEIGHTS_INT8 = 2,      ///< 8.25 bits a weight; x is rounded to 8 bits a block, by a power of two, below 2^39
     VITRAIL_WEIGHTS_INT4 = 3,      ///< 4.5 bits a weight; x as for int8
 } vitrail_weight_format;
 
@@ -57,9 +58,9 @@ size_t vitrail_quantized_bytes(vitrail_weight_format format, int64_t n, int64_t 
 void vitrail_quantize(vitrail_pool *pool, vitrail_weight_format format, const void *weights, vitrail_element type,
                       int64_t ldw, int64_t n, int64_t k, void *out);
 
-/// Reads one block of quantised weights back: terms 32 * block ... of a row, as q - offset, and their scale.
+/// Reads one block of quantised weights back: its terms of a row, as q - offset, and their scale.
 float vitrail_quantized_block(vitrail_weight_format format, const void *weights, int64_t k, int64_t row,
-                              int64_t block, int8_t values[32]);
+                              int64_t block, int8_t *values);
 
 /// Seconds in which the pool's threads read `bytes` bytes, aligned to 64, once; 0 when memory is short.
 double vitrail_read_seconds(vitrail_pool *pool, const void *memory, size_t bytes);

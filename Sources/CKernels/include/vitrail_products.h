@@ -37,7 +37,7 @@ typedef struct vitrail_product_args {
     bool accumulate;          ///< adds to what C holds; otherwise C is only written (NaN there is harmless)
     vitrail_element a_type, b_type;
     /// VITRAIL_FLOAT32 multiplies in float32. VITRAIL_BFLOAT16 rounds float32 operands to bfloat16
-    /// (nearest even) and adds the products in float32. With quantised weights either rounds A to 8 bits a block of 32 terms and
+    /// (nearest even) and adds the products in float32. With quantised weights either rounds A to 8 bits a block of terms and
     /// multiplies in integers.
     vitrail_element precision;
     vitrail_products_engine engine;

@@ -2,8 +2,8 @@ import Basics
 import NeuralNetwork
 import TensorCore
 
-// Quantised weights in files. A matrix [rows, columns] in blocks of 32 is a tensor of bytes (U8) [rows, columns / 32 · bytes of a
-// block]: for each block a float16 scale, then 32 signed bytes (34 bytes, GGML's Q8_0) or 16 bytes of two nibbles (18, Q4_0).
+// Quantised weights in files. A matrix [rows, columns] is a tensor of bytes (U8) [rows, blocks · bytes of a block]: for each block a
+// float16 scale, then 64 signed bytes (66 bytes), or 16 bytes of two nibbles for 32 weights (18 bytes, GGML's Q4_0).
 
 extension DType {
     /// The bytes of a row of `columns` weights in a block form; nil where rows are no whole blocks, or the form has none.

@@ -7,9 +7,9 @@ package import TensorCore
 public enum WeightStorage: String, Sendable, CaseIterable {
     /// Two bytes a weight.
     case bfloat16
-    /// 8.5 bits a weight: blocks of 32 with one scale (GGML's Q8_0).
+    /// 8.25 bits a weight: blocks of 64 with one scale.
     case q8
-    /// 4.5 bits a weight in the blocks (GGML's Q4_0), 8.5 in embedding and head, whose rounding shows most.
+    /// 4.5 bits a weight: blocks of 32 with one scale (GGML's Q4_0). Embedding and head have the form of `q8`, since their rounding shows most.
     case q4
 
     /// The form of matrices whose rows are whole blocks.
@@ -21,9 +21,14 @@ public enum WeightStorage: String, Sendable, CaseIterable {
         }
     }
 
+    /// Weights that share a scale, by the bits of each.
+    private static let blockLengths: JSON = [
+        "8": .integer(Int64(DType.int8Blocks.blockLength)), "4": .integer(Int64(DType.int4Blocks.blockLength)),
+    ]
+
     /// What `config.json` says of weights in blocks, as `quantization_config`.
     var json: JSON {
-        ["quant_method": "vitrail", "format": .string(rawValue), "block_length": 32]
+        ["quant_method": "vitrail", "format": .string(rawValue), "block_lengths": Self.blockLengths]
     }
 
     /// How the weights of a model folder are kept; nil for plain numbers.
@@ -40,6 +45,11 @@ public enum WeightStorage: String, Sendable, CaseIterable {
             throw UserError(
                 "\(path): weights quantised by \(method) are not supported",
                 fix: "take the model's plain weights, and pass --quantize q8 or q4")
+        }
+        guard note["block_lengths"] == blockLengths else {
+            throw UserError(
+                "\(path): the weights are in blocks of another length than this version's",
+                fix: "export the model that they were made of once more, with --quantize \(format)")
         }
         return form
     }

@@ -32,7 +32,7 @@ struct ExportCommand: ParsableCommand {
     @Option(help: "Type of the weights: float32, float16 or bfloat16 (default: as they are).")
     var dtype: WeightType?
 
-    @Option(help: "Write the decoder's weights in 8 or 4 bits, in blocks of 32 with a scale: q8 or q4.")
+    @Option(help: "Write the decoder's weights in 8 or 4 bits, in blocks with a scale: q8 or q4.")
     var quantize: QuantizeOption?
 
     @Option(help: ArgumentHelp("Largest file, as 500MB or 5GB.", valueName: "size"))

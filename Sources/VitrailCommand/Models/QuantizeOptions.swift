@@ -6,7 +6,7 @@ import VisionLanguage
 
 /// How the weights of a model that only answers are kept.
 struct QuantizeOptions: ParsableArguments {
-    @Option(help: "Keep weights in 8 or 4 bits a weight, in blocks of 32 with a scale: q8 or q4.")
+    @Option(help: "Keep weights in 8 or 4 bits a weight, in blocks with a scale: q8 or q4.")
     var quantize: QuantizeOption?
 
     /// The processor: quantised weights want rows in integers, which bfloat16 precision allows.

@@ -5,7 +5,7 @@ import Testing
 
 /// Scales of weights and rows in products with block-form weights, at the ends of what they may be.
 @Suite struct BlockScaleTests {
-    private static let columns = 96
+    private static let columns = 192
 
     /// Rows by 20 rows of weights, whose blocks' bytes `change` may alter.
     private static func product(
@@ -40,8 +40,8 @@ import Testing
                 let size = Float(sign: .plus, exponent: exponent, significand: 1)
                 let x = StreamedProductTests.ofFewBits(Self.rows(count)).map { $0 * size }
                 let (y, weights) = Self.product(x, dtype) { bytes in
-                    let block = dtype.byteCount(of: 32)
-                    for start in stride(from: 0, to: bytes.count, by: 3 * block) {
+                    let row = dtype.byteCount(of: Self.columns)
+                    for start in stride(from: 0, to: bytes.count, by: row) {
                         (bytes[start], bytes[start + 1]) = (0, sign)
                     }
                 }
@@ -50,8 +50,9 @@ import Testing
                     for output in 0..<20 {
                         expected.append(
                             Float(
-                                (32..<96).reduce(0) {
-                                    $0 + Double(x[row * 96 + $1]) * Double(weights[output * 96 + $1])
+                                (dtype.blockLength..<Self.columns).reduce(0) {
+                                    $0 + Double(x[row * Self.columns + $1])
+                                        * Double(weights[output * Self.columns + $1])
                                 }))
                     }
                 }

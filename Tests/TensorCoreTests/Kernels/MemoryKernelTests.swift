@@ -28,8 +28,7 @@ import Testing
     func narrowing(_ backend: TestBackend, _ count: Int) {
         let kinds: [DType] = [.float32, .bfloat16, .float16, .int8Blocks, .int4Blocks]
         for (from, to) in kinds.flatMap({ from in kinds.map { (from, $0) } }) {
-            let isBlock = [from, to].contains { $0.blockLength > 1 }
-            let wholeCount = isBlock ? (count + 31) / 32 * 32 : count
+            let block = max(from.blockLength, to.blockLength), wholeCount = (count + block - 1) / block * block
             expectLikeReference(backend, "\(from) to \(to), \(wholeCount)") { backend, numbers in
                 // Exponents from 2^-20 to 2^12, so that rounding falls on every kind of boundary.
                 var values = numbers.values(wholeCount)

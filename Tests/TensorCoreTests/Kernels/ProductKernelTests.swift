@@ -49,7 +49,7 @@ struct ProductShape: Sendable, CustomTestStringConvertible {
     @Test(arguments: TestBackend.optimized, [DType.float16, .bfloat16, .int8Blocks, .int4Blocks])
     func narrowWeights(_ backend: TestBackend, _ dtype: DType) {
         for shape in ProductShape.all {
-            let inner = dtype.blockLength > 1 ? (shape.inner + 31) / 32 * 32 : shape.inner
+            let inner = (shape.inner + dtype.blockLength - 1) / dtype.blockLength * dtype.blockLength
             for accumulate in [false, true] {
                 expectLikeReference(backend, "\(dtype) \(shape.testDescription), accumulate \(accumulate)") {
                     backend, numbers in
