@@ -42,11 +42,16 @@ extension ImageFormat {
             ("TIFF", [0x49, 0x49, 0x2a, 0x00], 0), ("TIFF", [0x4d, 0x4d, 0x00, 0x2a], 0),
             ("HEIF or AVIF", Array("ftyp".utf8), 4), ("PDF", Array("%PDF".utf8), 0), ("SVG", Array("<svg".utf8), 0),
             ("HTML", Array("<!DO".utf8), 0), ("HTML", Array("<htm".utf8), 0), ("gzip", [0x1f, 0x8b], 0),
+            ("a zip archive", Array("PK\u{3}\u{4}".utf8), 0), ("a tar archive", Array("ustar".utf8), 257),
+            ("a program", [0x7f, 0x45, 0x4c, 0x46], 0), ("GGUF", Array("GGUF".utf8), 0),
+            ("Git LFS's pointer to a file", Array("version https://git-lfs".utf8), 0),
         ]
         if bytes.isEmpty { return "it is empty" }
         for (name, magic, offset) in known where bytes.dropFirst(offset).starts(with: magic) {
             return "it looks like \(name)"
         }
+        let isText = bytes.prefix(512).allSatisfy { $0 >= 0x20 && $0 != 0x7f || (0x09...0x0d).contains($0) }
+        if isText { return "it looks like text" }
         let first = bytes.prefix(4).map { byte in
             let digits = String(byte, radix: 16)
             return digits.count == 1 ? "0" + digits : digits

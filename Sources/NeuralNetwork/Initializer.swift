@@ -23,7 +23,7 @@ public final class Initializer {
         self.fills = fills
     }
 
-    /// Makes parameters whose memory is not touched before `fill()`: until then it can be exchanged for memory of a narrower form.
+    /// Makes parameters that take no memory before `fill()`: until then they can be given a narrower form.
     public convenience init(fillingLaterOn backend: any Backend, seed: UInt64) {
         self.init(backend: backend, seed: seed, fills: false)
         waiting = []
@@ -64,7 +64,7 @@ public final class Initializer {
 
     /// One value everywhere: biases (0) and norm weights (1), which do not decay.
     public func constant(_ shape: Shape, _ value: Float, decays: Bool = false) -> Parameter {
-        let parameter = Parameter(backend.empty(shape), decays: decays)
+        let parameter = Parameter(backend.promised(shape), decays: decays)
         if waiting == nil {
             backend.fill(parameter.value, value)
         } else {
@@ -77,7 +77,7 @@ public final class Initializer {
     public func makeAdjacent(_ parameters: [Parameter?]) {
         let parameters = parameters.compactMap { $0 }
         guard parameters.count > 1, let dtype = parameters.first?.value.dtype else { return }
-        // Memory that a checkpoint fills is not touched before.
+        // Memory that a checkpoint fills is not taken before.
         ParameterTree.place([parameters], as: dtype) { if fills { $1.value.backend.copy($1.value, into: $0) } }
     }
 
@@ -91,7 +91,7 @@ public final class Initializer {
     private func make(
         _ shape: Shape, decays: Bool, numbers: Int, _ draw: @escaping @Sendable (inout RandomGenerator) -> Float
     ) -> Parameter {
-        let parameter = Parameter(backend.empty(shape), decays: decays)
+        let parameter = Parameter(backend.promised(shape), decays: decays)
         guard fills || waiting != nil else { return parameter }
         let piece = Self.piece
         var starts: [RandomGenerator] = []

@@ -10,7 +10,7 @@ extension ParameterTree {
         ParameterTree.place(groups(for: dtype, accepts), as: dtype) { $1.value.backend.convert($1.value, into: $0) }
     }
 
-    /// Gives parameters memory in another form before their weights are loaded, which then never exist in a wider one.
+    /// Promises parameters memory in another form before their weights are loaded, which then never exist in a wider one.
     public func reserve(_ dtype: DType, where accepts: (Entry) -> Bool) {
         ParameterTree.place(groups(for: dtype, accepts), as: dtype) { _, _ in }
     }
@@ -32,13 +32,15 @@ extension ParameterTree {
     /// Gives parameters fresh memory in another form, filled by `fill`: one block for all, so that it lies on huge pages whatever
     /// the size of a single matrix, and generation streams through it.
     ///
-    /// - Parameter groups: parameters that will follow each other without a gap.
+    /// - Parameters:
+    ///   - groups: parameters that will follow each other without a gap.
+    ///   - fill: writes the values; the memory is taken when something is first written.
     public static func place(
         _ groups: [[Parameter]], as dtype: DType, fill: (_ value: Tensor, _ parameter: Parameter) throws -> Void
     ) rethrows {
         guard let backend = groups.first?.first?.value.backend else { return }
         let sizes = groups.map { ($0.reduce(0) { $0 + dtype.byteCount(of: $1.count) } + 63) / 64 * 64 }
-        let storage = backend.allocate(byteCount: sizes.reduce(0, +))
+        let storage = Storage(promised: sizes.reduce(0, +), on: backend)
         var start = 0
         for (group, size) in zip(groups, sizes) {
             var offset = start

@@ -49,6 +49,11 @@ extension Backend {
         Tensor(shape: shape, dtype: dtype, storage: allocate(byteCount: max(1, dtype.byteCount(of: shape.count))))
     }
 
+    /// A float32 tensor with unspecified contents, whose memory is taken when it is first looked at.
+    public func promised(_ shape: Shape) -> Tensor {
+        Tensor(shape: shape, storage: Storage(promised: max(1, DType.float32.byteCount(of: shape.count)), on: self))
+    }
+
     /// A float32 tensor of zeros.
     public func zeros(_ shape: Shape) -> Tensor {
         let tensor = empty(shape)

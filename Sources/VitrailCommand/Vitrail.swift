@@ -72,13 +72,15 @@ enum Main {
         }
     }
 
-    /// A mistyped command, or a mistyped command of a command, gets the nearest one instead of "unexpected arguments".
+    /// A mistyped command, or a mistyped command of a command, gets the nearest one instead of "unexpected arguments"; behind `help`, too.
     private static func checkCommandName() {
         var path: [String] = []
+        var above = ["vitrail"]
         var commands = Vitrail.configuration.subcommands
         for name in CommandLine.arguments.dropFirst() {
-            guard !commands.isEmpty, !name.hasPrefix("-"), name != "help" else { return }
-            let above = path
+            guard !commands.isEmpty, !name.hasPrefix("-") else { return }
+            defer { above.append(name) }
+            if name == "help" { continue }
             path.append(name)
             if let command = commands.first(where: { $0.configuration.commandName == name }) {
                 commands = command.configuration.subcommands
@@ -89,7 +91,7 @@ enum Main {
             Console.report(
                 UserError(
                     "unknown command \"\(path.joined(separator: " "))\"",
-                    fix: nearest.map { "write \"\((["vitrail"] + above + [$0]).joined(separator: " "))\"" }
+                    fix: nearest.map { "write \"\((above + [$0]).joined(separator: " "))\"" }
                         ?? "one of \(known.joined(separator: ", "))"))
             leave(ExitStatus.wrongUse)
         }

@@ -82,7 +82,10 @@ struct DecodingTests {
         }
     }
 
-    @Test(arguments: [("GIF89a", "GIF"), ("RIFF0000WEBPVP8 ", "WebP"), ("<html>", "HTML"), ("hello", "68 65 6c 6c")])
+    @Test(arguments: [
+        ("GIF89a", "GIF"), ("RIFF0000WEBPVP8 ", "WebP"), ("<html>", "HTML"), ("hello", "it looks like text"),
+        ("\u{1}llo", "01 6c 6c 6f"),
+    ])
     func otherFormatsAreNamed(_ text: String, _ expected: String) throws {
         do {
             _ = try ImageDecoder.decode(Array(text.utf8), source: "a.png")

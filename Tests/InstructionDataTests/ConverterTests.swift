@@ -302,6 +302,32 @@ import Tokenization
         #expect(!Files.exists(scratch.file("out")))
     }
 
+    /// A part counts what it holds, and may hold nothing where there are more parts than records; a source without records is a fault.
+    @Test func partsMayBeEmpty() throws {
+        let scratch = try Scratch()
+        let record = #"{"id":"a","conversations":[{"from":"human","value":"q"},{"from":"gpt","value":"a"}]}"#
+        let sources = [
+            ("tsv", try scratch.write("t.tsv", "q\ta\nq1\ta1\nq2\ta2")),
+            ("llava", try scratch.write("l.jsonl", record + "\n" + record)),
+        ]
+        for (kind, path) in sources {
+            for index in 0..<3 {
+                let (records, _, report) = try convert(kind, path, in: scratch) {
+                    if kind == "tsv" { ($0.request.columns.question, $0.request.columns.answer) = ("q", "a") }
+                    $0.shard = try? Conversion.Shard("\(index + 1)/3")
+                }
+                #expect(records.count == (index < 2 ? 1 : 0) && report.records == records.count, "\(kind) \(index)")
+            }
+        }
+        let empty = try scratch.write("e.tsv", "q\ta")
+        #expect(throws: UserError.self) {
+            try convert("tsv", empty, in: scratch) {
+                ($0.request.columns.question, $0.request.columns.answer) = ("q", "a")
+                $0.shard = try? Conversion.Shard("1/3")
+            }
+        }
+    }
+
     @Test func shardsTogetherAreTheWhole() throws {
         let scratch = try Scratch()
         let rows = (0..<23).map { "q\($0)\ta\($0)" }.joined(separator: "\n")

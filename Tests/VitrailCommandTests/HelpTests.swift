@@ -73,6 +73,9 @@ struct HelpTests {
     @Test(arguments: [
         (["trian", "a.yaml"], "train"),
         (["bench", "stpe"], "vitrail bench step"),
+        (["help", "nope"], "unknown command \"nope\""),
+        (["help", "capton"], "vitrail help caption"),
+        (["help", "data", "mx"], "vitrail help data mix"),
         (["bench", "growth", "--along", "depth"], "batch, sequence, width or threads"),
         (["bench", "quality", "m"], "--questions"),
         (["bench", "tower", "--memory-limit", "0"], "GiB"),

@@ -80,9 +80,13 @@ public enum Files {
         try requireNarrowText(bytes, of: path)
         guard let offset = UTF8Text.firstInvalidByte(bytes) else { return }
         let line = bytes[..<offset].reduce(1) { $0 + ($1 == UInt8(ascii: "\n") ? 1 : 0) }
+        // Pictures, archives and programs have null characters, and no text in bytes does.
+        let isText = !bytes.prefix(4_096).contains(0)
         throw UserError(
             "\(path):\(line): byte 0x\(String(bytes[offset], radix: 16)) at offset \(offset) is not UTF-8 text",
-            fix: "save the file as UTF-8, for example with: iconv -f LATIN1 -t UTF-8 '\(path)'")
+            fix: isText
+                ? "save the file as UTF-8, for example with: iconv -f LATIN1 -t UTF-8 '\(path)'"
+                : "name a text file; this one holds something else")
     }
 
     /// Refuses text of 2 or 4 bytes a character, as editors and tables on Windows save it; only the first bytes are looked at.

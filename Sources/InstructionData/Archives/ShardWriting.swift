@@ -118,6 +118,8 @@ public struct ShardWriting: Sendable {
             let ending = Paths.fileExtension(Paths.name(image.description)).lowercased()
             let name = images.count == 1 ? "\(key).\(ending)" : "\(key).\(index).\(ending)"
             do { try store.withBytes(of: place) { try writer.add(name, $0) } } catch {
+                // A full disk is no fault of the record.
+                if let error = error as? FileError, error.operation == "write" { throw error }
                 let (problem, fix) = SampleSource.words(of: error)
                 throw RecordError(path: dataset.path, line: dataset.line(at: position), reason: problem, fix: fix)
             }

@@ -79,12 +79,13 @@ public struct Conversion: Sendable {
             lenient: request.lenient,
             imageRootSet: { writer.setImageRoot($0) },
             write: { record in
-                guard try isWanted() else { return }
+                guard try isWanted() else { return false }
                 if let templates {
                     for recast in try templates.recast(record) { try writer.write(recast) }
                 } else {
                     try writer.write(record)
                 }
+                return true
             },
             prepare: { writer.preparation(templates) },
             writePrepared: { lines, done, report in
@@ -100,7 +101,8 @@ public struct Conversion: Sendable {
             throw RunStopped(goesOn: try writer.keep())
         }
         let report = sink.report
-        if report.records == 0 {
+        // A part may be empty, so that the same call does for every part of a small whole.
+        if report.records == 0, shard == nil || number == 0 {
             throw UserError(
                 "\(request.input) gave no records" + (report.leftOut > 0 ? " (\(report.leftOut) left out)" : ""),
                 fix: "check the input and the choices of the conversion")

@@ -21,11 +21,12 @@ public final class ConversionSink {
     /// Records that a killed run has done already.
     private(set) var start = 0
     private let imageRootSet: (String) -> Void
-    private let write: (ConvertedRecord) throws -> Void
+    private let write: (ConvertedRecord) throws -> Bool
     private let note: (ConversionNotice) throws -> Void
 
+    /// - Parameter write: writes a record; false when it is none of the part that was asked for.
     init(
-        lenient: Bool, imageRootSet: @escaping (String) -> Void, write: @escaping (ConvertedRecord) throws -> Void,
+        lenient: Bool, imageRootSet: @escaping (String) -> Void, write: @escaping (ConvertedRecord) throws -> Bool,
         prepare: @escaping () -> Preparation?,
         writePrepared: @escaping (PreparedRecords, _ done: Int, ConversionReport) throws -> Void,
         note: @escaping (ConversionNotice) throws -> Void
@@ -52,7 +53,7 @@ public final class ConversionSink {
         }
         record.exchanges.removeAll(where: \.isEmpty)
         guard !record.exchanges.isEmpty else { return }
-        do { try write(record) } catch let error as PictureFault {
+        do { guard try write(record) else { return } } catch let error as PictureFault {
             return try fault(path: path, line: line(), error.reason, fix: error.fix)
         } catch let error as RecordFault {
             return try fault(path: path, line: line(), error.reason, fix: error.fix)

@@ -23,16 +23,7 @@ public struct MethodEstimator {
         throws
     {
         self.recipe = recipe
-        let names = recipe.stages.map(\.name)
-        index =
-            try name.map { name in
-                guard let index = names.firstIndex(of: name) else {
-                    throw UserError(
-                        "the recipe has no stage \"\(name)\"",
-                        fix: Suggestion.fix(for: name, among: names))
-                }
-                return index
-            } ?? recipe.stages.count - 1
+        index = try name.map { try recipe.index(ofStage: $0) } ?? recipe.stages.count - 1
         stage = recipe.stages[index]
         self.meter = meter
         self.open = open

@@ -27,6 +27,16 @@ public struct Recipe: Sendable {
     /// The same with the values that were assumed written out, so that a later version's defaults change nothing.
     public var complete: String
 
+    /// The place of a stage.
+    /// - Throws: an error with the nearest name when there is none of this name.
+    public func index(ofStage name: String) throws(UserError) -> Int {
+        let names = stages.map(\.name)
+        guard let index = names.firstIndex(of: name) else {
+            throw UserError("the recipe has no stage \"\(name)\"", fix: Suggestion.fix(for: name, among: names))
+        }
+        return index
+    }
+
     /// Tells it from other recipes.
     var digest: String { SHA256.hex(of: Array(resolved.utf8)) }
 

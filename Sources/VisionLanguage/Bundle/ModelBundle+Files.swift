@@ -24,14 +24,20 @@ extension ModelBundle {
         let family = try ModelFamily.read(folder, tower: tower)
         try family.checkSize(of: TensorFolder(folder), in: folder)
         let model = VisionLanguageModel(family.configuration, Initializer(backend: backend, fills: false))
+        let unseen = model.parameters.filter { !sees && !$0.path.hasPrefix("language.") }
         // Rows that are added are means of the others, taken in float32; what lies in blocks stays in them.
         if let storage, !mayGrow(family, vocabulary), try WeightStorage.ofFolder(folder) == nil {
+            // A block of their own is never taken while they stay in the file.
+            if visionStorage == .bfloat16 {
+                unseen.reserve(.bfloat16) { $0.parameter.shape.rank == 2 && $0.parameter.decays }
+            }
             model.reserve(storage, vision: visionStorage)
         }
-        let unused = sees ? [] : model.parameters.entries.filter { !$0.path.hasPrefix("language.") }.map(\.parameter)
         // One thread's work, beside which all load weights.
         let text = Background { try tokenizer(folder, family, adding: vocabulary.tokens) }
-        try fill(model, from: folder, family, leaving: left?(model.parameters) ?? [], unused: unused)
+        try fill(
+            model, from: folder, family, leaving: left?(model.parameters) ?? [],
+            unused: unseen.entries.map(\.parameter))
         let bundle = try unfilled(folder, family, text.wait(), model: model, vocabulary: vocabulary)
         if let storage { model.store(storage, vision: visionStorage) }
         return bundle

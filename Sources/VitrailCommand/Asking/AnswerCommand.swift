@@ -64,6 +64,13 @@ struct AnswerCommand: ParsableCommand {
         var items: [AnswerItem] = []
         if let question {
             try adapters.refuseNames()
+            for path in image where Files.isDirectory(path) || ImageReference.isArchive(path) && Files.exists(path) {
+                throw UserError(
+                    "\(path) holds many pictures, and would go into one question whole",
+                    fix:
+                        "name a picture, or several with an --image each; vitrail caption --prompt asks about each of many"
+                )
+            }
             let list = try PictureList(image)
             // A question about fewer pictures is another question.
             if list.leftOut > 0 { throw ExitCode(ExitStatus.failed) }

@@ -59,7 +59,7 @@ struct AnswerMark {
 extension GenerationOptions {
     /// What changes answers: how many are generated side by side does not.
     func words(for bundle: ModelBundle) -> String {
-        let draws = temperature > 0 ? "\(temperature) \(topK) \(topP) \(minP) \(seed)" : "0"
+        let draws = temperature > 0 ? "\(temperature) \(topK) \(topP) \(minP) \(seed ?? 0)" : "0"
         return
             "\(maxNewTokens) \(draws) \(repetitionPenalty) \(beams) \(stopStrings) \(template ?? bundle.templateName)"
     }

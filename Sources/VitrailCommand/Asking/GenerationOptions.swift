@@ -28,8 +28,8 @@ struct GenerationOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Beams of beam search; 1 for none (typical: 4).", valueName: "n"))
     var beams = 1
 
-    @Option(help: ArgumentHelp("Seed of the draws.", valueName: "n"))
-    var seed: UInt64 = 0
+    @Option(help: ArgumentHelp("Seed of the draws (default: 0).", valueName: "n"))
+    var seed: UInt64?
 
     @Option(
         name: .customLong("stop"), help: ArgumentHelp("Text that ends an answer; may be repeated.", valueName: "text"))
@@ -56,7 +56,7 @@ struct GenerationOptions: ParsableArguments {
         try (0.001...1_000).check(repetitionPenalty, "--repetition-penalty")
         try (1...64).check(beams, "--beams")
         try (1...4_096).check(batch, "--batch")
-        let draws = [("--top-k", topK > 0), ("--top-p", topP < 1), ("--min-p", minP > 0)]
+        let draws = [("--top-k", topK > 0), ("--top-p", topP < 1), ("--min-p", minP > 0), ("--seed", seed != nil)]
         if temperature == 0, let (name, _) = draws.first(where: { $0.1 }) {
             throw ValidationError("\(name) goes with --temperature above 0; without one the likeliest token is taken.")
         }
@@ -73,6 +73,6 @@ struct GenerationOptions: ParsableArguments {
     var settings: GenerationSettings {
         GenerationSettings(
             maximumNewTokens: maxNewTokens, temperature: temperature, topK: topK, topP: topP, minP: minP,
-            repetitionPenalty: repetitionPenalty, beams: beams, seed: seed)
+            repetitionPenalty: repetitionPenalty, beams: beams, seed: seed ?? 0)
     }
 }

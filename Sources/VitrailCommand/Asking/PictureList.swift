@@ -45,9 +45,11 @@ struct PictureList {
             return found
         }
         if ImageReference.isArchive(argument), Files.exists(argument) {
-            return try TarReader(argument).entries.map(\.name)
-                .filter(Self.isPicture).sorted()
-                .map { .member(archive: argument, name: $0) }
+            let names = try TarReader(argument).entries.map(\.name).filter(Self.isPicture).sorted()
+            guard !names.isEmpty else {
+                throw UserError("\(argument): no PNG or JPEG files in this archive", fix: "name another, or the files")
+            }
+            return names.map { .member(archive: argument, name: $0) }
         }
         if Files.exists(argument) { return [.file(argument)] }
         let reference = ImageReference(argument)
@@ -62,7 +64,10 @@ struct PictureList {
                 throw UserError("a picture's path is empty", fix: "is a variable of the shell not set?")
             }
             throw UserError(
-                "\(argument): no such file or folder", fix: "check the path; patterns such as 'photos/*.jpg' work too")
+                "\(argument): no such file or folder",
+                fix: argument == "-"
+                    ? "write /dev/stdin for a picture that comes through a pipe"
+                    : "check the path; patterns such as 'photos/*.jpg' work too")
         }
         return try matches.flatMap { match -> [ImageReference] in
             guard Files.isDirectory(match) else { return [.file(match)] }

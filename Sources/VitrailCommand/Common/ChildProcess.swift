@@ -35,6 +35,16 @@ enum ChildProcess {
         return (String(decoding: bytes, as: UTF8.self), Status(code: code, isInterrupted: isInterrupted))
     }
 
+    /// In the child: ends it as soon as nobody is left to read what it prints, however the parent ended.
+    static func endWithParent() {
+        _ = WorkerThread {
+            // A pipe without a reader is told of unasked.
+            var results = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
+            while poll(&results, 1, -1) < 0, errno == EINTR {}
+            _exit(ExitStatus.interrupted)
+        }
+    }
+
     /// A word as a shell reads it back.
     static func quoted(_ word: String) -> String {
         let isPlain = word.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_=./,:+@%".contains($0)) }

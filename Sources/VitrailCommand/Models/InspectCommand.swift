@@ -134,7 +134,15 @@ struct InspectCommand: ParsableCommand {
     }
 
     private func picture(_ file: String) throws -> Bool {
-        let inspection = try ImageInspection(path: file)
+        let inspection: ImageInspection
+        do { inspection = try ImageInspection(path: file) } catch let error as ImageError
+            where error.kind == .unknownFormat
+        {
+            throw UserError(
+                "\(file): nothing that can be inspected: \(error.detail)",
+                fix: "name a model folder, weights (.safetensors), a picture (PNG or JPEG) or a dataset (.json, .jsonl)"
+            )
+        }
         if json {
             Console.out(inspection.json.serialized())
         } else {

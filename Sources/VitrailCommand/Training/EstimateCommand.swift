@@ -67,7 +67,11 @@ struct EstimateCommand: ParsableCommand {
         let recipe = try Recipe.read(self.recipe, overrides: overrides)
         let names = try MethodEstimator.chosen(
             methods.split(separator: ",").map { String($0.drop { $0 == " " }) })
-        if alone { return try names.forEach { Console.out(try measured(recipe, $0).json.serialized()) } }
+        if alone {
+            ChildProcess.endWithParent()
+            return try names.forEach { Console.out(try measured(recipe, $0).json.serialized()) }
+        }
+        if let stage { _ = try recipe.index(ofStage: stage) }
         var estimates: [MethodEstimate] = []
         let stages = stage == nil && names == ["recipe"] ? recipe.stages.map { Optional($0.name) } : [stage]
         for stage in stages {
@@ -151,7 +155,7 @@ struct EstimateCommand: ParsableCommand {
                         Formatting.duration(estimate.runSeconds),
                     ])
         }
-        Console.table(rows, to: Console.out)
+        if rows.count > 1 { Console.table(rows, to: Console.out) }
         for estimate in estimates {
             if let obstacle = estimate.obstacle { Console.error("\(estimate.name): \(obstacle)") }
         }

@@ -33,6 +33,24 @@ import Testing
         withExtendedLifetime((kept, whole)) {}
     }
 
+    /// What was promised counts from the moment when somebody wants it, once for all who want it at the same time.
+    @Test func promisedMemoryIsTakenWhenItIsLookedAt() {
+        let backend = CPUBackend(threads: 4)
+        do {
+            let promised = Storage(promised: 1 << 20, on: backend)
+            #expect(backend.peakBytes == 0)
+            nonisolated(unsafe) let storage = promised
+            nonisolated(unsafe) var addresses = [UnsafeMutableRawPointer?](repeating: nil, count: 16)
+            addresses.withUnsafeMutableBufferPointer { all in
+                nonisolated(unsafe) let all = all
+                backend.sideBySide(16, reading: []) { all[$0] = storage.pointer }
+            }
+            #expect(addresses.allSatisfy { $0 == promised.pointer })
+            #expect(backend.usedBytes == 1 << 20 && backend.peakBytes == 1 << 20)
+        }
+        #expect(backend.usedBytes == 0)
+    }
+
     /// Blocks of every size in every order of freeing: none overlaps another, and all of it comes back as one.
     @Test func blocksNeverOverlap() {
         let backend = CPUBackend(threads: 1)
