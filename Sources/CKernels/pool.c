@@ -127,7 +127,12 @@ int vitrail_pool_threads(const vitrail_pool *pool) {
     return pool && is_free ? pool->threads : 1;
 }
 
-int vitrail_pool_crew(const vitrail_pool *pool) { return is_by_itself() ? 1 : vitrail_pool_threads(pool); }
+int vitrail_pool_crew(const vitrail_pool *pool) {
+    if (!is_by_itself()) return vitrail_pool_threads(pool);
+    if (!current_side || current_side->pool != pool) return 1;
+    const int helpers = atomic_load_explicit(&pool->helpers, memory_order_relaxed);
+    return helpers < pool->threads ? 1 + helpers : pool->threads;
+}
 
 void vitrail_pool_keep_alone(bool is_alone) {
     if (is_alone && alone_depth++ == 0) atomic_fetch_add(&alone_threads, 1);

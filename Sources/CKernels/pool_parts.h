@@ -56,6 +56,7 @@ static void run_sides(vitrail_pool *pool, int thread) {
         current_side = NULL;
         atomic_fetch_add_explicit(&pool->finished, 1, memory_order_release);
     }
+    atomic_fetch_add_explicit(&pool->helpers, 1, memory_order_relaxed);
     for (int turn = 1; atomic_load_explicit(&pool->finished, memory_order_acquire) < pool->parts; turn++) {
         bool has_helped = false;
         for (int i = 1; i < pool->threads; i++) has_helped |= help(&pool->sides[(thread + i) % pool->threads]);
@@ -82,6 +83,7 @@ static void divide(vitrail_pool *pool) {
     case SIDES:
         atomic_store_explicit(&pool->next, 0, memory_order_relaxed);
         atomic_store_explicit(&pool->finished, 0, memory_order_relaxed);
+        atomic_store_explicit(&pool->helpers, 0, memory_order_relaxed);
         break;
     }
 }

@@ -48,6 +48,7 @@ struct vitrail_pool {
     _Alignas(CACHE_LINE) _Atomic uint8_t *claimed; // static: [threads], whether a thread's parts are taken
     part_range *ranges;       // [threads], parts of each thread that nobody has taken
     _Alignas(CACHE_LINE) _Atomic int finished;     // parts of the current phase that are done
+    _Atomic int helpers;                  // work side by side: threads with nothing left of their own
     _Alignas(CACHE_LINE) _Atomic uint32_t phase;   // number of the current phase
     _Atomic int phase_sleepers;
     side_kernel *sides;       // [threads]

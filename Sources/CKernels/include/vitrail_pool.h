@@ -28,7 +28,8 @@ void vitrail_pool_destroy(vitrail_pool *pool);
 /// while it keeps alone.
 int vitrail_pool_threads(const vitrail_pool *pool);
 
-/// Threads that begin a run from the calling thread together: one in work side by side, where others may come to help.
+/// Threads that begin a run from the calling thread together: in work side by side itself and those that have nothing left but to help, which
+/// is a matter of chance. Nothing but how work is cut may depend on it, and no bits.
 int vitrail_pool_crew(const vitrail_pool *pool);
 
 /// With true, the calling thread runs all parts of its runs itself until it says false as often, whatever the pool: for threads that compute
