@@ -70,7 +70,7 @@ static void regroup_task(void *context, int part, int parts) {
             uint8_t *copy = memcpy(args->copies + part * args->group_bytes, scales, (size_t)args->group_bytes);
             *(args->back ? &scales : &plain) = copy;
         }
-        // The codes stand at the group's end, the scales before them are rounded up to whole cache lines.
+        // The codes stand at the group's end, behind all scales.
         uint8_t *codes = scales + args->group_bytes - blocks * code_bytes;
         const ptrdiff_t count = args->rows - group * 16 < 16 ? args->rows - group * 16 : 16;
         if (count < 16 && !args->back) memset(scales, 0, (size_t)args->group_bytes);

@@ -14,8 +14,8 @@ static inline size_t block_bytes(vitrail_weight_format format) {
     return QUANT_ROWS * (size_t)terms_of(format) / (format == VITRAIL_WEIGHTS_INT4 ? 2 : 1);
 }
 
-/// A group's scales, up to its codes: whole cache lines, so that every vector of weights lies on one.
-static inline size_t scales_bytes(int64_t blocks) { return ((size_t)blocks * QUANT_ROWS * sizeof(uint16_t) + 63) & ~(size_t)63; }
+/// A group's scales, up to its codes. Not filled up to whole cache lines: a group has the bytes of its rows in files, and takes their place.
+static inline size_t scales_bytes(int64_t blocks) { return (size_t)blocks * QUANT_ROWS * sizeof(uint16_t); }
 
 static inline size_t group_bytes(vitrail_weight_format format, int64_t k) {
     const int64_t blocks = blocks_of(format, k);

@@ -79,8 +79,7 @@ final class RegroupedWeights {
     /// The rows of a window that still lie in their plain order; nil where they cannot be turned in their place.
     func rowsToTurn(in window: Window) -> [Window]? {
         let group = window.groupedBytes(16)
-        guard isSole, window.rows % 16 == 0, window.byteCount == window.groupedBytes(window.rows),
-            UInt(bitPattern: window.address) % 64 == 0,
+        guard isSole, window.rows % 16 == 0,
             !known.contains(where: { $1.copy != nil && $0.range.overlaps(window.range) })
         else { return nil }
         var rest: [Window] = []
@@ -105,7 +104,7 @@ final class RegroupedWeights {
 extension CPUBackend {
     /// The regrouped form of block-form weights; nil when rows are not whole blocks next to each other.
     func regrouped(_ weights: Matrix) -> UnsafeMutableRawPointer? {
-        guard weights.columns % 32 == 0, weights.rowStride == weights.columns else { return nil }
+        guard weights.columns % weights.tensor.dtype.blockLength == 0, weights.rowStride == weights.columns else { return nil }
         let storage = weights.tensor.storage
         let window = RegroupedWeights.Window(
             address: weights.pointer, rows: weights.rows, columns: weights.columns, dtype: weights.dtype)

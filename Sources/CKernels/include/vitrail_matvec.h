@@ -50,7 +50,7 @@ bool vitrail_matvec(vitrail_pool *pool, const vitrail_matvec_args *args);
 /// bits whatever its neighbours are.
 bool vitrail_matvec_is_wide(void);
 
-/// Bytes of quantised weights [n, k], a multiple of 64; 0 for formats that are not quantised.
+/// Bytes of quantised weights [n, k]; 0 for formats that are not quantised.
 size_t vitrail_quantized_bytes(vitrail_weight_format format, int64_t n, int64_t k);
 
 /// Quantises weights [n, k] (float32 or bfloat16, rows `ldw` elements apart) to `out`, aligned to 64.
