@@ -53,6 +53,23 @@ bool vitrail_product(vitrail_pool *pool, const vitrail_product_args *args) {
     return product_native_float32(pool, args, float32_kernels_in_use());
 }
 
+/// Whether this product's parts can share a run with others'.
+static bool joins_others(const vitrail_product_args *args, const bfloat16_kernels *kernels) {
+    return args->m > 0 && args->n > 0 && args->k > 0 && !is_quantized(args->b_type) && args->precision == VITRAIL_BFLOAT16
+           && engine_of(args) == VITRAIL_PRODUCTS_NATIVE && kernels->multiply_columns;
+}
+
+bool vitrail_products(vitrail_pool *pool, const vitrail_product_args *args, int count) {
+    const bfloat16_kernels *kernels = bfloat16_kernels_in_use();
+    bool together = kernels && count > 1 && count <= VITRAIL_PRODUCTS_TOGETHER && vitrail_pool_crew(pool) > 1;
+    for (int i = 0; i < count && together; i++) together = joins_others(&args[i], kernels);
+    if (together) return product_bfloat16_together(pool, args, count, kernels);
+    for (int i = 0; i < count; i++) {
+        if (!vitrail_product(pool, &args[i])) return false;
+    }
+    return true;
+}
+
 // MARK: Measurement
 
 static double seconds(void) {

@@ -190,11 +190,8 @@ int64_t product_bfloat16_visits(const vitrail_product_args *args, const bfloat16
     return divide_up(divide_up(args->k, kernels->terms), kernels->depth / kernels->terms);
 }
 
-bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels) {
-    const bool by_columns = kernels->multiply_columns && args->transpose_a && !args->transpose_b;
-    if (by_columns && args->c_type == VITRAIL_FLOAT32 && !args->activates) {
-        return product_bfloat16_columns(pool, args, kernels);
-    }
+bool product_bfloat16_begin(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels,
+                            product_work *work) {
     const int threads = vitrail_pool_threads(pool);
     bfloat16_product product = describe(args, kernels);
     const size_t a_bytes =
@@ -225,8 +222,11 @@ bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *arg
     product.scratch_a_bytes = packs_a ? 0 : (size_t)unit_groups * group_bytes;
     product.scratch_bytes = product.scratch_a_bytes + (share_b ? 0 : (size_t)unit_panels * panel_bytes);
     product.scratch_bytes = (product.scratch_bytes + 4095) & ~(size_t)4095;
-    char *memory = vitrail_pool_borrow(pool, shared_a_bytes + shared_b_bytes + product.scratch_bytes * (size_t)threads);
-    if (!memory) return false;
+    const size_t head_bytes = (sizeof product + 63) & ~(size_t)63;
+    char *const head =
+        vitrail_pool_borrow(pool, head_bytes + shared_a_bytes + shared_b_bytes + product.scratch_bytes * (size_t)threads);
+    if (!head) return false;
+    char *const memory = head + head_bytes;
     product.shared_a = product.packing_a = packs_a ? (uint16_t *)memory : NULL;
     product.shared_b = product.packing_b = share_b ? (uint16_t *)(memory + shared_a_bytes) : NULL;
     product.scratch = memory + shared_a_bytes + shared_b_bytes;
@@ -238,10 +238,12 @@ bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *arg
         packing.packing_b = packed_operand_memory(packed);
         packed_operand_finish(packed, bfloat16_pack_part, &packing);
     }
-    if (product.packing_a || product.packing_b) {
-        vitrail_pool_run_dynamic(pool, bfloat16_pack_part, &product, 8 * threads);
-    }
-    vitrail_pool_run_dynamic(pool, multiply_part, &product, (int)product_parts(&product.units));
-    vitrail_pool_return(pool, memory);
+    *work = (product_work){
+        .context = memcpy(head, &product, sizeof product),
+        .pack = bfloat16_pack_part,
+        .multiply = multiply_part,
+        .pack_parts = product.packing_a || product.packing_b ? 8 * threads : 0,
+        .parts = (int)product_parts(&product.units),
+    };
     return true;
 }

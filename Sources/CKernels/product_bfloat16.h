@@ -132,8 +132,25 @@ const bfloat16_kernels *bfloat16_kernels_in_use(void);
 /// The kernels that take a float32 product of this shape in slices, or NULL where float32 kernels are the faster.
 const bfloat16_kernels *slices_kernels_for(const vitrail_product_args *args);
 
-bool product_bfloat16_columns(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels);
+/// A product that is ready to run: what is packed for all, if anything, and what multiplies when all of that is done.
+typedef struct {
+    void *context;                           // in memory of the pool, which is given back behind the run
+    vitrail_task pack, multiply;
+    int pack_parts, parts;
+} product_work;
+
+/// Cuts a product into parts. False when memory is short.
+bool product_bfloat16_begin(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels,
+                            product_work *work);
+/// The same for products of which `product_bfloat16_by_columns`. Where other products' parts follow in the same run, it is not the last.
+bool product_bfloat16_begin_columns(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels,
+                                    bool is_last, product_work *work);
+/// Whether both operands lie with terms apart, and kernels read them so.
+bool product_bfloat16_by_columns(const vitrail_product_args *args, const bfloat16_kernels *kernels);
+
 bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels);
+/// Products that do not depend on each other, as one run.
+bool product_bfloat16_together(vitrail_pool *pool, const vitrail_product_args *args, int count, const bfloat16_kernels *kernels);
 /// How often a product comes by its C.
 int64_t product_bfloat16_visits(const vitrail_product_args *args, const bfloat16_kernels *kernels);
 

@@ -114,7 +114,7 @@ static void multiply_part(void *context, int part, int parts) {
 }
 
 /// Cuts C into units: as many columns as stay in a core's cache, and so many units that each thread has some.
-static void cut(columns_product *product, int threads) {
+static void cut(columns_product *product, int threads, bool is_last) {
     product_units *const units = &product->units;
     units->row_units = 1;
     const int64_t panel_bytes = product->depth * BLOCK_TERMS * PANEL_COLUMNS * (int64_t)sizeof(uint16_t);
@@ -131,11 +131,12 @@ static void cut(columns_product *product, int threads) {
         }
     }
     // Only C that is visited once: a unit's visits are counted as one.
-    const bool cuts = threads > 1 && product->visits == 1;
+    const bool cuts = threads > 1 && is_last && product->visits == 1;
     product_cut_last_units(units, threads, cuts ? product->groups / units->row_units / LEAST_PIECE_GROUPS : 1);
 }
 
-bool product_bfloat16_columns(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels) {
+bool product_bfloat16_begin_columns(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels,
+                                    bool is_last, product_work *work) {
     const int threads = vitrail_pool_threads(pool);
     columns_product product = {
         .args = args,
@@ -146,20 +147,23 @@ bool product_bfloat16_columns(vitrail_pool *pool, const vitrail_product_args *ar
     };
     product.visits = divide_up(product.blocks, DEPTH_BLOCKS);
     product.depth = divide_up(product.blocks, product.visits);
-    cut(&product, vitrail_pool_crew(pool));
+    cut(&product, vitrail_pool_crew(pool), is_last);
     const int64_t block_bytes = BLOCK_TERMS * (int64_t)sizeof(uint16_t) * product.depth;
     const int64_t unit_panels = divide_up(product.panels, product.units.column_units);
     // A group's last line of pairs is written whole.
     product.scratch_a_bytes = ((size_t)(GROUPS * kernels->rows * block_bytes) + 127) & ~(size_t)63;
     product.scratch_bytes = (product.scratch_a_bytes + (size_t)(unit_panels * PANEL_COLUMNS * block_bytes) + 4095) & ~(size_t)4095;
     const int64_t units = product_units_count(&product.units);
-    const size_t visited_bytes = ((size_t)units * sizeof(atomic_int) + 4095) & ~(size_t)4095;
-    char *memory = vitrail_pool_borrow(pool, visited_bytes + product.scratch_bytes * (size_t)threads);
+    const size_t head_bytes = (sizeof product + (size_t)units * sizeof(atomic_int) + 4095) & ~(size_t)4095;
+    char *memory = vitrail_pool_borrow(pool, head_bytes + product.scratch_bytes * (size_t)threads);
     if (!memory) return false;
-    product.visited = (atomic_int *)memory;
+    product.visited = (atomic_int *)(memory + sizeof product);
     for (int64_t i = 0; i < units; i++) atomic_init(&product.visited[i], 0);
-    product.scratch = memory + visited_bytes;
-    vitrail_pool_run_dynamic(pool, multiply_part, &product, (int)(product_parts(&product.units) * product.visits));
-    vitrail_pool_return(pool, memory);
+    product.scratch = memory + head_bytes;
+    *work = (product_work){
+        .context = memcpy(memory, &product, sizeof product),
+        .multiply = multiply_part,
+        .parts = (int)(product_parts(&product.units) * product.visits),
+    };
     return true;
 }

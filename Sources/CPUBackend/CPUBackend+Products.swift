@@ -65,6 +65,38 @@ extension CPUBackend {
         narrow(wide, into: c)
     }
 
+    /// One run of the threads where all factors are read as they are, and nobody's result is another's.
+    public func products(_ calls: [ProductCall]) {
+        guard calls.count > 1, factorType == .bfloat16, !haveCommonResults(calls) else {
+            for call in calls { product(call) }
+            return
+        }
+        var arguments: [vitrail_product_args] = []
+        for call in calls {
+            var one = productArguments(call.a, call.transposeA, call.b, call.transposeB, 1, nil, call.c)
+            one.accumulate = call.accumulate
+            let isPlain = [call.a, call.b].allSatisfy { $0.dtype == .float32 || $0.dtype == .bfloat16 }
+            let isFinished = call.c.dtype == .float32 || (!call.accumulate && vitrail_product_finishes(&one))
+            guard isPlain, isFinished, !call.transposeB else {
+                for call in calls { product(call) }
+                return
+            }
+            arguments.append(one)
+        }
+        guard vitrail_products(pool, arguments, Int32(arguments.count)) else { failForMemory(calls[0].c) }
+    }
+
+    /// Whether two of these products write to the same memory.
+    private func haveCommonResults(_ calls: [ProductCall]) -> Bool {
+        let results = calls.map { call -> Range<UnsafeMutableRawPointer> in
+            let count = call.c.rows == 0 ? 0 : (call.c.rows - 1) * call.c.rowStride + call.c.columns
+            return call.c.pointer..<call.c.pointer + call.c.dtype.byteCount(of: count)
+        }
+        return results.indices.contains { index in
+            results[..<index].contains { $0.overlaps(results[index]) }
+        }
+    }
+
     /// bfloat16 where the processor multiplies it and products round to it.
     public var factorType: DType { products == .bfloat16 && vitrail_products_in_bfloat16() ? .bfloat16 : .float32 }
 

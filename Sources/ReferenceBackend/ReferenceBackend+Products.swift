@@ -16,6 +16,11 @@ extension ReferenceBackend {
         }
     }
 
+    /// One after another.
+    public func products(_ calls: [ProductCall]) {
+        for call in calls { product(call) }
+    }
+
     /// y[r, n] = φ(Σ_k x[r, k] w[n, k] + bias[n] + addend[r, n]).
     public func linearMap(
         _ x: Matrix, weight: Matrix, bias: Tensor?, addend: Matrix?, activation: Activation?, into y: Matrix

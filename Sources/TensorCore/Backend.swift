@@ -79,6 +79,9 @@ public protocol Backend: AnyObject {
     func product(
         _ a: Matrix, transposeA: Bool, _ b: Matrix, transposeB: Bool, alpha: Float, bias: Tensor?, into c: Matrix,
         accumulate: Bool)
+    /// Products one after another, with the bits of `product`. None reads what another writes, but several may add to the same c; those
+    /// that do not may share a run of the threads.
+    func products(_ calls: [ProductCall])
 
     /// y = function(x · weightᵀ + bias + addend), a linear map with what follows it, so that its result is written once. `weight` is
     /// `[outputs, inputs]` in any weight dtype; y is float32 or of `factorType`.

@@ -12,6 +12,9 @@ open class GraphNode {
     /// How the gradient is stored: float32, or narrower where only products and their like read it.
     var gradientType: DType = .float32
 
+    /// Products that send the gradient on, in front of the pullback: what shares a run of the threads with those of another node.
+    var products: ((Tensor) -> [ProductCall])?
+
     /// Sends the gradient on to the inputs. The argument is owned by the pullback, which may write over it when
     /// `Tensor.isUniquelyOwned` says that nobody else looks at it.
     var pullback: ((inout Tensor) -> Void)?
@@ -66,12 +69,20 @@ open class GraphNode {
     /// Whether this is a parameter, the end of a graph that a recomputed block's own walk shares with the walk around it.
     var isParameter: Bool { false }
 
-    /// Called once by the walk, when every contribution has arrived.
+    /// The products that send the gradient on, which has arrived. They are run before anything else happens.
+    func takeProducts() -> [ProductCall] {
+        guard let products, let gradient else { return [] }
+        self.products = nil
+        return products(gradient)
+    }
+
+    /// Called once by the walk, when every contribution has arrived and its products have been run.
     func flow() {
         guard var arrived = gradient else { return }
         gradient = nil
         let run = pullback
         pullback = nil
+        products = nil
         remake = nil
         again = nil
         run?(&arrived)
@@ -96,10 +107,20 @@ extension Tensor {
 
     /// This value with a node that passes gradients to `inputs`; unchanged when there are none.
     public func recorded(from inputs: [GraphNode?], _ pullback: @escaping (inout Tensor) -> Void) -> Tensor {
+        recorded(from: inputs, products: nil, pullback)
+    }
+
+    /// The same with products in front of the pullback.
+    func recorded(
+        from inputs: [GraphNode?], products: ((Tensor) -> [ProductCall])?,
+        _ pullback: @escaping (inout Tensor) -> Void
+    ) -> Tensor {
         let wanted = inputs.compactMap { $0 }
         guard !wanted.isEmpty else { return self }
         var result = self
-        result.node = GraphNode(shape: shape, backend: backend, inputs: wanted, pullback: pullback)
+        let node = GraphNode(shape: shape, backend: backend, inputs: wanted, pullback: pullback)
+        node.products = products
+        result.node = node
         return result
     }
 
@@ -148,16 +169,26 @@ extension Tensor {
     private func walk(from node: GraphNode, endsAtParameters: Bool) {
         let readers = node.countConsumers(includingParameters: endsAtParameters)
         var ready = [node]
+        var waiting: [GraphNode] = []
         while let next = ready.takeNext() {
-            next.flow()
-            for input in next.inputs where endsAtParameters || !input.isParameter {
-                input.awaited -= 1
-                if input.awaited == 0 { ready.append(input) }
+            // Nothing but products, which share the run of the next node's; a norm's parameters come between.
+            if next is InputReader || (next.isParameter && !waiting.isEmpty), !ready.isEmpty {
+                waiting.append(next)
+                continue
             }
-            // Last, and so first: what they read is in memory until then.
-            for reader in readers[ObjectIdentifier(next)] ?? [] {
-                reader.awaited -= 1
-                if reader.awaited == 0 { ready.append(reader) }
+            waiting.append(next)
+            next.backend.products(waiting.flatMap { $0.takeProducts() })
+            while let done = waiting.popLast() {
+                done.flow()
+                for input in done.inputs where endsAtParameters || !input.isParameter {
+                    input.awaited -= 1
+                    if input.awaited == 0 { ready.append(input) }
+                }
+                // Last, and so first: what they read is in memory until then.
+                for reader in readers[ObjectIdentifier(done)] ?? [] {
+                    reader.awaited -= 1
+                    if reader.awaited == 0 { ready.append(reader) }
+                }
             }
         }
     }

@@ -113,6 +113,12 @@ package final class CountingBackend: Backend {
             a, transposeA: transposeA, b, transposeB: transposeB, alpha: alpha, bias: bias, into: c,
             accumulate: accumulate)
     }
+    /// Each of the products is counted, and several are a run that they share.
+    package func products(_ calls: [ProductCall]) {
+        for _ in calls { count("product") }
+        if calls.count > 1 { count() }
+        base.products(calls)
+    }
     package var factorType: DType { base.factorType }
     package var attentionTakesFactors: Bool { base.attentionTakesFactors }
     package var streamedRows: Int { base.streamedRows }

@@ -57,6 +57,12 @@ bool vitrail_product_finishes(const vitrail_product_args *args);
 /// Returns false when scratch memory is short; C is then undefined.
 bool vitrail_product(vitrail_pool *pool, const vitrail_product_args *args);
 
+enum { VITRAIL_PRODUCTS_TOGETHER = 8 };
+
+/// Computes products of which none reads or writes what another writes, with the bits that `vitrail_product` gives each. Up to
+/// `VITRAIL_PRODUCTS_TOGETHER` of them are one run of the pool where all are in bfloat16, on several threads and without tiles.
+bool vitrail_products(vitrail_pool *pool, const vitrail_product_args *args, int count);
+
 /// What products have packed of weights, for several threads that multiply by the same ones in products of their own.
 typedef struct vitrail_packed_weights vitrail_packed_weights;
 

@@ -65,24 +65,37 @@ public func linear(
     // Weights that nobody trains need no input.
     let input = weightNodes.contains { $0 != nil } ? KeptValue(x) : nil
     // One product for neighbours: the input is read once.
-    func accumulateWeights(_ dy: Matrix, _ input: Matrix) {
+    func weightProducts(_ dy: Matrix, _ input: Matrix) -> [ProductCall] {
+        var products: [ProductCall] = []
         for run in runs {
             let first = run.columns.lowerBound
             Parameter.accumulate(weightNodes[run.maps], rows: widths[run.maps]) { rows, destination, accumulates in
-                backend.product(
-                    dy.columns(first + rows.lowerBound..<first + rows.upperBound), transposeA: true, input,
-                    transposeB: false, alpha: 1, bias: nil, into: destination.matrix, accumulate: accumulates)
+                products.append(
+                    ProductCall(
+                        dy.columns(first + rows.lowerBound..<first + rows.upperBound), transposeA: true, input,
+                        transposeB: false, into: destination.matrix, accumulate: accumulates))
             }
         }
+        return products
     }
-    let reader = InputReader(x, dy: shape, to: weightNodes, accumulateWeights)
-    return y.recorded(from: [source] + (reader.map { [$0] } ?? weightNodes) + biasNodes + addedNodes) { gradient in
+    let reader = InputReader(x, dy: shape, to: weightNodes, weightProducts)
+    func products(_ gradient: Tensor) -> [ProductCall] {
         let dy = gradient.matrix
-        if let reader {
-            reader.accept(gradient)
-        } else if let input {
-            accumulateWeights(dy, input.tensor.matrix)
+        var products = reader == nil ? input.map { weightProducts(dy, $0.tensor.matrix) } ?? [] : []
+        source?.accumulate { destination, accumulates in
+            for (index, run) in runs.enumerated() {
+                products.append(
+                    ProductCall(
+                        dy.columns(run.columns), transposeA: false, run.weight.matrix, transposeB: false,
+                        into: destination.matrix, accumulate: accumulates || index > 0))
+            }
         }
+        return products
+    }
+    let inputs = [source] + (reader.map { [$0] } ?? weightNodes) + biasNodes + addedNodes
+    return y.recorded(from: inputs, products: products) { gradient in
+        let dy = gradient.matrix
+        reader?.accept(gradient)
         for run in runs {
             // Likewise one sum of rows.
             let first = run.columns.lowerBound
@@ -90,13 +103,6 @@ public func linear(
                 backend.sumRows(
                     dy.columns(first + rows.lowerBound..<first + rows.upperBound), nil, into: destination,
                     accumulate: accumulates)
-            }
-        }
-        source?.accumulate { destination, accumulates in
-            for (index, run) in runs.enumerated() {
-                backend.product(
-                    dy.columns(run.columns), transposeA: false, run.weight.matrix, transposeB: false, alpha: 1,
-                    bias: nil, into: destination.matrix, accumulate: accumulates || index > 0)
             }
         }
         for addition in additions { addition.sendGradients(of: gradient) }

@@ -23,28 +23,31 @@ public func linear(
     let (source, weightNode, biasNode, residualNode) = (x.node, weight.node, bias?.node, residual.node)
     let input = weightNode == nil ? nil : KeptValue(x)
     let factor = weight.detached
-    func accumulateWeight(_ dy: Matrix, _ input: Matrix) {
+    func weightProducts(_ dy: Matrix, _ input: Matrix) -> [ProductCall] {
+        var products: [ProductCall] = []
         weightNode?.accumulate { destination, accumulates in
-            backend.product(
-                dy, transposeA: true, input, transposeB: false, alpha: 1, bias: nil, into: destination.matrix,
-                accumulate: accumulates)
+            products.append(
+                ProductCall(
+                    dy, transposeA: true, input, transposeB: false, into: destination.matrix, accumulate: accumulates))
         }
+        return products
     }
-    let reader = InputReader(x, dy: y.shape, to: [weightNode], accumulateWeight)
-    let nodes = [source, reader ?? weightNode, biasNode, residualNode] + additions.flatMap(\.nodes)
-    return y.recorded(from: nodes) { gradient in
+    let reader = InputReader(x, dy: y.shape, to: [weightNode], weightProducts)
+    func products(_ gradient: Tensor) -> [ProductCall] {
         let dy = gradient.matrix
-        if let reader {
-            reader.accept(gradient)
-        } else if let input {
-            accumulateWeight(dy, input.tensor.matrix)
-        }
-        biasNode?.accumulate { backend.sumRows(dy, nil, into: $0, accumulate: $1) }
+        var products = reader == nil ? input.map { weightProducts(dy, $0.tensor.matrix) } ?? [] : []
         source?.accumulate { destination, accumulates in
-            backend.product(
-                dy, transposeA: false, factor.matrix, transposeB: false, alpha: 1, bias: nil,
-                into: destination.matrix, accumulate: accumulates)
+            products.append(
+                ProductCall(
+                    dy, transposeA: false, factor.matrix, transposeB: false, into: destination.matrix,
+                    accumulate: accumulates))
         }
+        return products
+    }
+    let nodes = [source, reader ?? weightNode, biasNode, residualNode] + additions.flatMap(\.nodes)
+    return y.recorded(from: nodes, products: products) { gradient in
+        reader?.accept(gradient)
+        biasNode?.accumulate { backend.sumRows(gradient.matrix, nil, into: $0, accumulate: $1) }
         for addition in additions { addition.sendGradients(of: gradient) }
         residualNode?.accept(gradient)
     }

@@ -115,16 +115,26 @@ public final class MeasuringBackend: Backend {
         _ a: Matrix, transposeA: Bool, _ b: Matrix, transposeB: Bool, alpha: Float, bias: Tensor?, into c: Matrix,
         accumulate: Bool
     ) {
-        if isMeasuring {
-            let form = ProductForm(
-                rows: c.rows, columns: c.columns, terms: transposeA ? a.rows : a.columns, transposeA: transposeA,
-                transposeB: transposeB, accumulates: accumulate, left: a.dtype, right: b.dtype, result: c.dtype)
-            products[form, default: 0] += 1
-        }
+        note(ProductCall(a, transposeA: transposeA, b, transposeB: transposeB, into: c, accumulate: accumulate))
         timed(.products) {
             base.product(
                 a, transposeA: transposeA, b, transposeB: transposeB, alpha: alpha, bias: bias, into: c,
                 accumulate: accumulate)
         }
+    }
+
+    /// Forwards, and notes the products' forms: they count as one call.
+    public func products(_ calls: [ProductCall]) {
+        for call in calls { note(call) }
+        timed(.products) { base.products(calls) }
+    }
+
+    private func note(_ call: ProductCall) {
+        guard isMeasuring else { return }
+        let form = ProductForm(
+            rows: call.c.rows, columns: call.c.columns, terms: call.transposeA ? call.a.rows : call.a.columns,
+            transposeA: call.transposeA, transposeB: call.transposeB, accumulates: call.accumulate, left: call.a.dtype,
+            right: call.b.dtype, result: call.c.dtype)
+        products[form, default: 0] += 1
     }
 }
