@@ -13,7 +13,7 @@ open class GraphNode {
     var gradientType: DType = .float32
 
     /// Products that send the gradient on, in front of the pullback: what shares a run of the threads with those of another node.
-    var products: ((Tensor) -> [ProductCall])?
+    var products: ((Tensor, inout [ProductCall]) -> Void)?
 
     /// Sends the gradient on to the inputs. The argument is owned by the pullback, which may write over it when
     /// `Tensor.isUniquelyOwned` says that nobody else looks at it.
@@ -69,11 +69,11 @@ open class GraphNode {
     /// Whether this is a parameter, the end of a graph that a recomputed block's own walk shares with the walk around it.
     var isParameter: Bool { false }
 
-    /// The products that send the gradient on, which has arrived. They are run before anything else happens.
-    func takeProducts() -> [ProductCall] {
-        guard let products, let gradient else { return [] }
+    /// Adds the products that send the gradient on, which has arrived. They are run before anything else happens.
+    func takeProducts(into calls: inout [ProductCall]) {
+        guard let products, let gradient else { return }
         self.products = nil
-        return products(gradient)
+        products(gradient, &calls)
     }
 
     /// Called once by the walk, when every contribution has arrived and its products have been run.
@@ -112,7 +112,7 @@ extension Tensor {
 
     /// The same with products in front of the pullback.
     func recorded(
-        from inputs: [GraphNode?], products: ((Tensor) -> [ProductCall])?,
+        from inputs: [GraphNode?], products: ((Tensor, inout [ProductCall]) -> Void)?,
         _ pullback: @escaping (inout Tensor) -> Void
     ) -> Tensor {
         let wanted = inputs.compactMap { $0 }
@@ -170,6 +170,7 @@ extension Tensor {
         let readers = node.countConsumers(includingParameters: endsAtParameters)
         var ready = [node]
         var waiting: [GraphNode] = []
+        var calls: [ProductCall] = []
         while let next = ready.takeNext() {
             // Nothing but products, which share the run of the next node's; a norm's parameters come between.
             if next is InputReader || (next.isParameter && !waiting.isEmpty), !ready.isEmpty {
@@ -177,7 +178,9 @@ extension Tensor {
                 continue
             }
             waiting.append(next)
-            next.backend.products(waiting.flatMap { $0.takeProducts() })
+            for node in waiting { node.takeProducts(into: &calls) }
+            if !calls.isEmpty { next.backend.products(calls) }
+            calls.removeAll(keepingCapacity: true)
             while let done = waiting.popLast() {
                 done.flow()
                 for input in done.inputs where endsAtParameters || !input.isParameter {

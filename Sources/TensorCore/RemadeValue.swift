@@ -52,17 +52,17 @@ final class InputReader: GraphNode {
     ///   - x: the map's input.
     ///   - shape: of the map's result.
     ///   - outputs: where the contributions go.
-    ///   - products: those that contribute, given the gradient of the map's result and its input.
+    ///   - products: adds those that contribute, given the gradient of the map's result and its input.
     init?(
         _ x: Tensor, dy shape: Shape, to outputs: [GraphNode?],
-        _ products: @escaping (_ gradient: Matrix, _ input: Matrix) -> [ProductCall]
+        _ products: @escaping (_ gradient: Matrix, _ input: Matrix, _ calls: inout [ProductCall]) -> Void
     ) {
         let outputs = outputs.compactMap { $0 }
         guard let source = x.node, let input = source.remake, !outputs.isEmpty else { return nil }
         self.source = source
         self.input = input
         super.init(shape: shape, backend: source.backend, inputs: outputs)
-        self.products = { products($0.matrix, input.take().matrix) }
+        self.products = { products($0.matrix, input.take().matrix, &$1) }
     }
 
     /// The walk comes by both: the map, which accepts the gradient, and its input.

@@ -65,35 +65,32 @@ public func linear(
     // Weights that nobody trains need no input.
     let input = weightNodes.contains { $0 != nil } ? KeptValue(x) : nil
     // One product for neighbours: the input is read once.
-    func weightProducts(_ dy: Matrix, _ input: Matrix) -> [ProductCall] {
-        var products: [ProductCall] = []
+    func addWeightProducts(_ dy: Matrix, _ input: Matrix, to calls: inout [ProductCall]) {
         for run in runs {
             let first = run.columns.lowerBound
             Parameter.accumulate(weightNodes[run.maps], rows: widths[run.maps]) { rows, destination, accumulates in
-                products.append(
+                calls.append(
                     ProductCall(
                         dy.columns(first + rows.lowerBound..<first + rows.upperBound), transposeA: true, input,
                         transposeB: false, into: destination.matrix, accumulate: accumulates))
             }
         }
-        return products
     }
-    let reader = InputReader(x, dy: shape, to: weightNodes, weightProducts)
-    func products(_ gradient: Tensor) -> [ProductCall] {
+    let reader = InputReader(x, dy: shape, to: weightNodes, addWeightProducts)
+    func addProducts(_ gradient: Tensor, to calls: inout [ProductCall]) {
         let dy = gradient.matrix
-        var products = reader == nil ? input.map { weightProducts(dy, $0.tensor.matrix) } ?? [] : []
+        if reader == nil, let input { addWeightProducts(dy, input.tensor.matrix, to: &calls) }
         source?.accumulate { destination, accumulates in
             for (index, run) in runs.enumerated() {
-                products.append(
+                calls.append(
                     ProductCall(
                         dy.columns(run.columns), transposeA: false, run.weight.matrix, transposeB: false,
                         into: destination.matrix, accumulate: accumulates || index > 0))
             }
         }
-        return products
     }
     let inputs = [source] + (reader.map { [$0] } ?? weightNodes) + biasNodes + addedNodes
-    return y.recorded(from: inputs, products: products) { gradient in
+    return y.recorded(from: inputs, products: addProducts) { gradient in
         let dy = gradient.matrix
         reader?.accept(gradient)
         for run in runs {

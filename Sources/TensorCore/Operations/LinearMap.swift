@@ -23,29 +23,26 @@ public func linear(
     let (source, weightNode, biasNode, residualNode) = (x.node, weight.node, bias?.node, residual.node)
     let input = weightNode == nil ? nil : KeptValue(x)
     let factor = weight.detached
-    func weightProducts(_ dy: Matrix, _ input: Matrix) -> [ProductCall] {
-        var products: [ProductCall] = []
+    func addWeightProduct(_ dy: Matrix, _ input: Matrix, to calls: inout [ProductCall]) {
         weightNode?.accumulate { destination, accumulates in
-            products.append(
+            calls.append(
                 ProductCall(
                     dy, transposeA: true, input, transposeB: false, into: destination.matrix, accumulate: accumulates))
         }
-        return products
     }
-    let reader = InputReader(x, dy: y.shape, to: [weightNode], weightProducts)
-    func products(_ gradient: Tensor) -> [ProductCall] {
+    let reader = InputReader(x, dy: y.shape, to: [weightNode], addWeightProduct)
+    func addProducts(_ gradient: Tensor, to calls: inout [ProductCall]) {
         let dy = gradient.matrix
-        var products = reader == nil ? input.map { weightProducts(dy, $0.tensor.matrix) } ?? [] : []
+        if reader == nil, let input { addWeightProduct(dy, input.tensor.matrix, to: &calls) }
         source?.accumulate { destination, accumulates in
-            products.append(
+            calls.append(
                 ProductCall(
                     dy, transposeA: false, factor.matrix, transposeB: false, into: destination.matrix,
                     accumulate: accumulates))
         }
-        return products
     }
     let nodes = [source, reader ?? weightNode, biasNode, residualNode] + additions.flatMap(\.nodes)
-    return y.recorded(from: nodes, products: products) { gradient in
+    return y.recorded(from: nodes, products: addProducts) { gradient in
         reader?.accept(gradient)
         biasNode?.accumulate { backend.sumRows(gradient.matrix, nil, into: $0, accumulate: $1) }
         for addition in additions { addition.sendGradients(of: gradient) }
