@@ -104,7 +104,9 @@ final class RegroupedWeights {
 extension CPUBackend {
     /// The regrouped form of block-form weights; nil when rows are not whole blocks next to each other.
     func regrouped(_ weights: Matrix) -> UnsafeMutableRawPointer? {
-        guard weights.columns % weights.tensor.dtype.blockLength == 0, weights.rowStride == weights.columns else { return nil }
+        guard weights.columns % weights.tensor.dtype.blockLength == 0, weights.rowStride == weights.columns else {
+            return nil
+        }
         let storage = weights.tensor.storage
         let window = RegroupedWeights.Window(
             address: weights.pointer, rows: weights.rows, columns: weights.columns, dtype: weights.dtype)
