@@ -1,3 +1,5 @@
+import Synchronization
+
 #if canImport(Glibc)
     import Glibc
 #else
@@ -36,15 +38,19 @@ public struct MemoryExhaustion: Problem {
     /// The settings that take less.
     public var fix: String? {
         "training: lower batch_size or raise accumulate, set recompute_activations: true, or train fewer parts; "
-            + "answers: lower --batch (of score --batch-size)"
+            + "answers: lower --batch (of score --batch-size), or pass --quantize q8 or q4"
     }
 
-    /// Says so and ends the process with exit code 1.
+    /// Says so and ends the process with exit code 1. Of several threads that come here, the first one speaks, and the others wait for the end.
     public func endProcess() -> Never {
-        let text = Array("error: \(problem)\nfix: \(fix ?? "")\n".utf8)
-        _ = write(STDERR_FILENO, text, text.count)
-        exit(1)
+        Self.ending.withLock { _ in
+            let text = Array("error: \(problem)\nfix: \(fix ?? "")\n".utf8)
+            _ = write(STDERR_FILENO, text, text.count)
+            exit(1)
+        }
     }
+
+    private static let ending = Mutex(())
 
     /// Bytes in GiB with two places.
     public static func gibibytes(_ byteCount: Int) -> String {

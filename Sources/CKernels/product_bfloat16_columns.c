@@ -8,7 +8,6 @@
 
 #include "product_bfloat16.h"
 
-#include <sched.h>
 #include <stdatomic.h>
 
 enum {
@@ -95,12 +94,7 @@ static void multiply_block(const columns_product *product, const product_block *
 
 /// Waits until a unit has been visited so often. Parts are taken in order, so that somebody is at the visit before, or done with it.
 static void wait_for(const atomic_int *visited, int visits) {
-    for (int i = 1; atomic_load_explicit(visited, memory_order_acquire) < visits; i++) {
-        if (i % 1024 == 0) sched_yield();
-#if PRODUCT_X86
-        else __builtin_ia32_pause();
-#endif
-    }
+    for (int turn = 1; atomic_load_explicit(visited, memory_order_acquire) < visits; turn++) take_turn(turn);
 }
 
 static void multiply_part(void *context, int part, int parts) {

@@ -6,7 +6,6 @@
 
 #include "product_bfloat16.h"
 
-#include <sched.h>
 #include <stdatomic.h>
 
 typedef struct {
@@ -38,12 +37,7 @@ bool product_native_bfloat16(vitrail_pool *pool, const vitrail_product_args *arg
 }
 
 static void wait_for_packing(const products_run *run) {
-    for (int i = 1; atomic_load_explicit(&run->packed, memory_order_acquire) < run->pack_parts; i++) {
-        if (i % 1024 == 0) sched_yield();
-#if PRODUCT_X86
-        else __builtin_ia32_pause();
-#endif
-    }
+    for (int turn = 1; atomic_load_explicit(&run->packed, memory_order_acquire) < run->pack_parts; turn++) take_turn(turn);
 }
 
 static void run_part(void *context, int part, int parts) {

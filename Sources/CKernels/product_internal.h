@@ -5,6 +5,7 @@
 #include "vitrail_cpu.h"
 #include "vitrail_products.h"
 
+#include <sched.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -28,6 +29,14 @@ typedef enum {
     SOURCE_BFLOAT16,  // stored bfloat16, widened
     SOURCE_ROUNDED,   // float32 rounded to bfloat16
 } product_source;
+
+/// A turn, counted from one, of waiting for another thread: it may be one that waits for this core.
+static inline void take_turn(int turn) {
+    if (turn % 1024 == 0) sched_yield();
+#if PRODUCT_X86
+    else __builtin_ia32_pause();
+#endif
+}
 
 static inline int64_t least(int64_t x, int64_t y) { return x < y ? x : y; }
 static inline int64_t divide_up(int64_t x, int64_t y) { return (x + y - 1) / y; }

@@ -3,7 +3,6 @@
 
 #include "product_packed.h"
 
-#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -31,13 +30,6 @@ struct vitrail_packed_weights {
 };
 
 static _Thread_local vitrail_packed_weights *in_use_here = NULL;
-
-static void take_turn(int turn) {
-    if (turn % 1024 == 0) sched_yield();
-#if PRODUCT_X86
-    else __builtin_ia32_pause();
-#endif
-}
 
 static int by_address(const void *first, const void *second) {
     const float *const a = ((const vitrail_span *)first)->data, *const b = ((const vitrail_span *)second)->data;

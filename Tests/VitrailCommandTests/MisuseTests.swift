@@ -197,6 +197,18 @@ struct MisuseTests {
         ),
     ]
 
+    /// Threads that load weights all find that there is no memory: one of them says so.
+    @Test func aLimitOfMemoryIsToldOnce() throws {
+        let vitrail = try VitrailProcess()
+        defer { vitrail.remove() }
+        for _ in 0..<4 {
+            let result = try vitrail.run(
+                "answer", "--model", Self.pebble, "--question", "What?", "--memory-limit", "0.001", "--threads", "4")
+            #expect(result.code == 1)
+            #expect(result.error.components(separatedBy: "error: out of memory").count == 2, "\(result.error)")
+        }
+    }
+
     @Test(arguments: refused)
     func whatCannotBeIsTold(call: [String], code: Int32, words: String) throws {
         let vitrail = try VitrailProcess()
