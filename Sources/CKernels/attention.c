@@ -12,18 +12,20 @@ static void longest_segment(const vitrail_attention_layout *layout, ptrdiff_t *q
     }
 }
 
-/// Blocks of query rows of all heads that read one key-value head.
-static ptrdiff_t blocks_of(const vitrail_attention_layout *layout, ptrdiff_t s, ptrdiff_t rows) {
+/// Blocks of query rows of all heads that read one key-value head, each of one head or of all of them together.
+static ptrdiff_t blocks_of(const vitrail_attention_layout *layout, ptrdiff_t s, ptrdiff_t rows, bool together) {
     ptrdiff_t queries = layout->query_offsets[s + 1] - layout->query_offsets[s];
-    return (queries + rows - 1) / rows * (layout->query_heads / layout->key_value_heads);
+    ptrdiff_t group = layout->query_heads / layout->key_value_heads;
+    return together ? (queries * group + rows - 1) / rows : (queries + rows - 1) / rows * group;
 }
 
 /// Divides every segment and key-value head into `splits` runs of query blocks of `rows` rows.
 static void plan_units(
-    const vitrail_attention_layout *layout, int splits, ptrdiff_t rows, bool gradient, attention_unit *units) {
+    const vitrail_attention_layout *layout, int splits, ptrdiff_t rows, bool together, bool gradient,
+    attention_unit *units) {
     ptrdiff_t partial = 0;
     for (ptrdiff_t s = 0; s < layout->segments; s++) {
-        ptrdiff_t blocks = blocks_of(layout, s, rows);
+        ptrdiff_t blocks = blocks_of(layout, s, rows, together);
         ptrdiff_t floats = attention_padded(layout->key_counts[s]) * attention_width(layout) * 2;
         for (ptrdiff_t head = 0; head < layout->key_value_heads; head++) {
             for (int split = 0; split < splits; split++, units++) {
@@ -208,7 +210,7 @@ void vitrail_attention(
     args.splits = splits_for(pool, layout, queries, rows, 6);
     args.unit_count = layout->segments * layout->key_value_heads * args.splits;
     attention_unit *units = vitrail_scratch(pool, sizeof(attention_unit) * (size_t)args.unit_count);
-    plan_units(layout, args.splits, rows, false, units);
+    plan_units(layout, args.splits, rows, narrow && narrow->heads_together, false, units);
     args.units = units;
     args.scratch = vitrail_scratch(pool, sizeof(float) * (size_t)(threads * args.scratch_stride));
     vitrail_pool_run_dynamic(pool, task, &args, runs_for(pool, args.unit_count));
@@ -249,7 +251,7 @@ void vitrail_attention_gradient(
     args.splits = splits_for(pool, layout, queries, rows, 3);
     args.unit_count = pairs * args.splits;
     attention_unit *units = vitrail_scratch(pool, sizeof(attention_unit) * (size_t)args.unit_count);
-    plan_units(layout, args.splits, rows, true, units);
+    plan_units(layout, args.splits, rows, false, true, units);
     args.units = units;
     args.scratch = vitrail_scratch(pool, sizeof(float) * (size_t)(threads * args.scratch_stride));
     if (args.splits > 1) {

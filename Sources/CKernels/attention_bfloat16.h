@@ -5,7 +5,7 @@
 #include "kernel_table.h"
 #include "product_internal.h"
 
-/// Queries of one head that a run of work is counted in: forward, and in the gradient.
+/// Rows of queries that a run of work is counted in: forward, and in the gradient.
 enum { ATTENTION_BFLOAT16_ROWS = 32, ATTENTION_BFLOAT16_GRADIENT_ROWS = 128 };
 
 typedef struct {
@@ -13,6 +13,8 @@ typedef struct {
     vitrail_task forward, gradient;
     /// Bytes of scratch that a thread needs for segments of at most `keys` keys.
     size_t (*scratch)(const vitrail_attention_layout *layout, ptrdiff_t keys, bool gradient);
+    /// Whether the forward pass counts runs of the rows of all query heads that share keys, query by query.
+    bool heads_together;
 } attention_bfloat16_kernels;
 
 #if PRODUCT_X86

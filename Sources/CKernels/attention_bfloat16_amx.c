@@ -16,7 +16,7 @@
 #include "vector.h"
 
 /// Tiles take blocks as a whole.
-enum { WHOLE_BLOCKS = 1 };
+enum { WHOLE_BLOCKS = 1, HEADS_TOGETHER = 0 };
 #include "attention_bfloat16_blocks.h"
 
 /// Around a thread's products.
@@ -65,6 +65,7 @@ const attention_bfloat16_kernels attention_bfloat16_amx = {
     .forward = forward_task,
     .gradient = gradient_task,
     .scratch = scratch_bytes,
+    .heads_together = HEADS_TOGETHER,
 };
 
 #endif

@@ -16,8 +16,9 @@
 #define VITRAIL_ROUNDS 1
 #include "vector.h"
 
-/// Rows, columns and terms that nobody has are left out.
-enum { WHOLE_BLOCKS = 0 };
+/// Rows, columns and terms that nobody has are left out. The forward pass takes query heads that share keys together, so that rows of a
+/// causal run see nearly the same keys.
+enum { WHOLE_BLOCKS = 0, HEADS_TOGETHER = 1 };
 #include "attention_bfloat16_blocks.h"
 
 /// Around a thread's products: nothing to prepare.
@@ -93,6 +94,7 @@ const attention_bfloat16_kernels attention_bfloat16_avx512 = {
     .forward = forward_task,
     .gradient = gradient_task,
     .scratch = scratch_bytes,
+    .heads_together = HEADS_TOGETHER,
 };
 
 #endif

@@ -91,10 +91,13 @@ INLINE void store_turned(
 }
 
 typedef struct {
-    ptrdiff_t segment, head, group, width, query_row, queries, key_row, keys, runs;  // runs of one query head
+    ptrdiff_t segment, head, group, width, query_row, queries, key_row, keys;
+    ptrdiff_t together;    // query heads whose rows follow each other, query by query
+    ptrdiff_t rows, runs;  // of so many heads
 } view_of_unit;
 
-INLINE view_of_unit look(const attention_args *a, const attention_unit *unit, ptrdiff_t run) {
+/// Runs have `run` rows of one query head, or of all heads that share the keys.
+INLINE view_of_unit look(const attention_args *a, const attention_unit *unit, ptrdiff_t run, bool together) {
     const vitrail_attention_layout *layout = a->layout;
     view_of_unit view = {
         .segment = unit->segment,
@@ -106,7 +109,9 @@ INLINE view_of_unit look(const attention_args *a, const attention_unit *unit, pt
         .keys = layout->key_counts[unit->segment],
     };
     view.queries = layout->query_offsets[unit->segment + 1] - view.query_row;
-    view.runs = (view.queries + run - 1) / run;
+    view.together = together ? view.group : 1;
+    view.rows = view.queries * view.together;
+    view.runs = (view.rows + run - 1) / run;
     return view;
 }
 
@@ -145,16 +150,17 @@ INLINE void ask_ahead(rows_ahead *ahead) {
     }
 }
 
-/// What run `b` of `rows` queries of a unit reads and writes, but for keys and values.
+/// What run `b` of `rows` rows of a unit reads and writes, but for keys and values.
 INLINE void add_run(
     rows_ahead *ahead, const attention_args *a, const view_of_unit *view, ptrdiff_t b, ptrdiff_t rows, bool gradient) {
-    const ptrdiff_t head = view->head * view->group + b / view->runs, first = b % view->runs * rows;
-    const ptrdiff_t count = lesser(rows, view->queries - first), row = view->query_row + first;
-    add_ahead(ahead, a->query, row, count, head, view->width);
-    add_ahead(ahead, a->destination, row, count, head, view->width);
+    const ptrdiff_t first = b % view->runs * rows, last = lesser(first + rows, view->rows) - 1;
+    const ptrdiff_t row = view->query_row + first / view->together, count = last / view->together - first / view->together + 1;
+    const ptrdiff_t head = (view->head * view->group + b / view->runs) / view->together, width = view->width * view->together;
+    add_ahead(ahead, a->query, row, count, head, width);
+    add_ahead(ahead, a->destination, row, count, head, width);
     if (!gradient) return;
-    add_ahead(ahead, a->gradient, row, count, head, view->width);
-    add_ahead(ahead, a->into_query, row, count, head, view->width);
+    add_ahead(ahead, a->gradient, row, count, head, width);
+    add_ahead(ahead, a->into_query, row, count, head, width);
 }
 
 /// What is read and written behind run `b` of a unit, in `steps` steps: by the next run, or behind the last by the unit itself and by `next`,
@@ -173,7 +179,7 @@ INLINE rows_ahead ahead_of_run(
             add_ahead(&ahead, a->into_value, view->key_row, view->keys, view->head, view->width);
         }
         if (next) {
-            const view_of_unit to = look(a, next, rows);
+            const view_of_unit to = look(a, next, rows, view->together > 1);
             add_ahead(&ahead, a->key, to.key_row, to.keys, to.head, to.width);
             add_ahead(&ahead, a->value, to.key_row, to.keys, to.head, to.width);
             if (next->first < next->last) add_run(&ahead, a, &to, next->first, rows, gradient);
@@ -183,20 +189,22 @@ INLINE rows_ahead ahead_of_run(
     return ahead;
 }
 
-/// How many keys each of 32 queries from `first` on sees; lanes beyond the last query see what that one does, and nobody reads them.
-/// Later queries see no fewer: the last lane sees the most, which is returned.
+/// How many keys each of 32 rows from `first` on sees; lanes beyond the last row see what that one does, and nobody reads them.
+/// Later rows see no fewer: the last lane sees the most, which is returned.
 INLINE ptrdiff_t see(const attention_args *a, const view_of_unit *view, ptrdiff_t first, int32_t seen[QUERIES]) {
-    const ptrdiff_t least = attention_visible(a->layout, view->segment, first);
-    const ptrdiff_t most = attention_visible(a->layout, view->segment, lesser(first + QUERIES, view->queries) - 1);
+    const ptrdiff_t query = first / view->together, end = lesser(first + QUERIES, view->rows);
+    const ptrdiff_t least = attention_visible(a->layout, view->segment, query);
+    const ptrdiff_t most = attention_visible(a->layout, view->segment, (end - 1) / view->together);
     if (!a->layout->is_causal) {
         for (int q = 0; q < QUERIES; q++) seen[q] = (int32_t)most;
         return most;
     }
     // Where there are no more keys than a prefix, it is the same for all; elsewhere one more for each query.
-    const ptrdiff_t last = first + view->keys - view->queries + 1;
+    ptrdiff_t last = query + view->keys - view->queries + 1, head = first % view->together;
     for (int q = 0; q < QUERIES; q++) {
-        const int32_t keys = (int32_t)(last + q), floor = (int32_t)least;
+        const int32_t keys = (int32_t)last, floor = (int32_t)least;
         seen[q] = keys < floor ? floor : keys > (int32_t)most ? (int32_t)most : keys;
+        if (++head == view->together) head = 0, last++;
     }
     return most;
 }
@@ -205,7 +213,7 @@ INLINE ptrdiff_t see(const attention_args *a, const view_of_unit *view, ptrdiff_
 static size_t scratch_bytes(const vitrail_attention_layout *layout, ptrdiff_t keys, bool gradient) {
     const ptrdiff_t depth = blocks_of(layout->width), key_blocks = blocks_of(keys);
     const ptrdiff_t packed = 2 * key_blocks * depth * GROUP;
-    ptrdiff_t floats = CHUNK * QUERIES + depth * 32 * QUERIES, halves = 2 * packed + depth * PANEL + CHUNK * QUERIES;
+    ptrdiff_t floats = CHUNK * QUERIES + 2 * depth * 32 * QUERIES, halves = 2 * packed + depth * PANEL + CHUNK * QUERIES;
     if (gradient) {
         floats = 2 * 32 * QUERIES + depth * 32 * QUERIES + 2 * key_blocks * 32 * depth * 32;
         halves = 3 * packed + 4 * PANELS * depth * PANEL + 4 * PANELS * GROUP + PANELS * key_blocks * PANEL;

@@ -42,23 +42,49 @@ INLINE void soften(
     *sum = total;
 }
 
+/// Rows from `first` on of a matrix whose heads' rows follow each other, query by query, to `rows` [count, width], or back.
+INLINE void copy_rows(
+    const view_of_unit *view, vitrail_matrix m, ptrdiff_t first, ptrdiff_t count, char *rows, bool back) {
+    const ptrdiff_t bytes = view->width * (m.is_bfloat16 ? 2 : 4), head = view->head * view->group;
+    ptrdiff_t query = view->query_row + first / view->together, nth = first % view->together;
+    char *row = (char *)head_at(m, query, head + nth, view->width).data;
+    for (ptrdiff_t i = 0; i < count; i++, rows += bytes) {
+        char *const to = back ? row : rows;
+        const char *const from = back ? rows : row;
+        for (ptrdiff_t byte = 0; byte < bytes; byte += 64) {
+            const __mmask64 mask = bytes - byte >= 64 ? ~0ull : (1ull << (bytes - byte)) - 1;
+            _mm512_mask_storeu_epi8(to + byte, mask, _mm512_maskz_loadu_epi8(mask, from + byte));
+        }
+        row += bytes;
+        if (++nth < view->together) continue;
+        nth = 0;
+        row = (char *)head_at(m, ++query, head, view->width).data;
+    }
+}
+
 static void unit_forward(const attention_args *a, const attention_unit *unit, const attention_unit *next) {
-    const view_of_unit view = look(a, unit, ATTENTION_BFLOAT16_ROWS);
+    const view_of_unit view = look(a, unit, ATTENTION_BFLOAT16_ROWS, HEADS_TOGETHER);
     const ptrdiff_t width = view.width, heads = a->layout->query_heads, depth = blocks_of(width);
     const ptrdiff_t key_blocks = blocks_of(view.keys);
     char *scratch = (char *)(a->scratch + vitrail_pool_thread() * a->scratch_stride);
-    float *scores = (float *)scratch, *turned = scores + CHUNK * QUERIES;
-    uint16_t *key = (uint16_t *)(turned + depth * 32 * QUERIES), *value = key + 2 * key_blocks * depth * GROUP;
+    float *scores = (float *)scratch, *turned = scores + CHUNK * QUERIES, *own = turned + depth * 32 * QUERIES;
+    uint16_t *key = (uint16_t *)(own + depth * 32 * QUERIES), *value = key + 2 * key_blocks * depth * GROUP;
     uint16_t *query = value + 2 * depth * key_blocks * GROUP, *pairs = query + depth * PANEL;
     const float scale = a->layout->scale * 1.44269504f;
     pack_left(key, head_at(a->key, view.key_row, view.head, width), view.keys, width);
     pack_left_turned(value, head_at(a->value, view.key_row, view.head, width), view.keys, width);
     for (ptrdiff_t b = unit->first; b < unit->last; b++) {
         const ptrdiff_t head = view.head * view.group + b / view.runs, first = b % view.runs * QUERIES;
-        const ptrdiff_t count = lesser(QUERIES, view.queries - first), row = view.query_row + first;
+        const ptrdiff_t count = lesser(QUERIES, view.rows - first), row = view.query_row + first;
         int32_t seen[QUERIES] __attribute__((aligned(64)));
         const ptrdiff_t limit = see(a, &view, first, seen);
-        pack_right_turned(query, head_at(a->query, row, head, width), count, width);
+        vitrail_matrix queries = head_at(a->query, row, head, width), destination = head_at(a->destination, row, head, width);
+        if (view.together > 1) {
+            queries.data = destination.data = own;
+            queries.stride = destination.stride = width;
+            copy_rows(&view, a->query, first, count, (char *)own, false);
+        }
+        pack_right_turned(query, queries, count, width);
         const int halves = halves_for(count);
         rows_ahead ahead = ahead_of_run(a, unit, &view, next, b, ATTENTION_BFLOAT16_ROWS, false, 4);
         ask_ahead(&ahead);
@@ -97,14 +123,18 @@ static void unit_forward(const attention_args *a, const attention_unit *unit, co
         float factors[QUERIES];
         for (int half = 0; half < 2; half++)
             store16(factors + 16 * half, sum[half] == 0.0f ? (v16f)0.0f : 1.0f / sum[half]);
-        store_turned(turned, factors, head_at(a->destination, row, head, width), count, width);
+        store_turned(turned, factors, destination, count, width);
+        if (view.together > 1) copy_rows(&view, a->destination, first, count, (char *)own, true);
         if (!a->log_sum_exp) continue;
         float logs[QUERIES];
         for (int half = 0; half < 2; half++) {
             v16f log = maximum[half] * a->layout->scale + logarithm(sum[half]);
             store16(logs + 16 * half, sum[half] == 0.0f ? (v16f)-__builtin_inff() : log);
         }
-        for (ptrdiff_t q = 0; q < count; q++) a->log_sum_exp[(row + q) * heads + head] = logs[q];
+        for (ptrdiff_t q = 0; q < count; q++) {
+            const ptrdiff_t lane = first + q;
+            a->log_sum_exp[(view.query_row + lane / view.together) * heads + head + lane % view.together] = logs[q];
+        }
     }
 }
 

@@ -130,7 +130,7 @@ INLINE void store_row(const float *sums, float factor, vitrail_matrix to, ptrdif
 // With P = softmax(S), S = scale · Q Kᵀ, O = P V:  dV = Pᵀ dO,  dS = P ⊙ (dO Vᵀ − Σ dO ⊙ O),  dQ = scale · dS K,
 // dK = scale · dSᵀ Q.
 static void unit_gradient(const attention_args *a, const attention_unit *unit, const attention_unit *next) {
-    const view_of_unit view = look(a, unit, ATTENTION_BFLOAT16_GRADIENT_ROWS);
+    const view_of_unit view = look(a, unit, ATTENTION_BFLOAT16_GRADIENT_ROWS, false);
     const ptrdiff_t width = view.width, depth = blocks_of(width), key_blocks = blocks_of(view.keys);
     const ptrdiff_t packed = 2 * key_blocks * depth * GROUP, columns = depth * 32;
     char *scratch = (char *)(a->scratch + vitrail_pool_thread() * a->scratch_stride);

@@ -19,6 +19,32 @@ INLINE void round_pairs(const float *from, ptrdiff_t count, uint16_t *out) {
     }
 }
 
+/// Memory that is asked for on the way, a few lines at each step: all at once, a processor drops most of it.
+typedef struct {
+    const char *next, *end;
+} lines_ahead;
+
+enum { LINES_A_STEP = 8 };
+
+INLINE void ask_for_lines(lines_ahead *ahead) {
+    const char *const next = ahead->next;
+    if (ahead->end - next < 64 * LINES_A_STEP) return;
+#pragma clang loop unroll(full)
+    for (int i = 0; i < LINES_A_STEP; i++) __builtin_prefetch(next + 64 * i);
+    ahead->next = next + 64 * LINES_A_STEP;
+}
+
+/// The keys and values of a unit, where those of all its rows follow each other.
+INLINE lines_ahead lines_of_unit(const attention_args *a, const attention_unit *unit) {
+    const vitrail_attention_layout *layout = a->layout;
+    const ptrdiff_t columns = (unit->last - unit->head) * layout->width, first = (ptrdiff_t)unit->first * ATTENTION_DECODE_KEYS;
+    const ptrdiff_t left = layout->key_counts[unit->segment] - first;
+    const char *start = (const char *)head_at(a->key, layout->key_starts[unit->segment] + first, unit->head, layout->width).data;
+    const bool is_whole = a->key.stride == 2 * columns && (const char *)a->value.data == (const char *)a->key.data + 2 * columns;
+    const ptrdiff_t bytes = (left < ATTENTION_DECODE_KEYS ? left : ATTENTION_DECODE_KEYS) * 2 * a->key.stride;
+    return (lines_ahead){start, is_whole ? start + bytes : start};
+}
+
 /// query · key i for up to 16 keys `stride` apart, with lanes beyond `keys` zero.
 INLINE v16f dot_paired_keys(const uint16_t *query, const uint16_t *key, ptrdiff_t stride, ptrdiff_t keys, ptrdiff_t width) {
     v16f sums[16] = {0};
@@ -45,9 +71,10 @@ INLINE v16f dot_paired_keys(const uint16_t *query, const uint16_t *key, ptrdiff_
 /// The scores of queries [rows, width], rounded, with a block of keys `stride` apart.
 INLINE void score_pairs(
     const uint16_t *queries, ptrdiff_t rows, const uint16_t *key, ptrdiff_t stride, ptrdiff_t keys, ptrdiff_t width, float scale,
-    float *scores) {
+    float *scores, lines_ahead *ahead) {
     for (ptrdiff_t j = 0; j < keys; j += 16, key += 16 * stride) {
         for (ptrdiff_t r = 0; r < rows; r++) {
+            ask_for_lines(ahead);
             store16(scores + r * ATTENTION_STRIDE + j, dot_paired_keys(queries + r * width, key, stride, keys - j, width) * scale);
         }
     }
@@ -56,7 +83,7 @@ INLINE void score_pairs(
 /// values[R, 32 · C] = probabilities [R, keys] by the columns of values; R and C known where this is inlined.
 INLINE void paired_values(
     const int R, const int C, ptrdiff_t keys, const uint16_t *probabilities, const uint16_t *value, ptrdiff_t stride, float *values,
-    ptrdiff_t values_stride) {
+    ptrdiff_t values_stride, lines_ahead *ahead) {
     // Of 32 columns of two keys, interleaved, one vector has the even quarters of each 8, another the odd ones.
     __m512 sums[PAIRED_ROWS][2 * 2];
 #pragma clang loop unroll(full)
@@ -64,6 +91,7 @@ INLINE void paired_values(
 #pragma clang loop unroll(full)
         for (int c = 0; c < 2 * C; c++) sums[r][c] = _mm512_setzero_ps();
     for (ptrdiff_t k = 0; k < keys; k += 2, value += 2 * stride) {
+        if (k % 8 == 0) ask_for_lines(ahead);
         __m512bh pairs[2 * 2];
 #pragma clang loop unroll(full)
         for (int c = 0; c < C; c++) {
@@ -94,7 +122,7 @@ INLINE void paired_values(
 /// values[rows, width] = probabilities [rows, keys] · value, rounded for it.
 INLINE void multiply_paired_values(
     ptrdiff_t rows, ptrdiff_t keys, const float *scores, const uint16_t *value, ptrdiff_t stride, float *values,
-    ptrdiff_t values_stride, ptrdiff_t width) {
+    ptrdiff_t values_stride, ptrdiff_t width, lines_ahead *ahead) {
     uint16_t probabilities[PAIRED_ROWS * ATTENTION_STRIDE];
     for (; rows > 0; rows -= PAIRED_ROWS, scores += PAIRED_ROWS * ATTENTION_STRIDE, values += PAIRED_ROWS * values_stride) {
         const ptrdiff_t count = rows < PAIRED_ROWS ? rows : PAIRED_ROWS;
@@ -104,8 +132,8 @@ INLINE void multiply_paired_values(
 #define PAIRED_CASE(R)                                                                                                     \
     case R: {                                                                                                              \
         ptrdiff_t c = 0;                                                                                                   \
-        for (; c + 64 <= width; c += 64) paired_values(R, 2, keys, probabilities, value + c, stride, values + c, values_stride); \
-        if (c < width) paired_values(R, 1, keys, probabilities, value + c, stride, values + c, values_stride);                 \
+        for (; c + 64 <= width; c += 64) paired_values(R, 2, keys, probabilities, value + c, stride, values + c, values_stride, ahead); \
+        if (c < width) paired_values(R, 1, keys, probabilities, value + c, stride, values + c, values_stride, ahead);                 \
         break;                                                                                                             \
     }
         switch (count) { PAIRED_CASE(1) PAIRED_CASE(2) PAIRED_CASE(3) PAIRED_CASE(4) }
@@ -126,9 +154,11 @@ INLINE void read_chunk(const attention_args *a, const attention_unit *unit, cons
     }
 }
 
-/// As `decode_chunk`, but that a unit of several heads reads all that they need beforehand instead of asking for what `next` reads.
+/// As `decode_chunk`, but that a unit of several heads reads all that they need beforehand, and asks for lines of the next unit while it
+/// multiplies.
 INLINE void decode_paired_chunk(
-    const attention_args *a, const attention_unit *unit, const attention_view *view, const attention_chunk *next, float *partial) {
+    const attention_args *a, const attention_unit *unit, const attention_view *view, const attention_chunk *next, lines_ahead *ahead,
+    float *partial) {
     _Static_assert(ATTENTION_DECODE_KEYS <= ATTENTION_KEYS, "a chunk is one block");
     const ptrdiff_t width = view->width, stride = attention_partial(a->layout), rows = view->queries * view->group;
     const ptrdiff_t begin = (ptrdiff_t)unit->first * ATTENTION_DECODE_KEYS;
@@ -149,12 +179,12 @@ INLINE void decode_paired_chunk(
         } else {
             for (ptrdiff_t j = 0; j < block.keys && next->segment >= 0; j += 16) ahead_of_keys(a, next, j);
         }
-        score_pairs(queries, count, key, a->key.stride, block.keys, width, a->layout->scale * 1.44269504f, scores);
+        score_pairs(queries, count, key, a->key.stride, block.keys, width, a->layout->scale * 1.44269504f, scores, ahead);
         softmax_start(&state, count);
         soften_block(&block, scores, &state, NULL, width, true);
         float *own = partial + top * stride;
         multiply_paired_values(
-            count, seen_by_tile(&block, 0, TILE_ROWS), scores, value, a->value.stride, own + 16, stride, width);
+            count, seen_by_tile(&block, 0, TILE_ROWS), scores, value, a->value.stride, own + 16, stride, width, ahead);
         for (ptrdiff_t r = 0; r < count; r++) {
             own[r * stride] = state.maximum[r];
             own[r * stride + 1] = sum16(load16(state.sums[r]));

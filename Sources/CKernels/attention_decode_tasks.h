@@ -176,6 +176,10 @@ static void attention_decode_task(void *context, int part, int parts) {
     const attention_unit *unit = &a->units[part], *after = part + 1 < parts ? unit + 1 : NULL;
     attention_view view = view_unit(a, unit);
     float *partial = a->partials + unit->partial;
+#ifdef VITRAIL_ROUNDS
+    lines_ahead ahead = {0};
+    if (after && unit->last - unit->head > 1) ahead = lines_of_unit(a, after);
+#endif
     for (; view.head < unit->last; view.head++) {
         attention_chunk next = {.segment = view.segment, .key = unit->first, .head = view.head + 1};
         if (next.head == unit->last && after) {
@@ -186,7 +190,7 @@ static void attention_decode_task(void *context, int part, int parts) {
         next.key *= ATTENTION_DECODE_KEYS;
 #ifdef VITRAIL_ROUNDS
         if (takes_pairs(a, &view)) {
-            decode_paired_chunk(a, unit, &view, &next, partial);
+            decode_paired_chunk(a, unit, &view, &next, &ahead, partial);
         } else
 #endif
             decode_chunk(a, unit, &view, &next, partial);

@@ -1,6 +1,6 @@
 // Copies and conversions between storage forms. The loops are in convert_tasks.h.
+#include "blocks.h"
 #include "kernel_table.h"
-#include "vitrail_matvec.h"
 
 #include <string.h>
 
@@ -21,9 +21,7 @@ static ptrdiff_t bytes_of(vitrail_dtype type, ptrdiff_t count) {
     switch (type) {
     case VITRAIL_DTYPE_FLOAT16:
     case VITRAIL_DTYPE_BFLOAT16: return 2 * count;
-    case VITRAIL_DTYPE_INT8_BLOCKS: return (count + VITRAIL_INT8_TERMS - 1) / VITRAIL_INT8_TERMS * VITRAIL_INT8_BYTES;
-    case VITRAIL_DTYPE_INT4_BLOCKS: return (count + VITRAIL_INT4_TERMS - 1) / VITRAIL_INT4_TERMS * VITRAIL_INT4_BYTES;
-    default: return 4 * count;
+    default: return is_in_blocks(type) ? file_bytes_of(format_of(type), count) : 4 * count;
     }
 }
 
@@ -31,16 +29,20 @@ void vitrail_convert(
     vitrail_pool *pool, const void *source, vitrail_dtype source_type, void *destination,
     vitrail_dtype destination_type, ptrdiff_t count) {
     const vitrail_kernel_table *kernels = vitrail_kernels();
-    const vitrail_task widen[] = {
-        NULL, kernels->half_to_float, kernels->brain_to_float, NULL, kernels->int8_to_float, kernels->int4_to_float};
-    const vitrail_task narrow[] = {
-        NULL, kernels->float_to_half, kernels->float_to_brain, NULL, kernels->float_to_int8, kernels->float_to_int4};
     if (source_type == destination_type) {
         vitrail_copy(pool, destination, source, bytes_of(source_type, count));
         return;
     }
-    convert_args args = {.source = source, .destination = destination, .count = count};
-    vitrail_task task = source_type == VITRAIL_DTYPE_FLOAT32 ? narrow[destination_type] : widen[source_type];
+    const bool widens = source_type != VITRAIL_DTYPE_FLOAT32;
+    const vitrail_dtype type = widens ? source_type : destination_type;
+    convert_args args = {.source = source, .destination = destination, .count = count, .type = type};
+    vitrail_task task;
+    switch (type) {
+    case VITRAIL_DTYPE_FLOAT16: task = widens ? kernels->half_to_float : kernels->float_to_half; break;
+    case VITRAIL_DTYPE_BFLOAT16: task = widens ? kernels->brain_to_float : kernels->float_to_brain; break;
+    case VITRAIL_DTYPE_INT4_BLOCKS: task = widens ? kernels->blocks_to_float : kernels->float_to_int4; break;
+    default: task = widens ? kernels->blocks_to_float : kernels->float_to_int8;
+    }
     if (count > 0) vitrail_pool_run(pool, task, &args, vitrail_parts(pool, count, VITRAIL_GRAIN));
 }
 
@@ -50,7 +52,8 @@ typedef struct regroup_args {
     uint8_t *blocks, *groups;
     uint8_t *copies;  // room for a group for each part, where both orders have the same place; or NULL
     ptrdiff_t rows, columns, group_bytes;
-    bool is_int4, back;
+    vitrail_weight_format format;
+    bool back;
 } regroup_args;
 
 static void copy_bytes(uint8_t *blocks, uint8_t *groups, ptrdiff_t bytes, bool back) {
@@ -60,8 +63,9 @@ static void copy_bytes(uint8_t *blocks, uint8_t *groups, ptrdiff_t bytes, bool b
 /// Groups of 16 rows: scales [blocks][16], then codes [blocks][quads][16 rows][4 terms]; rows that do not exist are zero.
 static void regroup_task(void *context, int part, int parts) {
     const regroup_args *args = context;
-    const ptrdiff_t blocks = args->columns / (args->is_int4 ? VITRAIL_INT4_TERMS : VITRAIL_INT8_TERMS);
-    const ptrdiff_t source_bytes = args->is_int4 ? VITRAIL_INT4_BYTES : VITRAIL_INT8_BYTES, code_bytes = 16 * (source_bytes - 2);
+    const bool is_int4 = args->format == VITRAIL_WEIGHTS_INT4;
+    const ptrdiff_t blocks = args->columns / terms_of(args->format);
+    const ptrdiff_t source_bytes = 2 + code_bytes_of(args->format), code_bytes = 16 * (source_bytes - 2);
     ptrdiff_t begin, end;
     vitrail_share((args->rows + 15) / 16, 1, part, parts, &begin, &end);
     for (ptrdiff_t group = begin; group < end; group++) {
@@ -83,13 +87,13 @@ static void regroup_task(void *context, int part, int parts) {
                 copy_bytes(block, scales + (b * 16 + i) * 2, 2, args->back);
                 if (!args->back && !(scale & 0x7fff)) {
                     // Products count on zero codes where the scale is zero.
-                    for (ptrdiff_t j = 0; j < code_bytes / 64; j++) memset(target + (j * 16 + i) * 4, args->is_int4 ? 0x88 : 128, 4);
+                    for (ptrdiff_t j = 0; j < code_bytes / 64; j++) memset(target + (j * 16 + i) * 4, is_int4 ? 0x88 : 128, 4);
                     continue;
                 }
                 for (ptrdiff_t j = 0; j < source_bytes - 2; j += 4) {
                     // Both forms of four bits keep terms j and j + 16 in one byte, the lower one in the low half.
                     uint8_t quad[4], *place = target + (j / 4 * 16 + i) * 4;
-                    if (args->is_int4) {
+                    if (is_int4) {
                         copy_bytes(block + 2 + j, place, 4, args->back);
                         continue;
                     }
@@ -110,11 +114,10 @@ static bool regroup(
         .groups = groups,
         .rows = rows,
         .columns = columns,
-        .is_int4 = dtype == VITRAIL_DTYPE_INT4_BLOCKS,
+        .format = format_of(dtype),
         .back = back,
     };
-    args.group_bytes =
-        (ptrdiff_t)vitrail_quantized_bytes(args.is_int4 ? VITRAIL_WEIGHTS_INT4 : VITRAIL_WEIGHTS_INT8, 16, columns);
+    args.group_bytes = (ptrdiff_t)vitrail_quantized_bytes(args.format, 16, columns);
     if (blocks == groups) {
         args.copies = vitrail_pool_borrow(pool, REGROUP_PARTS * (size_t)args.group_bytes);
         if (!args.copies) return false;
@@ -155,9 +158,9 @@ static void gather_groups_task(void *context, int part, int parts) {
             if (!args->accumulate) memset(to.data + row * to.stride, 0, sizeof(float) * (size_t)to.columns);
             continue;
         }
-        const ptrdiff_t terms = args->format == VITRAIL_WEIGHTS_INT4 ? VITRAIL_INT4_TERMS : VITRAIL_INT8_TERMS;
+        const ptrdiff_t terms = terms_of(args->format);
         for (ptrdiff_t block = 0; block < to.columns / terms; block++) {
-            int8_t codes[VITRAIL_INT8_TERMS];
+            int8_t codes[VITRAIL_INT8_MOST_TERMS];
             const float scale =
                 vitrail_quantized_block(args->format, args->groups, to.columns, args->indices[row], block, codes);
             float *values = to.data + row * to.stride + terms * block;
@@ -171,7 +174,7 @@ void vitrail_gather_groups(
     bool accumulate) {
     gather_groups_args args = {
         .groups = groups,
-        .format = dtype == VITRAIL_DTYPE_INT4_BLOCKS ? VITRAIL_WEIGHTS_INT4 : VITRAIL_WEIGHTS_INT8,
+        .format = format_of(dtype),
         .indices = indices,
         .destination = destination,
         .accumulate = accumulate,

@@ -1,5 +1,7 @@
 // Loops of convert.c. Blocks lie as vitrail_blocks.h says.
 
+#include "blocks.h"
+
 INLINE float half_value(uint16_t bits) {
     _Float16 half;
     memcpy(&half, &bits, sizeof half);
@@ -46,10 +48,19 @@ INLINE void int4_block_to_float(const uint8_t *block, float *destination, ptrdif
     memcpy(destination, values, sizeof(float) * (size_t)n);
 }
 
+INLINE void blocks_to_float(const uint8_t *block, vitrail_dtype dtype, float *destination, ptrdiff_t n) {
+    const vitrail_weight_format format = format_of(dtype);
+    const ptrdiff_t terms = terms_of(format), bytes = file_bytes_of(format, terms);
+    for (ptrdiff_t i = 0; i < n; i += terms, block += bytes) {
+        const ptrdiff_t count = n - i < terms ? n - i : terms;
+        if (dtype == VITRAIL_DTYPE_INT4_BLOCKS) int4_block_to_float(block, destination + i, count);
+        else int8_block_to_float(block, destination + i, count);
+    }
+}
+
 /// One row of `n` elements of any weight dtype as floats.
 INLINE void row_to_float(const void *source, vitrail_dtype dtype, float *destination, ptrdiff_t n) {
     const uint16_t *halves = source;
-    const uint8_t *block = source;
     switch (dtype) {
     case VITRAIL_DTYPE_FLOAT16:
         for (ptrdiff_t i = 0; i < n; i++) destination[i] = half_value(halves[i]);
@@ -57,15 +68,8 @@ INLINE void row_to_float(const void *source, vitrail_dtype dtype, float *destina
     case VITRAIL_DTYPE_BFLOAT16:
         for (ptrdiff_t i = 0; i < n; i++) destination[i] = brain_value(halves[i]);
         break;
-    case VITRAIL_DTYPE_INT8_BLOCKS:
-        for (ptrdiff_t i = 0; i < n; i += VITRAIL_INT8_TERMS, block += VITRAIL_INT8_BYTES)
-            int8_block_to_float(block, destination + i, n - i < VITRAIL_INT8_TERMS ? n - i : VITRAIL_INT8_TERMS);
-        break;
-    case VITRAIL_DTYPE_INT4_BLOCKS:
-        for (ptrdiff_t i = 0; i < n; i += VITRAIL_INT4_TERMS, block += VITRAIL_INT4_BYTES)
-            int4_block_to_float(block, destination + i, n - i < VITRAIL_INT4_TERMS ? n - i : VITRAIL_INT4_TERMS);
-        break;
-    default: memcpy(destination, source, sizeof(float) * (size_t)n);
+    case VITRAIL_DTYPE_FLOAT32: memcpy(destination, source, sizeof(float) * (size_t)n); break;
+    default: blocks_to_float(source, dtype, destination, n);
     }
 }
 
@@ -83,20 +87,13 @@ static void brain_to_float_task(void *context, int part, int parts) {
     row_to_float((const uint16_t *)a->source + begin, VITRAIL_DTYPE_BFLOAT16, (float *)a->destination + begin, end - begin);
 }
 
-static void int8_to_float_task(void *context, int part, int parts) {
+static void blocks_to_float_task(void *context, int part, int parts) {
     const convert_args *a = context;
+    const vitrail_weight_format format = format_of(a->type);
     ptrdiff_t begin, end;
-    vitrail_share(a->count, VITRAIL_INT8_TERMS, part, parts, &begin, &end);
-    const uint8_t *source = (const uint8_t *)a->source + begin / VITRAIL_INT8_TERMS * VITRAIL_INT8_BYTES;
-    row_to_float(source, VITRAIL_DTYPE_INT8_BLOCKS, (float *)a->destination + begin, end - begin);
-}
-
-static void int4_to_float_task(void *context, int part, int parts) {
-    const convert_args *a = context;
-    ptrdiff_t begin, end;
-    vitrail_share(a->count, VITRAIL_INT4_TERMS, part, parts, &begin, &end);
-    const uint8_t *source = (const uint8_t *)a->source + begin / VITRAIL_INT4_TERMS * VITRAIL_INT4_BYTES;
-    row_to_float(source, VITRAIL_DTYPE_INT4_BLOCKS, (float *)a->destination + begin, end - begin);
+    vitrail_share(a->count, terms_of(format), part, parts, &begin, &end);
+    const uint8_t *source = (const uint8_t *)a->source + file_bytes_of(format, begin);
+    blocks_to_float(source, a->type, (float *)a->destination + begin, end - begin);
 }
 
 static void float_to_half_task(void *context, int part, int parts) {
@@ -118,7 +115,7 @@ static void float_to_brain_task(void *context, int part, int parts) {
 }
 
 /// A block of `terms` numbers, or of `count` if these are fewer, and zeros.
-INLINE void load_block(float *values, const int terms, const float *source, ptrdiff_t count) {
+INLINE void load_block(float *values, int terms, const float *source, ptrdiff_t count) {
     if (count >= terms) {
         memcpy(values, source, (size_t)terms * sizeof(float));
         return;
@@ -128,7 +125,7 @@ INLINE void load_block(float *values, const int terms, const float *source, ptrd
 }
 
 /// The largest magnitude of a block, found through its bits: integers can be compared in any order.
-INLINE float largest_magnitude(const float *values, const int terms) {
+INLINE float largest_magnitude(const float *values, int terms) {
     uint32_t largest = 0;
     for (int j = 0; j < terms; j++) {
         uint32_t magnitude;
@@ -143,18 +140,19 @@ INLINE float largest_magnitude(const float *values, const int terms) {
 
 /// Scale max |x| / 127, codes x / scale rounded half away from zero.
 static void float_to_int8_task(void *context, int part, int parts) {
-    enum { TERMS = VITRAIL_INT8_TERMS };
     const convert_args *a = context;
+    const vitrail_weight_format format = format_of(a->type);
+    const int terms = terms_of(format);
     ptrdiff_t begin, end;
-    vitrail_share(a->count, TERMS, part, parts, &begin, &end);
-    for (ptrdiff_t i = begin; i < end; i += TERMS) {
-        float values[TERMS];
-        load_block(values, TERMS, (const float *)a->source + i, end - i);
-        float scale = largest_magnitude(values, TERMS) / 127.0f, inverse = scale == 0.0f ? 0.0f : 1.0f / scale;
-        uint8_t *block = (uint8_t *)a->destination + i / TERMS * VITRAIL_INT8_BYTES;
+    vitrail_share(a->count, terms, part, parts, &begin, &end);
+    for (ptrdiff_t i = begin; i < end; i += terms) {
+        float values[VITRAIL_INT8_MOST_TERMS];
+        load_block(values, terms, (const float *)a->source + i, end - i);
+        float scale = largest_magnitude(values, terms) / 127.0f, inverse = scale == 0.0f ? 0.0f : 1.0f / scale;
+        uint8_t *block = (uint8_t *)a->destination + file_bytes_of(format, i);
         uint16_t bits = half_bits(scale);
         memcpy(block, &bits, 2);
-        for (int j = 0; j < TERMS; j++) {
+        for (int j = 0; j < terms; j++) {
             // round half away from zero through the integer part, exact for magnitudes below 2^23
             float x = values[j] * inverse, magnitude = __builtin_fabsf(x);
             int code = (int)magnitude;
@@ -178,7 +176,7 @@ static void float_to_int4_task(void *context, int part, int parts) {
         int first = TERMS - 1;
         for (int j = TERMS - 1; j >= 0; j--) first = __builtin_fabsf(values[j]) == largest ? j : first;
         float scale = values[first] / -8.0f, inverse = scale == 0.0f ? 0.0f : 1.0f / scale;
-        uint8_t *block = (uint8_t *)a->destination + i / TERMS * VITRAIL_INT4_BYTES;
+        uint8_t *block = (uint8_t *)a->destination + file_bytes_of(VITRAIL_WEIGHTS_INT4, i);
         uint16_t bits = half_bits(scale);
         memcpy(block, &bits, 2);
         int codes[TERMS];

@@ -136,7 +136,7 @@ static vitrail_phase map_phase(
     vitrail_task task, void (*enter)(void *), void *context, const vitrail_decoder_map *map, ptrdiff_t rows, ptrdiff_t inputs,
     int threads) {
     const ptrdiff_t runs = divide_up(rows, RUN_ROWS);
-    const size_t bytes = map->format >= VITRAIL_WEIGHTS_INT8
+    const size_t bytes = map->format >= VITRAIL_WEIGHTS_INT4
                              ? vitrail_quantized_bytes(map->format, rows, inputs)
                              : (size_t)(rows * map->ldw) * (map->format == VITRAIL_WEIGHTS_BFLOAT16 ? 2 : 4);
     // Taking a part costs what reading a kilobyte does, and threads wait for one another's last parts.

@@ -2,6 +2,7 @@
 #ifndef VITRAIL_KERNEL_TABLE_H
 #define VITRAIL_KERNEL_TABLE_H
 
+#include "code_scale.h"
 #include "split.h"
 #include "vitrail_kernels.h"
 
@@ -29,6 +30,7 @@ typedef struct convert_args {
     const void *source;
     void *destination;
     ptrdiff_t count;
+    vitrail_dtype type;  // of the narrow side
 } convert_args;
 
 typedef struct norm_args {
@@ -109,10 +111,9 @@ typedef struct low_rank_args {
 enum { LOW_RANK_BLOCK = 32, LOW_RANK_MOST_RANKS = 64 };
 
 typedef struct codes_args {
-    const uint8_t *codes, *scale_codes;
+    const vitrail_codes *of;
+    const uint8_t *codes;
     const float *values, *pairs;  // what 4-bit codes mean, and the two values of each byte of them; NULL for 8 bits
-    const float *scales, *scale_values, *outer_scales;
-    float offset;
     float *destination;
     bool is_narrow;
     ptrdiff_t count;
@@ -124,7 +125,7 @@ typedef struct vitrail_kernel_table {
     vitrail_task fill, add, scale, multiply, scale_columns, sum_rows, activation, activation_gradient;
     vitrail_task gated_activation, gated_activation_gradient, dropout;
     vitrail_task half_to_float, float_to_half, brain_to_float, float_to_brain;
-    vitrail_task int8_to_float, float_to_int8, int4_to_float, float_to_int4;
+    vitrail_task blocks_to_float, float_to_int8, float_to_int4;
     vitrail_task layer_norm, layer_norm_gradient, rms_norm, rms_norm_gradient;
     vitrail_task normalize_rows, normalize_rows_gradient;
     vitrail_task gather_rows, scatter_rows, mean_rows, mean_rows_gradient, patches, patches_gradient, rotate;
@@ -145,8 +146,8 @@ const vitrail_kernel_table *vitrail_kernels(void);
         .gated_activation_gradient = gated_activation_gradient_task, .dropout = dropout_task,                          \
         .half_to_float = half_to_float_task, .float_to_half = float_to_half_task,                                      \
         .brain_to_float = brain_to_float_task, .float_to_brain = float_to_brain_task,                                  \
-        .int8_to_float = int8_to_float_task, .float_to_int8 = float_to_int8_task,                                      \
-        .int4_to_float = int4_to_float_task, .float_to_int4 = float_to_int4_task, .layer_norm = layer_norm_task,       \
+        .blocks_to_float = blocks_to_float_task, .float_to_int8 = float_to_int8_task,                                  \
+        .float_to_int4 = float_to_int4_task, .layer_norm = layer_norm_task,                                            \
         .layer_norm_gradient = layer_norm_gradient_task, .rms_norm = rms_norm_task,                                    \
         .rms_norm_gradient = rms_norm_gradient_task, .normalize_rows = normalize_rows_task,                            \
         .normalize_rows_gradient = normalize_rows_gradient_task, .gather_rows = gather_rows_task,                      \

@@ -111,7 +111,7 @@ bool vitrail_matvec_is_wide(void) { return PRODUCT_X86 && vitrail_cpu() >= VITRA
 
 bool vitrail_matvec(vitrail_pool *pool, const vitrail_matvec_args *args) {
     if (args->m <= 0 || args->n <= 0) return true;
-    if (args->format >= VITRAIL_WEIGHTS_INT8) return matvec_quantized(pool, args);
+    if (args->format >= VITRAIL_WEIGHTS_INT4) return matvec_quantized(pool, args);
     const bool half = args->format == VITRAIL_WEIGHTS_BFLOAT16;
     if (args->m > PRODUCT_ROWS) {
         const vitrail_element type = half ? VITRAIL_BFLOAT16 : VITRAIL_FLOAT32;
@@ -166,12 +166,12 @@ bool vitrail_matvec(vitrail_pool *pool, const vitrail_matvec_args *args) {
 // MARK: One row of x
 
 size_t prepared_bytes(vitrail_weight_format format, int64_t k) {
-    if (format >= VITRAIL_WEIGHTS_INT8) return prepared_bytes_quantized(format, k);
+    if (format >= VITRAIL_WEIGHTS_INT4) return prepared_bytes_quantized(format, k);
     return (size_t)divide_up(k, 16) * 16 * sizeof(float);
 }
 
 void prepare_row(vitrail_weight_format format, const float *x, int64_t k, void *out) {
-    if (format >= VITRAIL_WEIGHTS_INT8) {
+    if (format >= VITRAIL_WEIGHTS_INT4) {
         prepare_row_quantized(format, x, k, out);
     } else if (format == VITRAIL_WEIGHTS_BFLOAT16) {
         dots_kernels_in_use()->prepare(x, k, out);
@@ -182,7 +182,7 @@ void prepare_row(vitrail_weight_format format, const float *x, int64_t k, void *
 
 void multiply_prepared(vitrail_weight_format format, const void *weights, int64_t ldw, int64_t k, int64_t first, int count,
                        const void *prepared, float *out) {
-    if (format >= VITRAIL_WEIGHTS_INT8) {
+    if (format >= VITRAIL_WEIGHTS_INT4) {
         multiply_prepared_quantized(format, weights, k, first, count, prepared, out);
         return;
     }

@@ -49,23 +49,23 @@ typedef struct {
     const int32_t *offsets;  // [blocks], what the weights' offset adds to the block's sum, negative
 } quantized_row;
 
-/// Sums of one group's 16 rows for `columns` rows of x: out[column * 16 + row].
-typedef void (*quantized_kernel)(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns,
+/// Sums of one group's 16 rows, `blocks` of so many terms each, for `columns` rows of x: out[column * 16 + row].
+typedef void (*quantized_kernel)(const uint8_t *group, int64_t blocks, int terms, const quantized_row *x, int columns,
                                  float *out);
 
 /// The same for one row of x and groups that follow each other: out[group * 16 + row].
-typedef void (*quantized_rows_kernel)(const uint8_t *groups, int64_t count, int64_t blocks, const quantized_row *x, float *out);
+typedef void (*quantized_rows_kernel)(const uint8_t *groups, int64_t count, int64_t blocks, int terms, const quantized_row *x, float *out);
 
-void quantized_int8_plain(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out);
-void quantized_int4_plain(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out);
+void quantized_int8_plain(const uint8_t *group, int64_t blocks, int terms, const quantized_row *x, int columns, float *out);
+void quantized_int4_plain(const uint8_t *group, int64_t blocks, int terms, const quantized_row *x, int columns, float *out);
 #if PRODUCT_X86
-void quantized_int8_avx2(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out);
-void quantized_int4_avx2(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out);
-void quantized_int8_vnni(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out);
-void quantized_int4_vnni(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out);
+void quantized_int8_avx2(const uint8_t *group, int64_t blocks, int terms, const quantized_row *x, int columns, float *out);
+void quantized_int4_avx2(const uint8_t *group, int64_t blocks, int terms, const quantized_row *x, int columns, float *out);
+void quantized_int8_vnni(const uint8_t *group, int64_t blocks, int terms, const quantized_row *x, int columns, float *out);
+void quantized_int4_vnni(const uint8_t *group, int64_t blocks, int terms, const quantized_row *x, int columns, float *out);
 
-void quantized_rows_int8_vnni(const uint8_t *groups, int64_t count, int64_t blocks, const quantized_row *x, float *out);
-void quantized_rows_int4_vnni(const uint8_t *groups, int64_t count, int64_t blocks, const quantized_row *x, float *out);
+void quantized_rows_int8_vnni(const uint8_t *groups, int64_t count, int64_t blocks, int terms, const quantized_row *x, float *out);
+void quantized_rows_int4_vnni(const uint8_t *groups, int64_t count, int64_t blocks, int terms, const quantized_row *x, float *out);
 
 /// Sixteen rows of bfloat16 weights, `blocks` * 32 terms of each, by up to 32 columns: `x` is a panel of a packed
 /// right operand (see product_bfloat16.h); out[column * 16 + row].

@@ -17,12 +17,17 @@ bool vitrail_products_in_bfloat16(void) {
     return automatic_engine() == VITRAIL_PRODUCTS_NATIVE && bfloat16_kernels_in_use();
 }
 
+bool vitrail_products_take_codes(void) {
+    // What tiles would gain has not been measured.
+    return vitrail_products_in_bfloat16() && vitrail_cpu() < VITRAIL_CPU_AMX;
+}
+
 bool vitrail_products_in_integers(void) {
     // Tiles of bfloat16 are the faster, widening included.
     return vitrail_cpu() >= VITRAIL_CPU_AVX512_VNNI && vitrail_cpu() < VITRAIL_CPU_AMX;
 }
 
-static bool is_quantized(vitrail_element type) { return type == VITRAIL_INT8_GROUPS || type == VITRAIL_INT4_GROUPS; }
+static bool is_quantized(vitrail_element type) { return type >= VITRAIL_INT4_GROUPS && type < VITRAIL_CODES; }
 
 bool vitrail_product_finishes(const vitrail_product_args *args) {
     if (is_quantized(args->b_type)) return true;

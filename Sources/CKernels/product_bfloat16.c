@@ -22,6 +22,8 @@ enum {
     LOCAL_EXTENT = 128,             // up to so many rows (columns), the other operand is packed by its unit
     SHARED_BYTES = 32 << 20,
     LEAST_PIECE_GROUPS = 2,
+    TURN_PANELS = 3,                // of a unit that packs them when it comes to them,
+    LEAST_TURN_UNITS = 2,           // of which each thread has so many
 };
 
 const bfloat16_kernels *bfloat16_kernels_in_use(void) {
@@ -160,10 +162,11 @@ static void cut_units(bfloat16_product *product, int threads, bool share_a, bool
     }
 }
 
-static void cut(bfloat16_product *product, int threads, bool share_a, bool share_b) {
-    cut_units(product, threads, share_a, share_b);
-    // What one unit packs of B alone is not packed again for its pieces.
-    const bool cuts = threads > 1 && share_b;
+static void cut(bfloat16_product *product, int threads, bool share_a, bool share_b, bool in_turn) {
+    if (in_turn && threads > 1) product->units = (product_units){.row_units = 1, .column_units = divide_up(product->panels, TURN_PANELS)};
+    else cut_units(product, threads, share_a, share_b);
+    // What one unit packs of many columns alone is not packed again for its pieces.
+    const bool cuts = threads > 1 && (share_b || in_turn);
     product_cut_last_units(&product->units, threads, cuts ? product->groups / product->units.row_units / LEAST_PIECE_GROUPS : 1);
 }
 
@@ -192,7 +195,7 @@ int64_t product_bfloat16_visits(const vitrail_product_args *args, const bfloat16
 
 bool product_bfloat16_begin(vitrail_pool *pool, const vitrail_product_args *args, const bfloat16_kernels *kernels,
                             product_work *work) {
-    const int threads = vitrail_pool_threads(pool);
+    const int threads = vitrail_pool_threads(pool), crew = vitrail_pool_crew(pool);
     bfloat16_product product = describe(args, kernels);
     const size_t a_bytes =
         (size_t)(product.groups * group_size(&product, product.blocks, product.visits)) * sizeof(uint16_t);
@@ -201,15 +204,17 @@ bool product_bfloat16_begin(vitrail_pool *pool, const vitrail_product_args *args
     product.direct_a = reads_rows(args, kernels);
     packed_operand *const packed = b_bytes > SHARED_BYTES ? NULL : packed_operand_of(args, kernels, b_bytes, threads);
     bool share_a = true, share_b = true;
-    // A single thread packs columns when it comes to them: they are in its second-level cache then. Tiles were not measured so.
-    const bool packs_in_turn = threads == 1 && product.direct_a && !kernels->start;
-    if (!packed && (args->m <= LOCAL_EXTENT || packs_in_turn || (b_bytes > SHARED_BYTES && a_bytes <= b_bytes))) {
+    // Columns are packed by whoever comes to them, and are in its second-level cache then, where there are enough units of few columns:
+    // nobody waits for what is packed for all. Tiles were not measured so.
+    const bool are_many = crew > 1 && args->m > LOCAL_EXTENT && product.panels >= LEAST_TURN_UNITS * TURN_PANELS * crew;
+    const bool in_turn = !packed && product.direct_a && !kernels->start && (threads == 1 || are_many);
+    if (!packed && (args->m <= LOCAL_EXTENT || in_turn || (b_bytes > SHARED_BYTES && a_bytes <= b_bytes))) {
         share_b = false;
     } else if (!product.direct_a) {
         // Rows are packed by their units where one unit takes all columns; terms that lie apart are better read at once.
         share_a = args->n > (args->transpose_a ? LOCAL_EXTENT : UNIT_COLUMNS) && a_bytes <= SHARED_BYTES;
     }
-    cut(&product, vitrail_pool_crew(pool), share_a, share_b);
+    cut(&product, crew, share_a, share_b, in_turn);
 
     const bool packs_a = share_a && !product.direct_a;
     const size_t shared_a_bytes = packs_a ? (a_bytes + 63) & ~(size_t)63 : 0;

@@ -121,6 +121,10 @@ typedef struct {
     const uint16_t *a_edge;          // packed group of fewer rows, where A is read as it lies
 } bfloat16_operands;
 
+/// Packs `count` blocks of terms from `term` of `terms` on, of the panel that begins with column `column` of `columns`, from codes
+/// whose rows are `width` weights: columns of the product where `transposed`, terms otherwise.
+void bfloat16_pack_codes(uint16_t *out, const vitrail_coded_rows *from, int64_t width, bool transposed, int64_t column,
+                         int64_t columns, int64_t term, int64_t terms, int64_t count);
 /// Packs what the product shares: the first parts take A, the others B.
 void bfloat16_pack_part(void *product, int part, int parts);
 /// The operands of one visit to a block of C; packs what is not shared into the thread's scratch.

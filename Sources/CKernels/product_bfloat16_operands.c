@@ -13,6 +13,7 @@ typedef struct {
     int64_t block;            // elements of a group's packed block
     vitrail_element type;
     bool transposed, apart;   // apart: a line's terms are not neighbours
+    const vitrail_coded_rows *codes;  // instead of `data`, or NULL
     void (*pack)(uint16_t *, const void *, int64_t, bool, vitrail_element, int, int64_t, int64_t);
 } operand;
 
@@ -31,6 +32,7 @@ static operand operand_b(const bfloat16_product *product) {
         .data = args->b, .stride = args->ldb, .lines = args->n, .type = args->b_type, .transposed = args->transpose_b,
         .apart = !args->transpose_b, .width = PANEL_COLUMNS, .groups = product->panels,
         .block = panel_block(product), .pack = product->kernels->pack_b,
+        .codes = args->b_type == VITRAIL_CODES ? args->b : NULL,
     };
 }
 
@@ -43,6 +45,10 @@ static const char *operand_at(const operand *from, int64_t line, int64_t term) {
 static void pack_blocks(const bfloat16_product *product, const operand *from, uint16_t *out, int64_t group,
                         int64_t start, int64_t count) {
     const int64_t line = group * from->width, term = start * product->kernels->terms;
+    if (from->codes) {
+        bfloat16_pack_codes(out, from->codes, from->stride, from->transposed, line, from->lines, term, product->args->k, count);
+        return;
+    }
     from->pack(out, operand_at(from, line, term), from->stride, from->transposed, from->type,
                (int)least(from->width, from->lines - line), product->args->k - term, count);
 }

@@ -5,13 +5,12 @@
 
 // MARK: Plain
 
-static inline void quantized_plain(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns,
+static inline void quantized_plain(const uint8_t *group, int64_t blocks, int terms, const quantized_row *x, int columns,
                                    float *out, const bool four) {
     const uint16_t *scales = (const uint16_t *)group;
     const uint8_t *quants = group + scales_bytes(blocks);
     for (int i = 0; i < columns * QUANT_ROWS; i++) out[i] = 0;
-    const int terms = four ? VITRAIL_INT4_TERMS : VITRAIL_INT8_TERMS;
-    for (int64_t block = 0; block < blocks; block++, quants += four ? 256 : 1024) {
+    for (int64_t block = 0; block < blocks; block++, quants += QUANT_ROWS * (four ? terms / 2 : terms)) {
         for (int c = 0; c < columns; c++) {
             const int8_t *values = x[c].values + block * terms;
             for (int i = 0; i < QUANT_ROWS; i++) {
@@ -28,12 +27,12 @@ static inline void quantized_plain(const uint8_t *group, int64_t blocks, const q
     }
 }
 
-void quantized_int8_plain(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out) {
-    quantized_plain(group, blocks, x, columns, out, false);
+void quantized_int8_plain(const uint8_t *group, int64_t blocks, int terms, const quantized_row *x, int columns, float *out) {
+    quantized_plain(group, blocks, terms, x, columns, out, false);
 }
 
-void quantized_int4_plain(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out) {
-    quantized_plain(group, blocks, x, columns, out, true);
+void quantized_int4_plain(const uint8_t *group, int64_t blocks, int terms, const quantized_row *x, int columns, float *out) {
+    quantized_plain(group, blocks, terms, x, columns, out, true);
 }
 
 #if PRODUCT_X86
@@ -51,7 +50,7 @@ static inline int32_t quad_at(const int8_t *values, int quad) {
 #define TARGET_VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")))
 
 TARGET_VNNI __attribute__((always_inline)) static inline void quantized_vnni(
-    const uint8_t *group, int64_t blocks, const quantized_row *x, const int columns, float *out, const bool four) {
+    const uint8_t *group, int64_t blocks, int terms, const quantized_row *x, const int columns, float *out, const bool four) {
     enum { AHEAD = 8192 };
     const uint8_t *scales = group, *quants = group + scales_bytes(blocks);
     const __m512i low = _mm512_set1_epi8(15);
@@ -62,8 +61,7 @@ TARGET_VNNI __attribute__((always_inline)) static inline void quantized_vnni(
         __m512i sums[QUANT_MOST_COLUMNS];
 #pragma clang loop unroll(full)
         for (int c = 0; c < columns; c++) sums[c] = _mm512_set1_epi32(x[c].offsets[block]);
-#pragma clang loop unroll(full)
-        for (int first = 0; first < (four ? 8 : 16); first += 8) {
+        for (int first = 0; first < terms / 4; first += 8) {
             __m512i weights[8];
 #pragma clang loop unroll(full)
             for (int j = 0; j < (four ? 4 : 8); j++, quants += 64) {
@@ -79,7 +77,7 @@ TARGET_VNNI __attribute__((always_inline)) static inline void quantized_vnni(
             }
 #pragma clang loop unroll(full)
             for (int c = 0; c < columns; c++) {
-                const int8_t *values = x[c].values + block * (four ? VITRAIL_INT4_TERMS : VITRAIL_INT8_TERMS);
+                const int8_t *values = x[c].values + block * terms;
 #pragma clang loop unroll(full)
                 for (int j = 0; j < 8; j++) {
                     sums[c] = _mm512_dpbusd_epi32(sums[c], weights[j], _mm512_set1_epi32(quad_at(values, first + j)));
@@ -100,7 +98,7 @@ TARGET_VNNI __attribute__((always_inline)) static inline void quantized_vnni(
 /// One row of x by groups that follow each other. What is asked for stands beside what is read, and nothing else between two groups:
 /// a processor that does not see far ahead has then more of memory under way.
 TARGET_VNNI __attribute__((always_inline)) static inline void quantized_rows_vnni(
-    const uint8_t *groups, int64_t count, int64_t blocks, const quantized_row *x, float *out, const bool four) {
+    const uint8_t *groups, int64_t count, int64_t blocks, int terms, const quantized_row *x, float *out, const bool four) {
     enum { AHEAD = 3072 };
     const int8_t *const values = x->values;
     const float *const factors = x->scales;
@@ -111,19 +109,21 @@ TARGET_VNNI __attribute__((always_inline)) static inline void quantized_rows_vnn
         groups += scales_bytes(blocks);
         __m512 total = _mm512_setzero_ps();
         for (int64_t block = 0; block < blocks; block++, scales += 2 * QUANT_ROWS) {
-            const int8_t *quads = values + block * (four ? VITRAIL_INT4_TERMS : VITRAIL_INT8_TERMS);
+            const int8_t *quads = values + block * terms;
             __m512i sum = _mm512_set1_epi32(offsets[block]);
+            for (int step = 0; step < terms; step += four ? VITRAIL_INT4_TERMS : VITRAIL_INT8_STEP_TERMS) {
 #pragma clang loop unroll(full)
-            for (int j = 0; j < (four ? 4 : 16); j++, groups += 64) {
-                __builtin_prefetch(groups + AHEAD);
-                const __m512i bytes = _mm512_loadu_si512(groups);
-                const __m512i first = _mm512_set1_epi32(quad_at(quads, j));
-                if (four) {
-                    sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(bytes, low), first);
-                    const __m512i high = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), low);
-                    sum = _mm512_dpbusd_epi32(sum, high, _mm512_set1_epi32(quad_at(quads, j + 4)));
-                } else {
-                    sum = _mm512_dpbusd_epi32(sum, bytes, first);
+                for (int j = 0; j < (four ? 4 : 16); j++, groups += 64) {
+                    __builtin_prefetch(groups + AHEAD);
+                    const __m512i bytes = _mm512_loadu_si512(groups);
+                    const __m512i first = _mm512_set1_epi32(quad_at(quads + step, j));
+                    if (four) {
+                        sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(bytes, low), first);
+                        const __m512i high = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), low);
+                        sum = _mm512_dpbusd_epi32(sum, high, _mm512_set1_epi32(quad_at(quads + step, j + 4)));
+                    } else {
+                        sum = _mm512_dpbusd_epi32(sum, bytes, first);
+                    }
                 }
             }
             const __m512 factor = _mm512_mul_ps(
@@ -135,13 +135,13 @@ TARGET_VNNI __attribute__((always_inline)) static inline void quantized_rows_vnn
 }
 
 TARGET_VNNI void quantized_rows_int8_vnni(
-    const uint8_t *groups, int64_t count, int64_t blocks, const quantized_row *x, float *out) {
-    quantized_rows_vnni(groups, count, blocks, x, out, false);
+    const uint8_t *groups, int64_t count, int64_t blocks, int terms, const quantized_row *x, float *out) {
+    quantized_rows_vnni(groups, count, blocks, terms, x, out, false);
 }
 
 TARGET_VNNI void quantized_rows_int4_vnni(
-    const uint8_t *groups, int64_t count, int64_t blocks, const quantized_row *x, float *out) {
-    quantized_rows_vnni(groups, count, blocks, x, out, true);
+    const uint8_t *groups, int64_t count, int64_t blocks, int terms, const quantized_row *x, float *out) {
+    quantized_rows_vnni(groups, count, blocks, VITRAIL_INT4_TERMS, x, out, true);
 }
 
 // MARK: AVX2
@@ -159,15 +159,16 @@ TARGET_AVX2 __attribute__((always_inline)) static inline __m256i dot_avx2(__m256
 }
 
 TARGET_AVX2 __attribute__((always_inline)) static inline void quantized_avx2(
-    const uint8_t *group, int64_t blocks, const quantized_row *x, const int columns, float *out, const bool four) {
+    const uint8_t *group, int64_t blocks, int terms, const quantized_row *x, const int columns, float *out, const bool four) {
     enum { AHEAD = 8192 };
     const uint8_t *scales = group, *quants = group + scales_bytes(blocks);
     const __m256i low = _mm256_set1_epi8(15);
     __m256 totals[2][4];
 #pragma clang loop unroll(full)
     for (int c = 0; c < columns; c++) totals[0][c] = totals[1][c] = _mm256_setzero_ps();
-    for (int64_t block = 0; block < blocks; block++, quants += four ? 256 : 1024) {
-        for (int line = 0; line < (four ? 256 : 1024); line += 64) __builtin_prefetch(quants + line + AHEAD);
+    const int bytes_of_block = QUANT_ROWS * (four ? terms / 2 : terms);
+    for (int64_t block = 0; block < blocks; block++, quants += bytes_of_block) {
+        for (int line = 0; line < bytes_of_block; line += 64) __builtin_prefetch(quants + line + AHEAD);
 #pragma clang loop unroll(full)
         for (int half = 0; half < 2; half++) {
             __m256i sums[4];
@@ -176,15 +177,15 @@ TARGET_AVX2 __attribute__((always_inline)) static inline void quantized_avx2(
                 // Signed weights have no offset left to take away.
                 sums[c] = four ? _mm256_set1_epi32(x[c].offsets[block]) : _mm256_setzero_si256();
             }
-#pragma clang loop unroll(full)
-            for (int j = 0; j < (four ? 8 : 16); j++) {
+#pragma clang loop unroll_count(8)
+            for (int j = 0; j < terms / 4; j++) {
                 const __m256i bytes =
                     _mm256_loadu_si256((const __m256i *)(quants + 64 * (four ? j % 4 : j) + 32 * half));
                 const __m256i weights =
                     !four ? bytes : _mm256_and_si256(j < 4 ? bytes : _mm256_srli_epi16(bytes, 4), low);
 #pragma clang loop unroll(full)
                 for (int c = 0; c < columns; c++) {
-                    const __m256i values = _mm256_set1_epi32(quad_at(x[c].values + block * (four ? VITRAIL_INT4_TERMS : VITRAIL_INT8_TERMS), j));
+                    const __m256i values = _mm256_set1_epi32(quad_at(x[c].values + block * terms, j));
                     sums[c] = _mm256_add_epi32(sums[c], dot_avx2(weights, values, four));
                 }
             }
@@ -204,10 +205,10 @@ TARGET_AVX2 __attribute__((always_inline)) static inline void quantized_avx2(
     }
 }
 
-#define CASE(n, kernel, four) case n: kernel(group, blocks, x, n, out, four); break;
+#define CASE(n, kernel, four) case n: kernel(group, blocks, four ? VITRAIL_INT4_TERMS : terms, x, n, out, four); break;
 
 #define DEFINE_VNNI(name, four)                                                                                     \
-    TARGET_VNNI void name(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out) {  \
+    TARGET_VNNI void name(const uint8_t *group, int64_t blocks, int terms, const quantized_row *x, int columns, float *out) {  \
         switch (columns) {                                                                                          \
             CASE(1, quantized_vnni, four) CASE(2, quantized_vnni, four) CASE(3, quantized_vnni, four)               \
             CASE(4, quantized_vnni, four) CASE(5, quantized_vnni, four) CASE(6, quantized_vnni, four)               \
@@ -216,9 +217,9 @@ TARGET_AVX2 __attribute__((always_inline)) static inline void quantized_avx2(
     }
 
 #define DEFINE_AVX2(name, four)                                                                                     \
-    TARGET_AVX2 void name(const uint8_t *group, int64_t blocks, const quantized_row *x, int columns, float *out) {  \
+    TARGET_AVX2 void name(const uint8_t *group, int64_t blocks, int terms, const quantized_row *x, int columns, float *out) {  \
         for (; columns > 2; columns -= 2, x += 2, out += 2 * QUANT_ROWS) {                                          \
-            quantized_avx2(group, blocks, x, 2, out, four);                                                         \
+            quantized_avx2(group, blocks, four ? VITRAIL_INT4_TERMS : terms, x, 2, out, four);                                                         \
         }                                                                                                           \
         switch (columns) { CASE(1, quantized_avx2, four) CASE(2, quantized_avx2, four) }                            \
     }

@@ -14,12 +14,18 @@
 #define VITRAIL_WIDE 1
 #include "vector.h"
 
-enum { MOST_VECTORS = VITRAIL_INT8_TERMS / 16 };  // of a row's block
+/// Rows of x, from a block's first term on.
+typedef struct {
+    const char *x;
+    int64_t row_bytes, left;  // terms of a row from here
+    int rows;
+} panel_source;
 
-/// Sixteen terms of a row, of which `count` exist.
-INLINE __m512 terms_at(const void *x, const bool is_narrow, int64_t count) {
-    if (count <= 0) return _mm512_setzero_ps();
-    return (__m512)load_either((const float *)x, is_narrow, 0, count);
+/// Sixteen terms of a row; those that do not exist are zeros, unless all of the block do.
+INLINE __m512 terms_at(const panel_source *from, const bool is_narrow, const bool is_whole, int row, int64_t term) {
+    if (!is_whole && (row >= from->rows || term >= from->left)) return _mm512_setzero_ps();
+    const char *const at = from->x + row * from->row_bytes + term * (is_narrow ? 2 : 4);
+    return (__m512)load_either((const float *)at, is_narrow, 0, is_whole ? 16 : from->left - term);
 }
 
 /// A panel's rows, filled up to eight with zeros: lane i of the result is what `join` makes of all lanes of x[i].
@@ -60,32 +66,35 @@ INLINE void store_quads(const __m256i codes[PANEL_ROWS], char *block) {
 }
 
 /// A block of a panel's rows: the same bits as `vitrail_matvec` has them. Returns the rows that are too large to have a scale.
-INLINE __mmask8 pack_block(const __m512 x[PANEL_ROWS][MOST_VECTORS], const int terms, int offset, char *block) {
+INLINE __mmask8 pack_block(const panel_source *from, const bool is_narrow, const bool is_whole, int terms, int offset, char *block) {
     const __m512i no_sign = _mm512_set1_epi32(0x7fffffff);
     __m512i magnitudes[8], sums[8];
     for (int i = 0; i < 8; i++) magnitudes[i] = sums[i] = _mm512_setzero_si512();
-    for (int i = 0; i < PANEL_ROWS; i++)
-        for (int v = 0; v < terms / 16; v++)
-            magnitudes[i] = _mm512_max_epu32(magnitudes[i], _mm512_and_si512(_mm512_castps_si512(x[i][v]), no_sign));
+    for (int term = 0; term < terms; term += 16) {
+#pragma clang loop unroll(full)
+        for (int i = 0; i < PANEL_ROWS; i++) {
+            const __m512i bits = _mm512_castps_si512(terms_at(from, is_narrow, is_whole, i, term));
+            magnitudes[i] = _mm512_max_epu32(magnitudes[i], _mm512_and_si512(bits, no_sign));
+        }
+    }
     const __m256i rounding = _mm256_set1_epi32(BLOCK_EXPONENT_ROUNDING), zero = _mm256_set1_epi32(BLOCK_EXPONENT_ZERO);
     const __m256i least = _mm256_set1_epi32(BLOCK_EXPONENT_LEAST), most = _mm256_set1_epi32(BLOCK_EXPONENT_MOST);
     const __m256i found = _mm256_srli_epi32(_mm256_add_epi32(largest_of_rows(magnitudes), rounding), 23);
     const __m256i exponents = _mm256_min_epi32(_mm256_max_epi32(found, least), most);
     const __m256i inverse_bits = _mm256_slli_epi32(_mm256_sub_epi32(_mm256_add_epi32(zero, _mm256_set1_epi32(127)), exponents), 23);
     const __m512 inverses = _mm512_castps256_ps512(_mm256_castsi256_ps(inverse_bits));
-#pragma clang loop unroll(full)
-    for (int v = 0; v < terms / 16; v += 2) {
+    for (int term = 0; term < terms; term += 32) {
         __m256i codes[PANEL_ROWS];
 #pragma clang loop unroll(full)
         for (int i = 0; i < PANEL_ROWS; i++) {
             const __m512 inverse = _mm512_permutexvar_ps(_mm512_set1_epi32(i), inverses);
-            const __m512i first = _mm512_cvtps_epi32(_mm512_mul_ps(x[i][v], inverse));
-            const __m512i second = _mm512_cvtps_epi32(_mm512_mul_ps(x[i][v + 1], inverse));
+            const __m512i first = _mm512_cvtps_epi32(_mm512_mul_ps(terms_at(from, is_narrow, is_whole, i, term), inverse));
+            const __m512i second = _mm512_cvtps_epi32(_mm512_mul_ps(terms_at(from, is_narrow, is_whole, i, term + 16), inverse));
             codes[i] = _mm256_inserti128_si256(_mm256_castsi128_si256(_mm512_cvtepi32_epi8(first)),
                                                _mm512_cvtepi32_epi8(second), 1);
             sums[i] = _mm512_add_epi32(sums[i], _mm512_add_epi32(first, second));
         }
-        store_quads(codes, block + 16 * PANEL_ROWS * v);
+        store_quads(codes, block + PANEL_ROWS * term);
     }
     const __mmask8 exist = (1 << PANEL_ROWS) - 1;
     _mm256_mask_storeu_epi32(block + panel_exponents_at(terms), exist, _mm256_slli_epi32(_mm256_sub_epi32(exponents, least), 23));
@@ -96,21 +105,16 @@ INLINE __mmask8 pack_block(const __m512 x[PANEL_ROWS][MOST_VECTORS], const int t
 }
 
 INLINE void pack_rows(
-    const vitrail_weight_format format, const char *x, const bool is_narrow, int64_t ldx, int rows, int64_t k, char *panel) {
+    vitrail_weight_format format, const char *x, const bool is_narrow, int64_t ldx, int rows, int64_t k, char *panel) {
     const int64_t element = is_narrow ? 2 : 4;
-    const int terms = terms_of(format);
+    const int terms = terms_of(format), offset = offset_of(format);
     __mmask8 are_beyond = 0;
     char *block = panel + PANEL_HEADER;
     for (int64_t term = 0; term < k; term += terms, block += panel_block_bytes(terms)) {
-        __m512 part[PANEL_ROWS][MOST_VECTORS];
-#pragma clang loop unroll(full)
-        for (int i = 0; i < PANEL_ROWS; i++) {
-            const char *at = x + (i * ldx + term) * element;
-#pragma clang loop unroll(full)
-            for (int v = 0; v < terms / 16; v++)
-                part[i][v] = terms_at(at + 16 * v * element, is_narrow, i < rows ? k - term - 16 * v : 0);
-        }
-        are_beyond |= pack_block(part, terms, offset_of(format), block);
+        const panel_source from = {x + term * element, ldx * element, k - term, rows};
+        const bool is_whole = rows == PANEL_ROWS && terms <= from.left;
+        are_beyond |= is_whole ? pack_block(&from, is_narrow, true, terms, offset, block)
+                               : pack_block(&from, is_narrow, false, terms, offset, block);
     }
     const __mmask8 exist = (1 << PANEL_ROWS) - 1;
     _mm256_mask_storeu_ps(panel, exist, _mm256_maskz_mov_ps(are_beyond, _mm256_set1_ps(NAN)));
@@ -118,15 +122,8 @@ INLINE void pack_rows(
 
 void quantized_pack_panel(
     vitrail_weight_format format, const void *x, vitrail_element type, int64_t ldx, int rows, int64_t k, char *panel) {
-#define PACK(format)                                                                        \
-    if (type == VITRAIL_BFLOAT16) pack_rows(format, x, true, ldx, rows, k, panel);          \
-    else pack_rows(format, x, false, ldx, rows, k, panel)
-    if (format == VITRAIL_WEIGHTS_INT4) {
-        PACK(VITRAIL_WEIGHTS_INT4);
-    } else {
-        PACK(VITRAIL_WEIGHTS_INT8);
-    }
-#undef PACK
+    if (type == VITRAIL_BFLOAT16) pack_rows(format, x, true, ldx, rows, k, panel);
+    else pack_rows(format, x, false, ldx, rows, k, panel);
 }
 
 #pragma clang attribute pop

@@ -44,6 +44,7 @@ static void multiply_part(void *context, int part, int parts) {
     const int64_t row_unit = part % product->row_units, column_unit = part / product->row_units;
     const int64_t first_panel = product->panels * row_unit / product->row_units;
     const int64_t last_panel = product->panels * (row_unit + 1) / product->row_units;
+    const int64_t last_row = least(last_panel * PANEL_ROWS, args->m);
     const int64_t first_pair = product->pairs * column_unit / product->column_units;
     const int64_t last_pair = product->pairs * (column_unit + 1) / product->column_units;
     // The next pair is asked for by all of this one's tiles, or by the first, some lines a block.
@@ -52,35 +53,42 @@ static void multiply_part(void *context, int part, int parts) {
     const int lines = (int)(share < LEAST_LINES ? LEAST_LINES : share);
     const bool is_plain = !args->activates && args->alpha == 1 && !args->accumulate;
     const size_t element = args->c_type == VITRAIL_BFLOAT16 ? sizeof(uint16_t) : sizeof(float);
+    quantized_tile tile = {
+        .scale_bytes = product->scale_bytes,
+        .blocks = product->blocks,
+        .terms = terms_of(product->format),
+        .c_row = (size_t)args->ldc * element,
+        .addend_row = (size_t)args->ld_addend * sizeof(float),
+        .narrow = args->c_type == VITRAIL_BFLOAT16,
+    };
+    void (*const multiply)(const quantized_tile *, float *) =
+        product->format == VITRAIL_WEIGHTS_INT4 ? product->tiles->int4 : product->tiles->int8;
+    const size_t lines_bytes = (size_t)(64 * product->blocks * lines);
     for (int64_t pair = first_pair; pair < last_pair; pair++) {
         const uint8_t *group = (const uint8_t *)args->b + (size_t)(2 * pair) * product->group_bytes;
-        const bool has_second = 2 * pair + 1 < product->groups;
+        const bool has_second = 2 * pair + 1 < product->groups, has_next = pair + 1 < product->pairs;
         const int64_t column = pair * PAIR_ROWS, columns = least(PAIR_ROWS, args->n - column);
-        const bool has_next = pair + 1 < product->pairs;
-        for (int64_t panel = first_panel; panel < last_panel; panel++) {
-            const int64_t row = panel * PANEL_ROWS, asked = (panel - first_panel) * lines;
-            const int64_t at = row * args->ldc + column;
-            const quantized_tile tile = {
-                .groups = {group, has_second ? group + product->group_bytes : group},
-                .scale_bytes = product->scale_bytes,
-                .blocks = product->blocks,
-                .panel = product->packed + (size_t)panel * product->panel_bytes,
-                .rows = (int)least(PANEL_ROWS, args->m - row),
-                .ahead = (const char *)group + 2 * product->group_bytes + (size_t)(asked * 64 * product->blocks),
-                .ahead_lines = has_next && asked < pair_lines ? lines : 0,
-                .c = (char *)args->c + (size_t)at * element,
-                .c_row = (size_t)args->ldc * element,
-                .c_last = (size_t)columns * element - 1,
-                .bias = args->bias ? args->bias + column : NULL,
-                .addend = args->addend ? args->addend + row * args->ld_addend + column : NULL,
-                .addend_row = (size_t)args->ld_addend * sizeof(float),
-                .narrow = args->c_type == VITRAIL_BFLOAT16,
-                .is_whole = is_plain && columns == PAIR_ROWS,
-            };
+        tile.groups[0] = group;
+        tile.groups[1] = has_second ? group + product->group_bytes : group;
+        tile.panel = product->packed + (size_t)first_panel * product->panel_bytes;
+        tile.ahead = (const char *)group + 2 * product->group_bytes;
+        tile.ahead_lines = has_next ? lines : 0;
+        tile.c = (char *)args->c + (size_t)(first_panel * PANEL_ROWS * args->ldc + column) * element;
+        tile.c_last = (size_t)columns * element - 1;
+        tile.bias = args->bias ? args->bias + column : NULL;
+        tile.addend = args->addend ? args->addend + first_panel * PANEL_ROWS * args->ld_addend + column : NULL;
+        tile.is_whole = is_plain && columns == PAIR_ROWS;
+        int64_t asked = 0;
+        for (int64_t row = first_panel * PANEL_ROWS; row < last_row; row += PANEL_ROWS) {
             float sums[PANEL_ROWS * PAIR_ROWS] __attribute__((aligned(64)));
-            if (product->format == VITRAIL_WEIGHTS_INT4) product->tiles->int4(&tile, sums);
-            else product->tiles->int8(&tile, sums);
+            tile.rows = (int)least(PANEL_ROWS, last_row - row);
+            multiply(&tile, sums);
             if (!tile.is_whole) product->tiles->store(args, row, tile.rows, column, (int)columns, sums);
+            tile.panel += product->panel_bytes;
+            tile.ahead += lines_bytes;
+            if ((asked += lines) >= pair_lines) tile.ahead_lines = 0;
+            tile.c += PANEL_ROWS * tile.c_row;
+            if (tile.addend) tile.addend += PANEL_ROWS * args->ld_addend;
         }
     }
 }
@@ -97,7 +105,7 @@ static void cut(quantized_product *product, int threads) {
 
 bool product_quantized(vitrail_pool *pool, const vitrail_product_args *args) {
     const int threads = vitrail_pool_threads(pool);
-    const vitrail_weight_format format = args->b_type == VITRAIL_INT4_GROUPS ? VITRAIL_WEIGHTS_INT4 : VITRAIL_WEIGHTS_INT8;
+    const vitrail_weight_format format = VITRAIL_WEIGHTS_INT4 + (args->b_type - VITRAIL_INT4_GROUPS);
     quantized_product product = {
         .args = args,
         .tiles = vitrail_cpu() >= VITRAIL_CPU_AVX512_BF16 ? &quantized_tiles_bfloat16 : &quantized_tiles_vnni,

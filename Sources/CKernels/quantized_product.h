@@ -33,7 +33,8 @@ _Static_assert(BLOCK_EXPONENT_ZERO - BLOCK_EXPONENT_LEAST == 80, "the least scal
 typedef struct {
     const uint8_t *groups[2];    // the same one twice where there is no second
     size_t scale_bytes;          // from a group's start to its codes
-    int64_t blocks;              // of terms
+    int64_t blocks;              // of `terms` terms
+    int terms;
     const char *panel;
     int rows;                    // of the panel
     const char *ahead;           // what is read soon from farther away

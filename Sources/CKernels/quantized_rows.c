@@ -4,8 +4,6 @@
 
 #include <math.h>
 
-enum { MOST_TERMS = VITRAIL_INT8_TERMS };
-
 /// 2^exponent, of a normal number.
 static inline __attribute__((always_inline)) float power_of_two(int32_t exponent) {
     const uint32_t bits = (uint32_t)(exponent + 127) << 23;
@@ -26,13 +24,14 @@ static inline __attribute__((always_inline)) uint32_t block_exponent(uint32_t la
     return exponent > BLOCK_EXPONENT_MOST ? BLOCK_EXPONENT_MOST : exponent;
 }
 
-/// One row of x in 8 bits a value with a scale a block, and what the offset of weights in `format`, a constant, adds; x beyond k is zeros.
+/// One row of x in 8 bits a value with a scale a block, and what the weights' offset adds; x beyond k is zeros.
 static inline __attribute__((always_inline)) void quantize_row(
-    const vitrail_weight_format format, const float *x, int64_t k, int8_t *values, float *scales, int32_t *offsets) {
+    vitrail_weight_format format, const float *x, int64_t k, int8_t *values, float *scales, int32_t *offsets) {
 #pragma clang fp contract(off)  // equal bits on every instruction set
     const int terms = terms_of(format), offset = offset_of(format);
+    __builtin_assume(terms % VITRAIL_INT4_TERMS == 0);
     for (int64_t block = 0; block < blocks_of(format, k); block++, values += terms) {
-        float part[MOST_TERMS];
+        float part[VITRAIL_INT8_MOST_TERMS];
         const int64_t start = block * terms, count = least(terms, k - start);
         for (int64_t i = 0; i < terms; i++) part[i] = i < count ? x[start + i] : 0;
         uint32_t largest = 0;  // magnitudes compare as their bits do
@@ -65,8 +64,7 @@ typedef void (*row_quantizer)(
 #define DEFINE_QUANTIZER(name, target)                                                                                      \
     target static void name(                                                                                                \
         vitrail_weight_format format, const float *x, int64_t k, int8_t *values, float *scales, int32_t *offsets) {         \
-        if (format == VITRAIL_WEIGHTS_INT4) quantize_row(VITRAIL_WEIGHTS_INT4, x, k, values, scales, offsets);              \
-        else quantize_row(VITRAIL_WEIGHTS_INT8, x, k, values, scales, offsets);                                             \
+        quantize_row(format, x, k, values, scales, offsets);                                                                \
     }
 DEFINE_QUANTIZER(quantize_row_plain, )
 #if PRODUCT_X86
@@ -106,7 +104,7 @@ static void multiply_part(void *context, int part, int parts) {
         for (int64_t row = 0; row < args->m; row += QUANT_MOST_COLUMNS) {
             const int columns = (int)least(QUANT_MOST_COLUMNS, args->m - row);
             float sums[QUANT_MOST_COLUMNS * QUANT_ROWS];
-            product->kernel(group, product->blocks, product->rows + row, columns, sums);
+            product->kernel(group, product->blocks, terms_of(args->format), product->rows + row, columns, sums);
             for (int c = 0; c < columns; c++) {
                 store_outputs(args, row + c, i * QUANT_ROWS, (int)least(QUANT_ROWS, args->n - i * QUANT_ROWS),
                               sums + c * QUANT_ROWS);
@@ -192,10 +190,12 @@ void multiply_prepared_quantized(vitrail_weight_format format, const void *weigh
 #if PRODUCT_X86
     if (vitrail_cpu() == VITRAIL_CPU_AVX512_BF16) {
         const quantized_rows_kernel rows = four ? quantized_rows_int4_vnni : quantized_rows_int8_vnni;
-        rows(group, groups, blocks_of(format, k), prepared, out);
+        rows(group, groups, blocks_of(format, k), terms_of(format), prepared, out);
         return;
     }
 #endif
     const quantized_kernel kernel = kernel_in_use(four);
-    for (int64_t i = 0; i < groups; i++) kernel(group + (size_t)i * bytes, blocks_of(format, k), prepared, 1, out + i * QUANT_ROWS);
+    for (int64_t i = 0; i < groups; i++) {
+        kernel(group + (size_t)i * bytes, blocks_of(format, k), terms_of(format), prepared, 1, out + i * QUANT_ROWS);
+    }
 }

@@ -105,7 +105,7 @@ INLINE __m512 scaled(__m512i scales, int32_t exponent) {
 INLINE void multiply_tile(const quantized_tile *tile, float *out, const int rows, const bool four) {
     const uint8_t *scales[2] = {tile->groups[0], tile->groups[1]};
     const uint8_t *codes[2] = {scales[0] + tile->scale_bytes, scales[1] + tile->scale_bytes};
-    const int terms = four ? VITRAIL_INT4_TERMS : VITRAIL_INT8_TERMS;
+    const int terms = four ? VITRAIL_INT4_TERMS : tile->terms;
     const char *x = tile->panel + PANEL_HEADER, *ahead = tile->ahead;
     const int lines = tile->ahead_lines;
     const __m512i low = _mm512_set1_epi8(15);
@@ -118,7 +118,7 @@ INLINE void multiply_tile(const quantized_tile *tile, float *out, const int rows
 #pragma clang loop unroll(full)
         for (int i = 0; i < rows; i++) sums[i][0] = sums[i][1] = _mm512_set1_epi32(int_at(x + panel_offsets_at(terms) + 4 * i));
 #pragma clang loop unroll_count(2)
-        for (int quad = 0; quad < (four ? 4 : 16); quad++) {
+        for (int quad = 0; quad < (four ? 4 : terms / 4); quad++) {
             const __m512i first = _mm512_loadu_si512(codes[0] + 64 * quad);
             const __m512i second = _mm512_loadu_si512(codes[1] + 64 * quad);
             const char *quads = x + 4 * PANEL_ROWS * quad;
@@ -132,7 +132,7 @@ INLINE void multiply_tile(const quantized_tile *tile, float *out, const int rows
             }
             KEEP_ORDER();
         }
-        if (asked < rows) ask_for_sums(tile, asked++);
+        for (int step = 0; step < terms && asked < rows; step += VITRAIL_INT8_STEP_TERMS) ask_for_sums(tile, asked++);
 #pragma clang loop unroll(disable)
         for (int line = 0; line < lines; line++, ahead += 64) __builtin_prefetch(ahead, 0, 2);
         const __m512i first = scales_at(scales[0]), second = scales_at(scales[1]);

@@ -5,7 +5,7 @@
 #include <math.h>
 
 size_t vitrail_quantized_bytes(vitrail_weight_format format, int64_t n, int64_t k) {
-    if (format != VITRAIL_WEIGHTS_INT8 && format != VITRAIL_WEIGHTS_INT4) return 0;
+    if (format < VITRAIL_WEIGHTS_INT4) return 0;
     if (n <= 0 || k <= 0) return 0;
     return (size_t)divide_up(n, QUANT_ROWS) * group_bytes(format, k);
 }
@@ -102,7 +102,7 @@ static void quantize_part(void *context, int part, int parts) {
         for (int64_t block = 0; block < blocks; block++, quants += block_bytes(work->format)) {
             for (int i = 0; i < QUANT_ROWS; i++) {
                 const int64_t row = group * QUANT_ROWS + i;
-                float values[VITRAIL_INT8_TERMS];
+                float values[VITRAIL_INT8_MOST_TERMS];
                 for (int j = 0; j < terms; j++) {
                     const int64_t term = block * terms + j;
                     values[j] = row < work->n && term < work->k
@@ -110,7 +110,7 @@ static void quantize_part(void *context, int part, int parts) {
                                                    work->type == VITRAIL_BFLOAT16 ? SOURCE_BFLOAT16 : SOURCE_FLOAT32)
                                     : 0;
                 }
-                int8_t q[VITRAIL_INT8_TERMS];
+                int8_t q[VITRAIL_INT8_MOST_TERMS];
                 scales[block * QUANT_ROWS + i] = quantize_block(work->format, values, q);
                 for (int j = 0; j < terms; j++) {
                     if (four) {

@@ -2,17 +2,13 @@
 #ifndef QUANTIZED_WEIGHTS_H
 #define QUANTIZED_WEIGHTS_H
 
+#include "blocks.h"
 #include "matvec_internal.h"
-
-/// Terms of a row that share a scale.
-static inline int terms_of(vitrail_weight_format format) { return format == VITRAIL_WEIGHTS_INT4 ? VITRAIL_INT4_TERMS : VITRAIL_INT8_TERMS; }
 
 static inline int64_t blocks_of(vitrail_weight_format format, int64_t k) { return divide_up(k, terms_of(format)); }
 
 /// Codes of a block of a group's sixteen rows.
-static inline size_t block_bytes(vitrail_weight_format format) {
-    return QUANT_ROWS * (size_t)terms_of(format) / (format == VITRAIL_WEIGHTS_INT4 ? 2 : 1);
-}
+static inline size_t block_bytes(vitrail_weight_format format) { return QUANT_ROWS * (size_t)code_bytes_of(format); }
 
 /// A group's scales, up to its codes. Not filled up to whole cache lines: a group has the bytes of its rows in files, and takes their place.
 static inline size_t scales_bytes(int64_t blocks) { return (size_t)blocks * QUANT_ROWS * sizeof(uint16_t); }

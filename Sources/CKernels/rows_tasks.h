@@ -22,12 +22,11 @@ static void gather_rows_task(void *context, int part, int parts) {
         } else if (a->dtype == VITRAIL_DTYPE_FLOAT32) {
             add_row(destination, (const float *)source, columns);
         } else {
-            float chunk[64];
-            for (ptrdiff_t c = 0; c < columns; c += 64) {
-                ptrdiff_t n = columns - c < 64 ? columns - c : 64;
-                ptrdiff_t bytes = a->dtype == VITRAIL_DTYPE_INT8_BLOCKS   ? c / VITRAIL_INT8_TERMS * VITRAIL_INT8_BYTES
-                                  : a->dtype == VITRAIL_DTYPE_INT4_BLOCKS ? c / VITRAIL_INT4_TERMS * VITRAIL_INT4_BYTES
-                                                                          : c * 2;
+            float chunk[VITRAIL_INT8_MOST_TERMS];
+            const ptrdiff_t most = is_in_blocks(a->dtype) ? terms_of(format_of(a->dtype)) : VITRAIL_INT8_STEP_TERMS;
+            for (ptrdiff_t c = 0; c < columns; c += most) {
+                ptrdiff_t n = columns - c < most ? columns - c : most;
+                ptrdiff_t bytes = is_in_blocks(a->dtype) ? file_bytes_of(format_of(a->dtype), c) : c * 2;
                 row_to_float(source + bytes, a->dtype, chunk, n);
                 add_row(destination + c, chunk, n);
             }

@@ -6,12 +6,8 @@ void vitrail_widen_codes(
     if (count <= 0) return;
     float pairs[512];
     codes_args args = {
+        .of = codes,
         .codes = codes->codes,
-        .scales = codes->scales,
-        .scale_codes = codes->scale_codes,
-        .scale_values = codes->scale_values,
-        .outer_scales = codes->outer_scales,
-        .offset = codes->offset,
         .destination = destination,
         .is_narrow = is_narrow,
         .count = count,

@@ -50,8 +50,7 @@ static void widen_codes_task(void *context, int part, int parts) {
     for (ptrdiff_t start = begin; start < end; start += VITRAIL_CODE_BLOCK) {
         const ptrdiff_t block = start / VITRAIL_CODE_BLOCK;
         const ptrdiff_t last = end - start < VITRAIL_CODE_BLOCK ? end : start + VITRAIL_CODE_BLOCK;
-        const float scale = a->scales ? a->scales[block]
-                                      : a->scale_values[a->scale_codes[block]] * a->outer_scales[block / 256] + a->offset;
+        const float scale = code_scale(a->of, block);
 #ifdef VITRAIL_ROUNDS
         if (a->pairs && a->is_narrow && last - start == VITRAIL_CODE_BLOCK) {
             widen_nibbles(a, start, scale);

@@ -29,7 +29,7 @@ final class BlockCache: Sendable {
     private static let classes = 48 * 8
     /// Idle bytes that are kept whatever the peak.
     private static let slack = 64 << 20
-    /// Idle bytes that are kept, whatever the peak, when a large block wants more than any hole has.
+    /// Idle bytes that are kept, whatever the peak, when a large block wants more than any hole has and no threads compute side by side.
     private static let largeSlack = 16 << 20
     /// The part of the peak that may lie idle besides, where only parts of huge pages are idle.
     private static let partPages = 32
@@ -71,8 +71,11 @@ final class BlockCache: Sendable {
     }
 
     /// A block of at least `byteCount` bytes and the class to return it to: a large block's is its size, negative.
-    func take(_ byteCount: Int) -> (pointer: UnsafeMutableRawPointer, sizeClass: Int) {
-        let found = byteCount < Self.large ? takeSmall(byteCount) : takeLarge(byteCount)
+    ///
+    /// - Parameter isBeside: whether other threads compute beside the calling one: all of them are interrupted whenever pages go back, and
+    ///   those that want memory wait for it, so more may lie idle.
+    func take(_ byteCount: Int, isBeside: Bool = false) -> (pointer: UnsafeMutableRawPointer, sizeClass: Int) {
+        let found = byteCount < Self.large ? takeSmall(byteCount) : takeLarge(byteCount, isBeside: isBeside)
         guard let found else {
             let size =
                 byteCount < Self.large ? Self.size(of: Self.sizeClass(of: byteCount)) : BlockArena.size(of: byteCount)
@@ -86,7 +89,7 @@ final class BlockCache: Sendable {
     /// Whether what is in use is within the limit.
     private var isAllowed: Bool { limit.map { statistics.used <= $0 } ?? true }
 
-    private func takeLarge(_ byteCount: Int) -> (pointer: UnsafeMutableRawPointer, sizeClass: Int)? {
+    private func takeLarge(_ byteCount: Int, isBeside: Bool) -> (pointer: UnsafeMutableRawPointer, sizeClass: Int)? {
         let size = BlockArena.size(of: byteCount)
         let address = state.withLock { state -> UInt? in
             Self.countUse(&state, size)
@@ -94,7 +97,9 @@ final class BlockCache: Sendable {
             if let hole = state.arena.takeHole(size, isClean: false) { return UInt(bitPattern: hole) }
             state.statistics.fresh += 1
             // No hole is large enough, but all of them may be as large together: their pages make room.
-            let excess = Self.total(state) - min(state.statistics.peak + Self.largeSlack, limit ?? .max)
+            let excess =
+                isBeside
+                ? self.excess(state) : Self.total(state) - min(state.statistics.peak + Self.largeSlack, limit ?? .max)
             let left = state.arena.discard(excess, alignment: BlockArena.hugePage)
             state.arena.discard(left - min(state.statistics.peak / Self.partPages, limit == nil ? .max : 0))
             if excess > 0 { Self.release(&state, excess: self.excess(state)) }

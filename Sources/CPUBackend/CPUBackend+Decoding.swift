@@ -34,7 +34,7 @@ final class CPUTokenPass: TokenPass {
         token.scale = heads.scale
         for block in decoder.blocks {
             guard block.heads == heads, block.down.weight.shape.columns == inner,
-                block.gateUp.weight.dtype.blockLength == 1 || inner % 16 == 0,
+                !block.gateUp.weight.dtype.isInBlocks || inner % 16 == 0,
                 let queryKeyValue = map(block.queryKeyValue), let output = map(block.output),
                 let gateUp = map(block.gateUp), let down = map(block.down)
             else { return nil }

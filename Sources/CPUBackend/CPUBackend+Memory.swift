@@ -27,7 +27,8 @@ extension CPUBackend {
     public func allocate(byteCount: Int) -> Storage {
         // Every kernel's result is asked for before it runs.
         vitrail_pool_look_around()
-        let (pointer, sizeClass) = memory.take(byteCount)
+        let isBeside = threads > 1 && vitrail_pool_threads(pool) == 1
+        let (pointer, sizeClass) = memory.take(byteCount, isBeside: isBeside)
         return Storage(pointer: pointer, byteCount: byteCount, backend: self) { [memory] in
             memory.giveBack($0, sizeClass: sizeClass)
         }

@@ -21,11 +21,8 @@ extension CPUBackend {
 
     /// Whether weights are streamed past so many rows.
     private func areFew(_ rows: Int, for weights: Matrix) -> Bool {
-        switch weights.dtype {
-        case .bfloat16: rows <= streamedRows
-        case .int8Blocks, .int4Blocks: rows <= (multipliesBlocks ? 1 : Self.fewRows)
-        default: rows <= Self.fewRows
-        }
+        if weights.dtype == .bfloat16 { return rows <= streamedRows }
+        return rows <= (multipliesBlocks && weights.dtype.isInBlocks ? 1 : Self.fewRows)
     }
 
     /// Whether products of any number of rows take block forms as they are, in integers.
@@ -158,7 +155,7 @@ extension CPUBackend {
             wide.window, false)
     }
 
-    private func productArguments(
+    func productArguments(
         _ left: Matrix, _ transposeA: Bool, _ right: Matrix, _ transposeB: Bool, _ alpha: Float, _ bias: Tensor?,
         _ c: Matrix
     ) -> vitrail_product_args {
@@ -205,23 +202,17 @@ extension CPUBackend {
 
     /// Weights as few rows are multiplied by them; nil for formats that this precision does not stream.
     func streamedForm(of weights: Matrix) -> (UnsafeRawPointer, vitrail_weight_format)? {
-        switch (weights.dtype, products) {
-        case (.float32, _): return (UnsafeRawPointer(weights.pointer), VITRAIL_WEIGHTS_FLOAT32)
-        case (.bfloat16, .bfloat16): return (UnsafeRawPointer(weights.pointer), VITRAIL_WEIGHTS_BFLOAT16)
-        case (.int8Blocks, .bfloat16), (.int4Blocks, .bfloat16):
-            guard let regrouped = regrouped(weights) else { return nil }
-            let format = weights.dtype == .int8Blocks ? VITRAIL_WEIGHTS_INT8 : VITRAIL_WEIGHTS_INT4
-            return (UnsafeRawPointer(regrouped), format)
-        default: return nil
-        }
+        if weights.dtype == .float32 { return (UnsafeRawPointer(weights.pointer), VITRAIL_WEIGHTS_FLOAT32) }
+        guard products == .bfloat16 else { return nil }
+        if weights.dtype == .bfloat16 { return (UnsafeRawPointer(weights.pointer), VITRAIL_WEIGHTS_BFLOAT16) }
+        guard weights.dtype.isInBlocks, let regrouped = regrouped(weights) else { return nil }
+        return (UnsafeRawPointer(regrouped), weights.dtype.blockFormat)
     }
 
     /// Weights as products in integers read them; nil where they are widened.
     private func integerForm(of weights: Matrix) -> (UnsafeRawPointer, vitrail_element)? {
-        guard multipliesBlocks, weights.dtype.blockLength > 1, let (form, format) = streamedForm(of: weights) else {
-            return nil
-        }
-        return (form, format == VITRAIL_WEIGHTS_INT8 ? VITRAIL_INT8_GROUPS : VITRAIL_INT4_GROUPS)
+        guard multipliesBlocks, weights.dtype.isInBlocks, let (form, _) = streamedForm(of: weights) else { return nil }
+        return (form, weights.dtype.blockGroups)
     }
 
     /// The window itself where products can read it, otherwise a float32 copy.
@@ -237,7 +228,7 @@ extension CPUBackend {
         return copy
     }
 
-    private func failForMemory(_ c: Matrix) -> Never {
+    func failForMemory(_ c: Matrix) -> Never {
         MemoryExhaustion("a product [\(c.rows), \(c.columns)]", byteCount: nil, usedBytes: usedBytes).endProcess()
     }
 }

@@ -4,7 +4,7 @@ public import TensorCore
 extension CPUBackend {
     /// Rows of narrow tables are widened or dequantised on the way, in the order in which products want a table of blocks.
     public func gatherRows(_ table: Matrix, indices: Tensor, into destination: Matrix, accumulate: Bool) {
-        if multipliesBlocks, table.dtype.blockLength > 1, let groups = regrouped(table) {
+        if multipliesBlocks, table.dtype.isInBlocks, let groups = regrouped(table) {
             vitrail_gather_groups(
                 pool, groups, table.dtype.kernelType, indices.intPointer, destination.window, accumulate)
             return

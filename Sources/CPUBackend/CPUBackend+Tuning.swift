@@ -63,35 +63,6 @@ extension CPUBackend {
         }
         return runs
     }
-
-    /// Runs of eight blocks are shared out over the threads; into float32 or bfloat16.
-    public func widen(_ weights: CodedWeights, into destination: Tensor) {
-        var codes = vitrail_codes()
-        let isNarrow = destination.dtype == .bfloat16
-        precondition(isNarrow || destination.dtype == .float32, "codes are widened to floats, not \(destination.dtype)")
-        codes.codes = bytes(weights.codes)
-        let values = weights.values ?? []
-        values.withUnsafeBufferPointer { values in
-            codes.values = weights.values == nil ? nil : values.baseAddress
-            switch weights.scales {
-            case .plain(let scales):
-                codes.scales = UnsafePointer(scales.floatPointer)
-                vitrail_widen_codes(pool, &codes, destination.pointer, isNarrow, destination.count)
-            case .coded(let scaleCodes, let scaleValues, let outer):
-                codes.scale_codes = bytes(scaleCodes)
-                codes.outer_scales = UnsafePointer(outer.floatPointer)
-                codes.offset = outer.floatPointer[outer.count - 1]
-                scaleValues.withUnsafeBufferPointer {
-                    codes.scale_values = $0.baseAddress
-                    vitrail_widen_codes(pool, &codes, destination.pointer, isNarrow, destination.count)
-                }
-            }
-        }
-    }
-
-    private func bytes(_ tensor: Tensor) -> UnsafePointer<UInt8> {
-        UnsafePointer(tensor.pointer.assumingMemoryBound(to: UInt8.self))
-    }
 }
 
 /// Low-rank products that are worked on together.

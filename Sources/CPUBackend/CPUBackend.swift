@@ -115,6 +115,17 @@ extension Matrix {
 extension DType {
     /// The kernels' number for it.
     var kernelType: vitrail_dtype { vitrail_dtype(UInt32(rawValue)) }
+
+    /// What few rows are multiplied by, of a form in blocks.
+    var blockFormat: vitrail_weight_format {
+        vitrail_weight_format(
+            VITRAIL_WEIGHTS_INT4.rawValue + (kernelType.rawValue - VITRAIL_DTYPE_INT4_BLOCKS.rawValue))
+    }
+
+    /// What any number of rows are multiplied by, of a form in blocks.
+    var blockGroups: vitrail_element {
+        vitrail_element(VITRAIL_INT4_GROUPS.rawValue + (kernelType.rawValue - VITRAIL_DTYPE_INT4_BLOCKS.rawValue))
+    }
 }
 
 extension Activation {

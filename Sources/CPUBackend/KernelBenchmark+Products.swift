@@ -40,7 +40,7 @@ extension KernelBenchmark {
     /// Few rows by 100 million weights in every form that the precision can stream; reading the weights is the floor.
     mutating func measureStreams() {
         let (outputs, inputs) = (65_536, 1_536)
-        let forms: [DType] = backend.products == .bfloat16 ? [.bfloat16, .int8Blocks, .int4Blocks] : [.float32]
+        let forms: [DType] = backend.products == .bfloat16 ? [.bfloat16, .int8Blocks256, .int4Blocks] : [.float32]
         let backend = backend
         let full = backend.empty([outputs, inputs])
         backend.fill(full, 0.5)

@@ -18,9 +18,10 @@ final class RegroupedWeights {
 
         var byteCount: Int { rows * dtype.byteCount(of: columns) }
         var range: Range<UnsafeMutableRawPointer> { address..<address + byteCount }
-        var format: vitrail_weight_format { dtype == .int8Blocks ? VITRAIL_WEIGHTS_INT8 : VITRAIL_WEIGHTS_INT4 }
         /// Bytes of so many rows side by side.
-        func groupedBytes(_ rows: Int) -> Int { vitrail_quantized_bytes(format, Int64(rows), Int64(columns)) }
+        func groupedBytes(_ rows: Int) -> Int {
+            vitrail_quantized_bytes(dtype.blockFormat, Int64(rows), Int64(columns))
+        }
 
         /// The rows that lie at `range`.
         func part(_ range: Range<UnsafeMutableRawPointer>) -> Window {
@@ -151,7 +152,7 @@ extension CPUBackend {
 
     /// The tensor, or a copy of it where its memory holds weights in another order only.
     func inPlainOrder(_ tensor: Tensor) -> Tensor {
-        guard tensor.dtype.blockLength > 1 else { return tensor }
+        guard tensor.dtype.isInBlocks else { return tensor }
         var copy: Storage?
         regrouping.withLock { _ in
             guard let forms = tensor.storage.companion as? RegroupedWeights else { return }

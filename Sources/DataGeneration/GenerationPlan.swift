@@ -36,7 +36,7 @@ public struct GenerationPlan: Sendable {
     }
 
     /// Records that it may come to: as many as asked for, or one of each record of the part.
-    public var expected: Int? { count ?? data.flatMap { try? positions(of: $0.count).count } }
+    public var expected: Int? { count ?? data.map { positions(of: $0.count).count } }
 
     /// A prompt of the strategy.
     func prompt(_ name: String, _ names: [String]) throws -> PromptFile {
@@ -48,15 +48,9 @@ public struct GenerationPlan: Sendable {
         return try PromptFile(Paths.join(prompts, strategy, name + ".yaml"), names: names)
     }
 
-    /// The numbers of the sources that are this run's, of so many.
-    /// - Throws: `UserError` when the part is empty.
-    func positions(of count: Int) throws(UserError) -> [Int] {
+    /// The numbers of the sources that are this run's, of so many; none where there are more parts than sources.
+    func positions(of count: Int) -> [Int] {
         guard let shard else { return Array(0..<count) }
-        guard shard.index < count else {
-            throw UserError(
-                "part \(shard.index + 1)/\(shard.count) is empty: there are \(count) sources",
-                fix: "share the work among at most \(count) parts")
-        }
         return Array(stride(from: shard.index, to: count, by: shard.count))
     }
 

@@ -37,7 +37,8 @@ public enum GenerationRun {
         var report = sink.report
         report.totals = client.totals
         report.stopped = stopped?.description
-        guard report.records > 0 else {
+        // A part may be empty, so that the same call does for every part of a small whole.
+        guard report.records > 0 || sink.isEmptyPart else {
             if let stopped {
                 throw GenerationStopped(
                     problem: "no record was made: \(stopped.problem)", fix: stopped.fix, isOrderly: true)

@@ -9,6 +9,8 @@ public final class GenerationSink {
     private let note: (JSON) throws -> Void
     /// Counts so far.
     public private(set) var report = GenerationReport()
+    /// Whether all sources belong to other parts.
+    private(set) var isEmptyPart = false
     /// The first text that each filter turned down.
     private(set) var examples: [String: String] = [:]
 
@@ -21,6 +23,9 @@ public final class GenerationSink {
         self.write = write
         self.note = note
     }
+
+    /// Says how many sources there are to ask about.
+    func begin(_ sources: Int) { isEmptyPart = plan.shard != nil && sources == 0 }
 
     /// Adds a record; how it came about is kept in it.
     ///

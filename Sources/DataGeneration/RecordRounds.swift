@@ -34,7 +34,8 @@ struct RecordRounds {
         read: (Item, Completion) throws -> Void
     ) throws {
         let model = client.model
-        let positions = try plan.positions(of: data.count)
+        let positions = plan.positions(of: data.count)
+        sink.begin(positions.count)
         var rest = positions[...]
         while !rest.isEmpty, !sink.isFull {
             // About no more than can still be used: answers are paid for.

@@ -32,7 +32,7 @@ public final class Initializer {
     /// Gives every parameter the numbers that it would have had at once, in the form that it has now. Numbers in another form are
     /// drawn piece by piece, so that the whole never exists in float32.
     public func fill() {
-        let piece = 1 << 22
+        let piece = Self.piece * DType.wholeBlocks / 4  // some three million, whole blocks of every form
         for (parameter, write) in waiting ?? [] {
             let value = parameter.value
             guard value.dtype != .float32 else {

@@ -1,19 +1,17 @@
 import TensorCore
 
-/// The quantised storage forms: blocks of weights under one float16 scale d, 64 in 8 bits and 32 in 4. These are GGML's Q8_0, but for its
-/// length of 32, and Q4_0 bit for bit (`quantize_row_q8_0_ref`, `quantize_row_q4_0_ref`).
+/// The quantised storage forms: blocks of weights under one float16 scale d, 64 to 256 in 8 bits and 32 in 4. These are GGML's Q8_0, but for
+/// its length of 32, and Q4_0 bit for bit (`quantize_row_q8_0_ref`, `quantize_row_q4_0_ref`).
 ///
 /// Computed in `Float`, as the format's own source does: the codes are part of the format, so they must come out the same everywhere.
 enum BlockFormat {
-    static let int8Length = DType.int8Blocks.blockLength
     static let int4Length = DType.int4Blocks.blockLength
-    static let int8ByteCount = DType.int8Blocks.blockByteCount
     static let int4ByteCount = DType.int4Blocks.blockByteCount
 
     /// d · q, with q a signed byte.
-    static func int8Element(_ index: Int, at pointer: UnsafeRawPointer) -> Double {
-        let block = pointer + index / int8Length * int8ByteCount
-        return scale(block) * Double(block.load(fromByteOffset: 2 + index % int8Length, as: Int8.self))
+    static func int8Element(_ index: Int, _ dtype: DType, at pointer: UnsafeRawPointer) -> Double {
+        let block = pointer + index / dtype.blockLength * dtype.blockByteCount
+        return scale(block) * Double(block.load(fromByteOffset: 2 + index % dtype.blockLength, as: Int8.self))
     }
 
     /// d · (q − 8): elements 0 to 15 in the low nibbles of the 16 bytes, 16 to 31 in the high ones.
@@ -25,9 +23,9 @@ enum BlockFormat {
     }
 
     /// d = max |x| / 127, q = round(x / d), halves away from zero.
-    static func storeInt8(_ values: [Float], at pointer: UnsafeMutableRawPointer) {
-        forEachBlock(values, int8Length) { number, block in
-            let target = pointer + number * int8ByteCount
+    static func storeInt8(_ values: [Float], _ dtype: DType, at pointer: UnsafeMutableRawPointer) {
+        forEachBlock(values, dtype.blockLength) { number, block in
+            let target = pointer + number * dtype.blockByteCount
             let largest = block.map(\.magnitude).max()!
             let d = largest / 127
             let inverse = d == 0 ? 0 : 1 / d

@@ -9,8 +9,9 @@ extension Tensor {
         case .bfloat16:
             Double(Float(bitPattern: UInt32(pointer.load(fromByteOffset: 2 * index, as: UInt16.self)) << 16))
         case .int32: Double(pointer.load(fromByteOffset: 4 * index, as: Int32.self))
-        case .int8Blocks: BlockFormat.int8Element(index, at: pointer)
         case .int4Blocks: BlockFormat.int4Element(index, at: pointer)
+        case .int8Blocks64, .int8Blocks128, .int8Blocks192, .int8Blocks256:
+            BlockFormat.int8Element(index, dtype, at: pointer)
         }
     }
 
@@ -21,7 +22,8 @@ extension Tensor {
         case .float16: pointer.storeBytes(of: Float16(value).bitPattern, toByteOffset: 2 * index, as: UInt16.self)
         case .bfloat16: pointer.storeBytes(of: bfloat16(value), toByteOffset: 2 * index, as: UInt16.self)
         case .int32: pointer.storeBytes(of: Int32(value), toByteOffset: 4 * index, as: Int32.self)
-        case .int8Blocks, .int4Blocks: preconditionFailure("\(dtype) is written a block at a time")
+        case .int4Blocks, .int8Blocks64, .int8Blocks128, .int8Blocks192, .int8Blocks256:
+            preconditionFailure("\(dtype) is written a block at a time")
         }
     }
 

@@ -39,4 +39,13 @@ extension ReferenceBackend {
             destination.setElement(i, Double(values[Int(code)] * scale))
         }
     }
+
+    /// With the values of the codes.
+    public func codedProduct(
+        _ a: Matrix, _ weight: CodedMatrix, transposed: Bool, bias: Tensor?, addend: Matrix?, into c: Matrix,
+        accumulate: Bool
+    ) {
+        codedProductByWidening(
+            a, weight, transposed: transposed, bias: bias, addend: addend, into: c, accumulate: accumulate)
+    }
 }

@@ -53,10 +53,12 @@ public final class ReferenceBackend: Backend {
     public func convert(_ source: Tensor, into destination: Tensor) {
         precondition(source.count == destination.count, "convert: \(source.shape) into \(destination.shape)")
         let values = (0..<source.count).map { source.element($0) }
-        switch destination.dtype {
-        case .int8Blocks: BlockFormat.storeInt8(values.map(Float.init), at: destination.pointer)
-        case .int4Blocks: BlockFormat.storeInt4(values.map(Float.init), at: destination.pointer)
-        default: for (index, value) in values.enumerated() { destination.setElement(index, value) }
+        if destination.dtype == .int4Blocks {
+            BlockFormat.storeInt4(values.map(Float.init), at: destination.pointer)
+        } else if destination.dtype.isInBlocks {
+            BlockFormat.storeInt8(values.map(Float.init), destination.dtype, at: destination.pointer)
+        } else {
+            for (index, value) in values.enumerated() { destination.setElement(index, value) }
         }
     }
 }

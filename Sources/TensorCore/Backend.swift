@@ -192,4 +192,9 @@ public protocol Backend: AnyObject {
         into destinations: [LowRankDestination], xGradient: (Matrix, accumulate: Bool)?)
     /// destination = the float32 values of codes.
     func widen(_ weights: CodedWeights, into destination: Tensor)
+    /// c = a · W (+ c), or where it is `transposed` a · Wᵀ + bias + addend, for weights `[rows, columns]` that are codes: the bits of
+    /// `product` and `linearMap` with what `widen` makes of them. An addend only where c is not added to.
+    func codedProduct(
+        _ a: Matrix, _ weight: CodedMatrix, transposed: Bool, bias: Tensor?, addend: Matrix?, into c: Matrix,
+        accumulate: Bool)
 }

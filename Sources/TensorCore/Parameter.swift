@@ -6,9 +6,14 @@ public protocol WeightSource: AnyObject {
     var backend: any Backend { get }
     /// Writes the values, into float32 or the back end's `factorType`.
     func write(into tensor: Tensor)
+    /// The weights as codes that products may read; nil where they are something else.
+    var coded: CodedMatrix? { get }
 }
 
 extension WeightSource {
+    /// No codes.
+    public var coded: CodedMatrix? { nil }
+
     /// A fresh copy, of float32 unless it is for products alone.
     public func makeTensor(_ dtype: DType = .float32) -> Tensor {
         let result = backend.empty(shape, dtype)
@@ -28,6 +33,12 @@ final class JoinedWeights: WeightSource {
         self.sources = sources
         backend = sources[0].backend
         shape = [sources.reduce(0) { $0 + $1.shape.rows }, sources[0].shape.columns]
+    }
+
+    /// Codes where all are.
+    var coded: CodedMatrix? {
+        let parts = sources.compactMap { $0.coded?.parts }
+        return parts.count == sources.count ? CodedMatrix(parts.flatMap { $0 }, columns: shape.columns) : nil
     }
 
     /// Each into its rows.

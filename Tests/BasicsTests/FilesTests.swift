@@ -312,6 +312,42 @@ struct AtomicDirectoryTests {
     }
 }
 
+@Suite("Files of a folder that appear together")
+struct AtomicFilesTests {
+    @Test func appearOnCommitOnly() throws {
+        try withTemporaryFolder { folder in
+            let target = folder + "/plots"
+            for content in ["old", "new"] {
+                var files = try AtomicFiles(in: target)
+                try files.write(content, to: "a")
+                try files.write(content, to: "b")
+                if content == "old" {
+                    #expect(!Files.exists(target))
+                } else {
+                    #expect(try Files.readText(target + "/a") == "old")
+                }
+                try files.commit()
+                #expect(try ["a", "b"].map { try Files.readText(Paths.join(target, $0)) } == [content, content])
+            }
+            #expect(try Files.list(folder) == ["plots"] && Files.list(target) == ["a", "b"])
+        }
+    }
+
+    @Test func droppedLeavesTheOldOnesAndTheirNeighbours() throws {
+        try withTemporaryFolder { folder in
+            try Files.write("neighbour", to: folder + "/n")
+            func abandon(_ target: String) throws {
+                var files = try AtomicFiles(in: target)
+                try files.write("half", to: "n")
+            }
+            try abandon(folder)
+            try abandon(folder + "/new")
+            #expect(try Files.list(folder) == ["n"] && Files.readText(folder + "/n") == "neighbour")
+            #expect(throws: FileError.self) { _ = try AtomicFiles(in: folder + "/n") }
+        }
+    }
+}
+
 @Suite("Files written piece by piece")
 struct AtomicFileTests {
     @Test func appearsOnCommitOnly() throws {

@@ -206,7 +206,7 @@ struct KeyTableTests {
         }
     }
 
-    @Test(arguments: [DType.int8Blocks, .int4Blocks])
+    @Test(arguments: DType.allCases.filter(\.isInBlocks))
     func weightsTooLargeForBlocksAreRefused(_ dtype: DType) throws {
         try withTemporaryFolder { folder in
             let path = Paths.join(folder, "model.safetensors"), columns = dtype.blockLength
@@ -224,7 +224,7 @@ struct KeyTableTests {
     }
 
     /// Weights go into the memory that the parameters have, whatever its element type.
-    @Test(arguments: [DType.float32, .bfloat16, .float16, .int8Blocks])
+    @Test(arguments: [DType.float32, .bfloat16, .float16, .int8Blocks64])
     func loadingKeepsTheMemory(dtype: DType) throws {
         let backend = TestBackend.reference.make()
         let parameter = Parameter(backend.empty([2, 64], dtype), decays: true)
@@ -233,7 +233,7 @@ struct KeyTableTests {
         try load([("emb.weight", [2, 64])], model)
         #expect(parameter.value.pointer == pointer)
         for (index, value) in parameter.value.floats.enumerated() {
-            #expect(abs(value - Float(index) / 1000) <= (dtype == .int8Blocks ? 3e-4 : 3e-4 * Float(index)))
+            #expect(abs(value - Float(index) / 1000) <= (dtype == .int8Blocks64 ? 3e-4 : 3e-4 * Float(index)))
         }
     }
 }

@@ -220,8 +220,20 @@ import Testing
         #expect(
             try refusal("self-chat", "1/2", count: 9)
                 == "a part does not know how many records the other parts make")
-        #expect(try refusal("evolve", "13/13") == "part 13/13 is empty: there are 12 sources")
         #expect(server.requests.isEmpty && !Files.exists(scratch.file("out.jsonl")))
+    }
+
+    /// As of `convert`: the same call does for every part, and parts are put together without looking.
+    @Test(arguments: ["evolve", "self-chat"])
+    func aPartWithoutWorkIsAnEmptyFile(_ strategy: String) throws {
+        let scratch = try Scratch()
+        let server = try TestServer { _, _ in .nothing }
+        defer { server.stop() }
+        var plan = try plan(strategy, scratch)
+        plan.count = nil
+        plan.shard = try Conversion.Shard("1000/1000")
+        #expect(try run(plan, server, scratch).records == 0)
+        #expect(try scratch.lines("out.jsonl").isEmpty && server.requests.isEmpty)
     }
 
     /// Counts attempts down; true when none is left.

@@ -111,6 +111,10 @@ import Tokenization
             ])
         #expect(evaluation[2]["answers"] == ["fire truck"])
         #expect(records[0]["conversations"]?[0]?["value"] == "<image>\nWhat is in the picture?\nAnswer with one word.")
+        let fault = problem {
+            _ = try self.convert("image-folder", scratch.file("out"), in: scratch) { $0.request.split = "train" }
+        }
+        #expect(fault?.fix == "--split with one of pictures")
     }
 
     /// A choice that a converter would pass over is refused, and so is a folder of pictures that is none.

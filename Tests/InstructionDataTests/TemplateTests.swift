@@ -134,6 +134,8 @@ import Testing
         #expect(missing?.problem.hasSuffix(#"in.jsonl:1: the task counting needs the field "object""#) == true)
         let unknown = problem { _ = try recast(record, with: library, in: scratch) { $0.only = ["taly"] } }
         #expect(unknown?.problem.hasPrefix(#"no phrasing is called "taly""#) == true)
+        // A call that can be copied: --list wants the templates, too.
+        #expect(unknown?.fix?.hasSuffix("--list --templates Datasets/templates") == true)
     }
 
     @Test func aTextMayPlaceItsPictures() throws {

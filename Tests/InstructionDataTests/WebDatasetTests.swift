@@ -108,6 +108,9 @@ import Tokenization
         }
         writing.shard = nil
         _ = try writing.run(dataset, to: scratch.file("whole/p"))
+        // No name begins with a dash, which other tools take for an option.
+        _ = try writing.run(dataset, to: scratch.file("alone/"))
+        #expect(try Files.list(scratch.file("alone")) == (0..<4).map { "00000\($0).tar" })
         for name in try Files.list(scratch.file("whole")) {
             #expect(try Files.read(scratch.file("parts/" + name)) == Files.read(scratch.file("whole/" + name)))
         }

@@ -9,8 +9,10 @@ import Testing
         .init(8, 48, 160), .init(16, 35, 257), .init(17, 20, 64), .init(70, 21, 70), .init(4, 6, 24),
         .init(6, 25, 33), .init(13, 72, 576), .init(40, 50, 95), .init(64, 49, 288),
     ]
-    static let formats = [
-        VITRAIL_WEIGHTS_FLOAT32, VITRAIL_WEIGHTS_BFLOAT16, VITRAIL_WEIGHTS_INT8, VITRAIL_WEIGHTS_INT4,
+    static let formats = [VITRAIL_WEIGHTS_FLOAT32, VITRAIL_WEIGHTS_BFLOAT16] + blocks
+    static let blocks = [
+        VITRAIL_WEIGHTS_INT4, VITRAIL_WEIGHTS_INT8_64, VITRAIL_WEIGHTS_INT8_128, VITRAIL_WEIGHTS_INT8_192,
+        VITRAIL_WEIGHTS_INT8_256,
     ]
 
     @Test("products of few rows agree with Double", arguments: formats, ProductTests.levels)
@@ -73,7 +75,8 @@ import Testing
     @Test("quantised weights lie within half a step of the weights")
     func rounding() {
         let test = ProductCase(.init(1, 40, 96), transposeA: false, transposeB: true, seed: 77)
-        for (format, least) in [(VITRAIL_WEIGHTS_INT8, 0.005), (VITRAIL_WEIGHTS_INT4, 0.09)] {
+        for format in Self.blocks {
+            let least = format == VITRAIL_WEIGHTS_INT4 ? 0.09 : 0.005
             let weights = StoredWeights(test, format: format)
             var error = 0.0, total = 0.0
             for j in 0..<40 {
@@ -85,7 +88,8 @@ import Testing
             }
             #expect((error / total).squareRoot() < least)
         }
-        #expect(vitrail_quantized_bytes(VITRAIL_WEIGHTS_INT8, 16, 128) == 16 * 128 + 2 * 16 * 2)
+        #expect(vitrail_quantized_bytes(VITRAIL_WEIGHTS_INT8_64, 16, 128) == 16 * 128 + 2 * 16 * 2)
+        #expect(vitrail_quantized_bytes(VITRAIL_WEIGHTS_INT8_192, 17, 576) == 2 * (16 * 576 + 3 * 16 * 2))
         #expect(vitrail_quantized_bytes(VITRAIL_WEIGHTS_INT4, 17, 64) == 2 * (16 * 64 / 2 + 2 * 16 * 2))
         #expect(vitrail_quantized_bytes(VITRAIL_WEIGHTS_FLOAT32, 16, 64) == 0)
     }
@@ -93,7 +97,7 @@ import Testing
     @Test("zero, tiny and huge weights stay finite")
     func extremes() {
         for value: Float in [0, 1e-30, 3e-5, 1e5, 3e38] {
-            for format in [VITRAIL_WEIGHTS_INT8, VITRAIL_WEIGHTS_INT4] {
+            for format in Self.blocks {
                 let row = [Float](repeating: value, count: 64)
                 let bytes = vitrail_quantized_bytes(format, 1, 64)
                 let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
@@ -122,7 +126,8 @@ import Testing
 
 /// Terms that share a scale.
 private func terms(of format: vitrail_weight_format) -> Int {
-    Int(format == VITRAIL_WEIGHTS_INT4 ? VITRAIL_INT4_TERMS : VITRAIL_INT8_TERMS)
+    if format == VITRAIL_WEIGHTS_INT4 { return Int(VITRAIL_INT4_TERMS) }
+    return Int(VITRAIL_INT8_STEP_TERMS) * Int(format.rawValue - VITRAIL_WEIGHTS_INT8_64.rawValue + 1)
 }
 
 /// Weights of a test in one format, and the values that they stand for.

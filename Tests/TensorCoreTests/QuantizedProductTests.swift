@@ -14,7 +14,7 @@ import Testing
             return vitrail_products_in_integers()
         }
     }()
-    static let formats = [VITRAIL_WEIGHTS_INT8, VITRAIL_WEIGHTS_INT4]
+    static let formats = MatvecTests.blocks
     static let sizes: [ProductCase.Size] = [
         .init(1, 1, 32), .init(2, 16, 64), .init(3, 37, 65), .init(5, 33, 31), .init(9, 31, 100), .init(16, 35, 257),
         .init(17, 20, 64), .init(31, 48, 96), .init(63, 130, 576), .init(200, 17, 1_056), .init(701, 65, 992),
@@ -79,7 +79,8 @@ extension StoredWeights {
                         arguments.a = (type == VITRAIL_BFLOAT16 ? narrow : wide).baseAddress
                         arguments.a_type = type
                         arguments.b = UnsafeRawPointer(memory)
-                        arguments.b_type = format == VITRAIL_WEIGHTS_INT8 ? VITRAIL_INT8_GROUPS : VITRAIL_INT4_GROUPS
+                        arguments.b_type = vitrail_element(
+                            VITRAIL_INT4_GROUPS.rawValue + format.rawValue - VITRAIL_WEIGHTS_INT4.rawValue)
                         arguments.bias = bias
                         arguments.c = y.baseAddress
                         arguments.lda = Int64(test.lda)

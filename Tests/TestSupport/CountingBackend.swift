@@ -259,6 +259,14 @@ package final class CountingBackend: Backend {
         count()
         base.widen(weights, into: destination)
     }
+    package func codedProduct(
+        _ a: Matrix, _ weight: CodedMatrix, transposed: Bool, bias: Tensor?, addend: Matrix?, into c: Matrix,
+        accumulate: Bool
+    ) {
+        count()
+        base.codedProduct(
+            a, weight, transposed: transposed, bias: bias, addend: addend, into: c, accumulate: accumulate)
+    }
     /// None, so that kernels are counted one by one.
     package func tokenPass(through decoder: DecoderWeights) -> (any TokenPass)? { nil }
 }

@@ -28,7 +28,9 @@ import Tokenization
         #expect(try files.addSpecialTokens(["<image>", "</s>", "<row_1>"]) == [320, 1, 321])
         let folder = try Files.makeTemporaryDirectory("tokenizer")
         defer { try? Files.remove(folder) }
-        try files.write(to: folder)
+        var written = try AtomicFiles(in: folder)
+        try files.write(to: &written)
+        try written.commit()
         let tokenizer = try Tokenizer(folder: folder)
         #expect(tokenizer.vocabularySize == 322)
         #expect(tokenizer.eosID == 1)

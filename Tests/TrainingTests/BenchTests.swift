@@ -70,7 +70,7 @@ import VisionLanguage
             return 1e9
         }
         let blocks = Double(TinyWeights.decoder)
-        let embedding = Double(1_024 * 192)
+        let (embedding, wide) = (Double(1_024 * 192), Double(6 * 192 * 512))
         let norms = Double(13 * 192 * 4)
         let cachedTokens = 2 * (64 + 5) + 2 * 4 / 2
         let cache = Double(cachedTokens * 2 * 64 * 6 * backend.factorType.byteCount(of: 1))
@@ -78,8 +78,9 @@ import VisionLanguage
         switch storage {
         case nil: weights = 4 * (blocks + embedding)
         case .bfloat16: weights = 2 * (blocks + embedding)
-        case .q8: weights = 1.03125 * (blocks + embedding)
-        case .q4: weights = 0.5625 * blocks + 1.03125 * embedding
+        // A scale for 192 weights, or for 256 where rows have 512.
+        case .q8: weights = (1 + 2.0 / 192) * (blocks - wide + embedding) + (1 + 2.0 / 256) * wide
+        case .q4: weights = 0.5625 * blocks + (1 + 2.0 / 192) * embedding
         }
         #expect(result.bytesPerStep == weights + norms + cache)
         #expect(result.promptTokens == 138)

@@ -14,7 +14,11 @@ struct EstimateTests {
             let backend = CPUBackend(threads: 2)
             let meter = MemoryMeter(
                 used: { backend.usedBytes }, peak: { backend.peakBytes }, reset: { backend.resetPeakBytes() })
-            let estimator = try MethodEstimator(recipe, stage: nil, meter: meter) { try recipe.makeModel(on: backend) }
+            let scratch = Paths.join(folder, "scratch")
+            let estimator = try MethodEstimator(recipe, stage: nil, meter: meter, scratch: scratch) {
+                try recipe.makeModel(on: backend)
+            }
+            defer { #expect(!Files.exists(scratch)) }
             return try estimator.estimate(name, part: part, steps: 2)
         }
     }

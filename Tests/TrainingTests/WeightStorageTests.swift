@@ -29,7 +29,7 @@ import VisionLanguage
             #expect(try WeightStorage.ofFolder(path) == form)
             let again = try ModelBundle.open(path, on: backend)
             let kinds = again.model.parameters.entries.map(\.parameter.value.dtype)
-            #expect(kinds.contains(form == .q8 ? .int8Blocks : .int4Blocks))
+            #expect(kinds.contains { form == .q8 ? DType.int8Blocks.contains($0) : $0 == .int4Blocks })
             // Query, key and value are still one product.
             let first = again.model.parameters
             let names = ["query", "key", "value"].map { "language.layers.0.attention.\($0).weight" }
@@ -87,7 +87,7 @@ import VisionLanguage
                 #expect(a.parameter.value.dtype == b.parameter.value.dtype, "\(a.path)")
                 #expect(bytes(a.parameter) == bytes(b.parameter), "\(a.path)")
                 guard !a.path.hasPrefix("language.") else { continue }
-                let isInBlocks = a.parameter.value.dtype == .int8Blocks
+                let isInBlocks = a.parameter.value.dtype.isInBlocks
                 if isInBlocks { inBlocks += 1 }
                 #expect(!isInBlocks || !a.path.hasPrefix("vision.patchEmbedding"), "\(a.path)")
                 #expect(a.parameter.value.dtype != .int4Blocks, "\(a.path)")
@@ -128,6 +128,45 @@ import VisionLanguage
                     if a.parameter.shape.rank == 1 || a.path.contains("positions") { #expect(x == y, "\(a.path)") }
                 }
             }
+        }
+    }
+
+    /// A row of 8-bit weights has as few scales as its length allows, whether it is loaded, drawn or brought into its form, and comes back so.
+    @Test func rowsHaveTheLongestBlocksThatFillThem() throws {
+        let lengths = [192: 192, 320: 64, 384: 192, 512: 256, 640: 128, 1_152: 192]
+        for hiddenSize in [64, 192, 320] {
+            try withTemporaryFolder { folder in
+                let backend = CPUBackend(threads: 2, products: .bfloat16)
+                let recipe = try SmallRun(folder).recipe(
+                    [
+                        "model.language.hidden_size=\(hiddenSize)",
+                        "model.language.intermediate_size=\(2 * hiddenSize)",
+                    ])
+                let bundle = try recipe.makeModel(on: backend)
+                bundle.model.store(.q8)
+                let path = Paths.join(folder, "stored")
+                try bundle.write(to: path, storage: .q8)
+                for model in [bundle.model, try ModelBundle.open(path, on: backend).model] {
+                    for (name, columns) in [("gate", hiddenSize), ("up", hiddenSize), ("down", 2 * hiddenSize)] {
+                        let weight = try #require(model.parameters["language.layers.0.feedForward.\(name).weight"])
+                        #expect(weight.value.dtype.blockLength == lengths[columns] ?? columns, "\(name) of \(columns)")
+                        #expect(weight.value.dtype != .int4Blocks)
+                    }
+                }
+            }
+        }
+    }
+
+    /// A folder may say one length, or all that its rows may have.
+    @Test(arguments: [
+        (#"{"8": 64, "4": 32}"#, true), (#"{"8": [256, 64], "4": [32]}"#, true), (#"{"8": [512, 64], "4": 32}"#, false),
+    ])
+    func lengthsOfBlocksAreCompared(_ lengths: String, _ isKnown: Bool) throws {
+        try withTemporaryFolder { folder in
+            try Files.write(
+                #"{"quantization_config": {"quant_method": "vitrail", "format": "q8", "block_lengths": \#(lengths)}}"#,
+                to: Paths.join(folder, "config.json"))
+            #expect((try? WeightStorage.ofFolder(folder)) == (isKnown ? .q8 : nil))
         }
     }
 

@@ -45,6 +45,32 @@ struct AnswerFileTests {
         #expect(try vitrail.text("c.jsonl") == whole)
     }
 
+    /// A slip in one question costs its answer, whichever way the batches go.
+    @Test(arguments: [["--batch", "1", "--threads", "2"], ["--memory-limit", "1"]])
+    func questionsThatCannotBeAskedFailByThemselves(way: [String]) throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        let picture = "\"image\":\"shapes/test/images/000001.png\""
+        let long = (0..<1_100).map { "what \($0) " }.joined()
+        try vitrail.write(
+            """
+            {"id":"a",\(picture),"question":"What color?"}
+            {"id":"b",\(picture),"question":"<image><image> What?"}
+            {"id":"c",\(picture),"question":"\(long)"}
+            {"id":"d","question":"<image>?"}
+            {"id":"e","question":"What color?"}
+
+            """, to: "q.jsonl")
+        let result = try vitrail.run(
+            ["answer", "--model", Self.pebble, "--input", "q.jsonl", "--output", "a.jsonl", "--max-new-tokens", "3"]
+                + way)
+        #expect(result.code == 1)
+        #expect(result.error.contains("error: question b: the text has 2 <image> markers for 1 picture\nfix: "))
+        #expect(result.error.contains(/question c: the prompt has [0-9,]+ tokens, and the model was made for 1,024;/))
+        let failed = try vitrail.text("a.jsonl").split(separator: "\n").map { $0.contains("\"error\"") }
+        #expect(failed == [false, true, false, true, false])
+    }
+
     /// Batches that threads answer side by side, in parts and in groups, beside one after the other on all threads; a memory limit asks
     /// for that.
     @Test(arguments: [["--precision", "bfloat16"], ["--quantize", "q8"]])

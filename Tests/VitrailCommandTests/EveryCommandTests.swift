@@ -149,6 +149,14 @@ struct EveryCommandTests {
             let shares = try #require(soft["probabilities"] as? [String: Double])
             #expect(shares.keys.sorted() == ["c", "s"] && abs(shares.values.reduce(0, +) - 1) < 1e-9)
         }
+        for (line, reason) in [
+            (#"{"image":"none.png"}"#, "other.jsonl: picture none.png of \"picture-0\" is not there\nfix: "),
+            (known[0].replacing(",\"label\":\"c\"", with: ""), "other.jsonl: no picture has a label"),
+        ] {
+            try vitrail.write(line + "\n", to: "other.jsonl")
+            let refused = try vitrail.run("pet", "label", "plan.json", "other.jsonl", "--model", Self.pebble)
+            #expect(refused.code == 1 && refused.error.contains(reason), "said: \(refused.error)")
+        }
         let made = try vitrail.run(
             "pet", "distil", "plan.json", "soft.jsonl", "--output", "last.jsonl", "--copies", "4")
         #expect(made.code == 0, "said: \(made.error)")

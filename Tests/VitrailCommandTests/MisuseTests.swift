@@ -118,6 +118,8 @@ struct MisuseTests {
         (["answer", "--model", pebble, "--question", "x", "--adapter", "a=adapter"], 1, "no question chooses one"),
         (["answer", "--model", "adapter", "--question", "x"], 1, "adapter: an adapter, and no model"),
         (["answer", "--model", "none", "--question", "x"], 1, "none: no such folder"),
+        (["convert", "okvqa", "q.jsonl", "-o", "out"], 1, "error: the answers are in a second file"),
+        (["tokenizer", "encode", "none", "x"], 1, "none: no such folder"),
         (["answer", "--model", "q.jsonl", "--question", "x"], 1, "q.jsonl: that is no folder"),
         (["convert", "llava", "q.jsonl", "--only", "x", "-o", "out"], 2, "--only goes with --templates"),
         (["train", "r.yaml", "--output", "."], 1, "something else is there already"),
@@ -180,6 +182,10 @@ struct MisuseTests {
         (["tokenizer", "train", "r.yaml", "--output", ""], 1, "fix: the path is empty"),
         (["answer", "--model", pebble, "--question", " "], 2, "--question has no words"),
         (["caption", "--model", pebble, "a.png", "--prompt", ""], 2, "--prompt has no words"),
+        (
+            ["caption", "--model", pebble, "a.png", "--prompt", "<image><image>?"], 2,
+            "--prompt has several <image> markers"
+        ),
         (["answer", "--model", pebble, "--input", "mute.jsonl"], 1, "mute.jsonl:1: the question has no words"),
         (["answer", "--model", pebble, "--input", "/dev/zero"], 1, "fix: that is a device or a pipe; name a file"),
         (["data", "filter", "q.jsonl", "--max-exchanges", "-1"], 2, "--max-exchanges -1 is out of range"),

@@ -20,6 +20,60 @@ struct StreamTests {
         #expect(listed.output.isEmpty)
     }
 
+    /// `tee` ends at Ctrl-C too, and a run must still save what it has.
+    @Test func aLogWithoutReaderEndsNothing() throws {
+        let vitrail = try VitrailProcess()
+        defer { vitrail.remove() }
+        #expect(try vitrail.run("synthesize", "shapes", "--split", "train=8").code == 0)
+        let mix = "\"$VITRAIL\" data mix shapes/train --output mix.jsonl"
+        let logged = try vitrail.shell("{ sleep 0.2; \(mix) 2>&1; echo $? >code; } | true; cat code")
+        #expect(logged.output == "0\n" && vitrail.exists("mix.jsonl"))
+        let results = try vitrail.shell(
+            "{ sleep 0.2; \"$VITRAIL\" inspect '\(model)'; echo $? >code; } | true; cat code")
+        #expect(results.output == "141\n")
+    }
+
+    @Test func temporaryFoldersMayLieElsewhere() throws {
+        let vitrail = try VitrailProcess()
+        defer { vitrail.remove() }
+        #expect(try vitrail.run("synthesize", "shapes", "--split", "test=2").code == 0)
+        let result = try vitrail.shell(
+            "TMPDIR=$PWD/none \"$VITRAIL\" evaluate '\(model)' --data shapes/test/questions.jsonl --metrics exact")
+        #expect(result.code == 1 && result.error.contains("export TMPDIR="), "\(result.error)")
+    }
+
+    /// A terminal shows both streams: results begin where the moving line was, not behind it.
+    @Test(.enabled(if: FileManager.default.fileExists(atPath: "/usr/bin/script")))
+    func resultsTakeThePlaceOfTheMovingLine() throws {
+        let vitrail = try VitrailProcess()
+        defer { vitrail.remove() }
+        #expect(try vitrail.run("synthesize", "shapes", "--split", "train=8").code == 0)
+        try vitrail.write(
+            """
+            model: \(VitrailProcess.repository.path)/Models/pebble
+            stages: [{name: a, train: [projector], data: [shapes/train], learning_rate: 1.0e-3, batch_size: 2}]
+            """, to: "r.yaml")
+        let shown = try vitrail.shell(
+            "TERM=xterm NO_COLOR=1 script -qec '\"$VITRAIL\" estimate r.yaml --steps 1' /dev/null")
+        #expect(shown.output.contains("measuring recipe\r\u{1B}[Kmethod"), "\(shown.output)")
+    }
+
+    /// The limit stands for a full disk: files that go together appear together or not at all.
+    @Test func folderOfFilesThatDoNotFitIsLeftAsItWas() throws {
+        let vitrail = try VitrailProcess()
+        defer { vitrail.remove() }
+        try vitrail.write((0..<400).map { "the \($0) of \($0 * 7)\n" }.joined(), to: "corpus.txt")
+        let train = "\"$VITRAIL\" tokenizer train corpus.txt --output tokenizer"
+        let full = try vitrail.shell("ulimit -f 4; \(train)")
+        #expect(full.code == 1 && full.error.contains("tokenizer.json: File too large\nfix: "), "\(full)")
+        #expect(!vitrail.exists("tokenizer"))
+        #expect(try vitrail.shell(train).code == 0)
+        let before = try vitrail.bytes("tokenizer/tokenizer_config.json")
+        #expect(try vitrail.shell("ulimit -f 4; \(train) --special '<s>'").code == 1)
+        #expect(try vitrail.list("tokenizer") == ["tokenizer.json", "tokenizer_config.json"])
+        #expect(try vitrail.bytes("tokenizer/tokenizer_config.json") == before)
+    }
+
     @Test func messagesDoNotGoIntoDataFiles() throws {
         let vitrail = try VitrailProcess()
         defer { vitrail.remove() }

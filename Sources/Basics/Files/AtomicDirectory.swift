@@ -29,7 +29,7 @@ public struct AtomicDirectory: ~Copyable {
         try Files.createDirectory(parent)
         try Files.removeLeftovers(in: parent, of: Paths.name(target))
         let path = PartialName.make(for: target)
-        guard mkdir(path, 0o777) == 0 else { throw FileError("create the folder", path) }
+        guard mkdir(path, 0o777) == 0 else { throw FileError("create the folder", target) }
         lock = try FileDescriptor(path, flags: O_RDONLY, operation: "write")
         _ = lock.lock()
         self.target = target

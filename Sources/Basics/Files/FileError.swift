@@ -13,6 +13,9 @@ public struct FileError: Problem, Equatable {
     /// The system's error number (`errno`).
     public let code: Int32
 
+    /// The operation of ``Files/makeTemporaryDirectory(_:)``.
+    static let temporaryFolder = "create a temporary folder in"
+
     /// An error from `errno`, which must be read before any other call can change it.
     public init(_ operation: String, _ path: String) {
         self.init(operation, path, code: errno)
@@ -43,6 +46,7 @@ public struct FileError: Problem, Equatable {
     /// The advice that fits the error number.
     public var fix: String? {
         switch code {
+        case _ where operation == Self.temporaryFolder: "name a folder that can be written in TMPDIR: export TMPDIR=…"
         case ENOENT where path.isEmpty: "the path is empty: is a variable of the shell not set?"
         case ENOENT where operation == "write" && !Files.isDirectory(Paths.parent(path)):
             "check the path, or make the folder with: mkdir -p '\(Paths.parent(path))'"
@@ -60,6 +64,7 @@ public struct FileError: Problem, Equatable {
         case ENAMETOOLONG: "choose a shorter name"
         case ENOMEM: "there is not enough memory; close other programs or limit the size"
         case EFBIG: "the file system or the limit 'ulimit -f' does not allow a file of that size"
+        case EPIPE: "whoever was to read it has ended"
         case EIO: "the disk reports an error; check it and restore the file from a copy"
         case EOPNOTSUPP: "that is a device or a pipe; name a file"
         case ELOOP: "that is a link that leads back to itself; see: ls -l '\(path)'"

@@ -91,7 +91,7 @@ extension Files {
     public static func makeTemporaryDirectory(_ prefix: String = "vitrail") throws(FileError) -> String {
         let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
         var template = Array(Paths.join(base, prefix + "-XXXXXX").utf8CString)
-        guard mkdtemp(&template) != nil else { throw FileError("create a folder in", base) }
+        guard mkdtemp(&template) != nil else { throw FileError(FileError.temporaryFolder, base) }
         return template.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
     }
 

@@ -31,8 +31,11 @@ typedef enum vitrail_dtype {
     VITRAIL_DTYPE_FLOAT16 = 1,
     VITRAIL_DTYPE_BFLOAT16 = 2,
     VITRAIL_DTYPE_INT32 = 3,
-    VITRAIL_DTYPE_INT8_BLOCKS = 4,
-    VITRAIL_DTYPE_INT4_BLOCKS = 5,
+    VITRAIL_DTYPE_INT4_BLOCKS = 4,
+    VITRAIL_DTYPE_INT8_BLOCKS_64 = 5,
+    VITRAIL_DTYPE_INT8_BLOCKS_128 = 6,
+    VITRAIL_DTYPE_INT8_BLOCKS_192 = 7,
+    VITRAIL_DTYPE_INT8_BLOCKS_256 = 8,
 } vitrail_dtype;
 
 /// The elementwise functions of the supported families.
@@ -68,7 +71,7 @@ void vitrail_convert(
     vitrail_pool *pool, const void *source, vitrail_dtype source_type, void *destination,
     vitrail_dtype destination_type, ptrdiff_t count);
 /// Block-form weights [rows, columns] (whole blocks a row) in the order of `vitrail_matvec`, codes and scales unchanged.
-/// The destination may be the same memory, if rows are a multiple of 16 and columns of 64: both orders then take as many bytes.
+/// The destination may be the same memory, if rows are a multiple of 16: both orders then take as many bytes.
 /// Returns false when scratch memory is short, which other memory does not need.
 bool vitrail_regroup_blocks(
     vitrail_pool *pool, const void *blocks, vitrail_dtype dtype, ptrdiff_t rows, ptrdiff_t columns,

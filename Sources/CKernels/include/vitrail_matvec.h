@@ -11,12 +11,12 @@ extern "C" {
 
 /// How the weights of a layer are stored for decoding, where reading them is all the cost.
 ///
-/// Quantised weights [n, k] are cut into blocks of `terms` neighbouring terms of a row (64 of int8, 32 of int4), each with one float16
+/// Quantised weights [n, k] are cut into blocks of `terms` neighbouring terms of a row (32 of int4, 64 to 256 of int8), each with one float16
 /// scale: value = scale * (q - offset). Sixteen rows form a group, so that one vector holds four terms of each:
 ///
 ///     group g:  scales  float16 [K / terms][16 rows]
-///               int8:   uint8   [K / 64][16 quads][16 rows][4 terms]     q in 1...255, offset 128
-///               int4:   uint8   [K / 32][4 quads][16 rows][4 terms]      q in 0...15, offset 8; the low half of
+///               int8:   uint8   [K / terms][terms / 4 quads][16 rows][4 terms]  q in 1...255, offset 128
+///               int4:   uint8   [K / 32][4 quads][16 rows][4 terms]  q in 0...15, offset 8; the low half of
 ///                       quad j's bytes holds terms 4j ..., the high half terms 16 + 4j ...
 ///
 /// with K = k rounded up to whole blocks, and n rounded up to 16; what is added is zeros. Groups follow each other. Scales are finite, and where
@@ -24,8 +24,11 @@ extern "C" {
 typedef enum vitrail_weight_format {
     VITRAIL_WEIGHTS_FLOAT32 = 0,   ///< row-major [n, k]
     VITRAIL_WEIGHTS_BFLOAT16 = 1,  ///< row-major [n, k]; x is rounded to bfloat16 too
-    VITRAIL_WEIGHTS_INT8 = 2,      ///< 8.25 bits a weight; x is rounded to 8 bits a block, by a power of two, below 2^39
-    VITRAIL_WEIGHTS_INT4 = 3,      ///< 4.5 bits a weight; x as for int8
+    VITRAIL_WEIGHTS_INT4 = 2,      ///< 4.5 bits a weight; x is rounded to 8 bits a block, by a power of two, below 2^39
+    VITRAIL_WEIGHTS_INT8_64 = 3,   ///< 8 bits a weight, and 16 for a scale of 64 of them; x as for int4
+    VITRAIL_WEIGHTS_INT8_128 = 4,
+    VITRAIL_WEIGHTS_INT8_192 = 5,
+    VITRAIL_WEIGHTS_INT8_256 = 6,
 } vitrail_weight_format;
 
 /// y[m, n] = (accumulate ? y : 0) + x[m, k] * weights[n, k]' + bias[n].

@@ -13,9 +13,20 @@ typedef enum vitrail_element {
     VITRAIL_FLOAT32 = 0,
     VITRAIL_BFLOAT16 = 1,  ///< the upper half of a float32, stored as uint16_t
     /// Quantised weights as vitrail_matvec.h draws them: B alone, with `transpose_b`, where `vitrail_products_in_integers`.
-    VITRAIL_INT8_GROUPS = 2,
-    VITRAIL_INT4_GROUPS = 3,
+    VITRAIL_INT4_GROUPS = 2,
+    VITRAIL_INT8_GROUPS_64 = 3,
+    VITRAIL_INT8_GROUPS_128 = 4,
+    VITRAIL_INT8_GROUPS_192 = 5,
+    VITRAIL_INT8_GROUPS_256 = 6,
+    /// B alone, where `vitrail_products_take_codes`: `b` is an array of `vitrail_coded_rows`.
+    VITRAIL_CODES = 7,
 } vitrail_element;
+
+/// Rows of a matrix whose weights are 4-bit codes, whole blocks in each row; the next ones follow in the array until there are enough.
+typedef struct vitrail_coded_rows {
+    vitrail_codes codes;
+    int64_t rows;
+} vitrail_coded_rows;
 
 /// Which code multiplies.
 typedef enum vitrail_products_engine {
@@ -84,6 +95,9 @@ void vitrail_packed_weights_use(vitrail_packed_weights *packed);
 
 /// Whether products in bfloat16 precision read bfloat16 faster than float32: this processor has instructions for it.
 bool vitrail_products_in_bfloat16(void);
+
+/// Whether products in bfloat16 precision read codes as they are. They multiply what `vitrail_widen_codes` would make of them.
+bool vitrail_products_take_codes(void);
 
 /// Whether products with quantised weights are taken in integers, whatever the number of rows: elsewhere few rows go through
 /// `vitrail_matvec`, and weights are widened for more. A row of C then has the bits that `vitrail_matvec` gives it.

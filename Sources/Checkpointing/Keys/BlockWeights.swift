@@ -3,12 +3,13 @@ import NeuralNetwork
 import TensorCore
 
 // Quantised weights in files. A matrix [rows, columns] is a tensor of bytes (U8) [rows, blocks · bytes of a block]: for each block a
-// float16 scale, then 64 signed bytes (66 bytes), or 16 bytes of two nibbles for 32 weights (18 bytes, GGML's Q4_0).
+// float16 scale, then 64, 128, 192 or 256 signed bytes, or 16 bytes of two nibbles for 32 weights (18 bytes, GGML's Q4_0). The bytes of a
+// row tell which.
 
 extension DType {
     /// The bytes of a row of `columns` weights in a block form; nil where rows are no whole blocks, or the form has none.
     func blockRowBytes(_ columns: Int) -> Int? {
-        guard blockLength > 1, columns > 0, columns % blockLength == 0 else { return nil }
+        guard isInBlocks, columns > 0, columns % blockLength == 0 else { return nil }
         return byteCount(of: columns)
     }
 
@@ -25,7 +26,7 @@ extension DType {
         guard entry.element == .uint8, form == .same, parameters.count == 1, let shape = parameters.first?.shape,
             shape.rank == 2, entry.shape.count == 2, entry.shape[0] == shape[0]
         else { return nil }
-        return [.int8Blocks, .int4Blocks].first { $0.blockRowBytes(shape[1]) == entry.shape[1] }
+        return DType.allCases.first { $0.blockRowBytes(shape[1]) == entry.shape[1] }
     }
 }
 
@@ -33,7 +34,7 @@ extension Tensor {
     /// Weights beyond some 8 million have no scale of float16.
     func checkScales(_ path: String, _ name: String) throws {
         let bytes = UnsafeRawBufferPointer(start: pointer, count: dtype.byteCount(of: count))
-        guard dtype.blockLength > 1, let block = dtype.firstNonFiniteScale(bytes) else { return }
+        guard dtype.isInBlocks, let block = dtype.firstNonFiniteScale(bytes) else { return }
         throw CheckpointError(
             .notFinite, path, tensor: name, "a weight of block \(block) is too large for weights of few bits",
             fix: "leave --quantize out")
@@ -59,7 +60,7 @@ extension LoadingPlan {
             if groups[key] == nil { order.append(key) }
             groups[key, default: []].append(step)
         }
-        for form in [DType.int8Blocks, .int4Blocks] {
+        for form in DType.allCases where form.isInBlocks {
             let chosen = order.map { groups[$0, default: []].filter { $0.blocks == form } }.filter { !$0.isEmpty }
             var names: [ObjectIdentifier: String] = [:]
             for step in chosen.joined() { names[ObjectIdentifier(step.parameters[0])] = step.name }

@@ -62,7 +62,7 @@ extension DType {
         case .float16: .float16
         case .bfloat16: .bfloat16
         case .int32: .int32
-        case .int8Blocks, .int4Blocks: nil
+        case .int4Blocks, .int8Blocks64, .int8Blocks128, .int8Blocks192, .int8Blocks256: nil
         }
     }
 }

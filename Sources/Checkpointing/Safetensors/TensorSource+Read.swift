@@ -1,4 +1,5 @@
 import Basics
+import TensorCore
 
 extension TensorSource {
     /// A tensor as float32, converted from any floating-point type.
@@ -64,7 +65,7 @@ extension TensorSource {
 
     /// Calls `body` with piece after piece of a tensor in the element type wanted, and the index of its first element.
     ///
-    /// Pieces are small enough to stay in the processor's cache between conversion and use.
+    /// Pieces are small enough to stay in the processor's cache between conversion and use, and whole blocks of every form.
     func forEachPiece(
         _ name: String, as wanted: TensorElement, checksFinite: Bool,
         _ body: (_ start: Int, _ bytes: UnsafeRawBufferPointer) throws -> Void
@@ -76,7 +77,7 @@ extension TensorSource {
                 .element, path, tensor: name,
                 "holds \(element.rawValue) elements where \(wanted.rawValue) are wanted")
         }
-        let length = 1 << 16
+        let length = 85 * DType.wholeBlocks
         let staging = UnsafeMutableRawBufferPointer.allocate(byteCount: length * wanted.byteCount, alignment: 64)
         defer { staging.deallocate() }
         try withBytes(name) { bytes in

@@ -20,7 +20,8 @@ struct SelfChatStrategy: GenerationStrategy {
 
     func run(_ client: CompletionClient, into sink: GenerationSink, progress: (Int) -> Void) throws {
         // Seeds that gave too little are made up for by further draws, up to twice as many.
-        let numbers = try plan.count.map { Array(0..<$0 * 2) } ?? plan.positions(of: seeds.count)
+        let numbers = plan.count.map { Array(0..<$0 * 2) } ?? plan.positions(of: seeds.count)
+        sink.begin(numbers.count)
         var asked = 0
         while !sink.isFull, asked < numbers.count {
             let batch = numbers[asked..<min(asked + plan.round, numbers.count)].map { (seeds[$0 % seeds.count], $0) }

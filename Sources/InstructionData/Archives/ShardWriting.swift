@@ -28,7 +28,7 @@ public struct ShardWriting: Sendable {
         let count = (dataset.count + size - 1) / size
         let numbers = (0..<count).filter { number in shard.map { number % $0.count == $0.index } ?? true }
         @Sendable func path(_ number: Int, isCompressed: Bool) -> String {
-            prefix + "-" + Self.padded(number, to: 6) + (isCompressed ? ".tar.gz" : ".tar")
+            Self.beginning(of: prefix) + Self.padded(number, to: 6) + (isCompressed ? ".tar.gz" : ".tar")
         }
         for stale in [path(count, isCompressed: isCompressed), path(0, isCompressed: !isCompressed)]
         where Files.exists(stale) {
@@ -61,6 +61,9 @@ public struct ShardWriting: Sendable {
         }
         return (missing.count, kept.count)
     }
+
+    /// What stands in front of the number: `train-`, and nothing in a folder that is named alone, where a name would begin with a dash.
+    public static func beginning(of prefix: String) -> String { prefix.hasSuffix("/") ? prefix : prefix + "-" }
 
     /// Refuses a shard that does not hold these records: told by the names of all, and by the texts of the first and the last.
     private func requireShard(_ path: String, of dataset: InstructionDataset, _ positions: Range<Int>) throws {

@@ -199,16 +199,17 @@ public struct DatasetStatistics: Sendable {
 }
 
 extension DatasetStatistics {
-    /// Writes each quantity's spread as a plot, `<quantity>.svg` with `-` for spaces.
-    /// - Returns: the files' names.
-    public func writePlots(to folder: String) throws -> [String] {
-        try Files.createDirectory(folder)
-        return try Quantity.allCases.compactMap { quantity in
-            guard let counts = counts[quantity] else { return nil }
+    /// Adds each quantity's spread as a plot to the files of a folder, `<quantity>.svg` with `-` for spaces.
+    /// - Returns: how many there are.
+    public func writePlots(to folder: inout AtomicFiles) throws -> Int {
+        var plots = 0
+        for quantity in Quantity.allCases {
+            guard let counts = counts[quantity] else { continue }
             let name = quantity.rawValue.replacing(utf8: " ", with: "-") + ".svg"
-            try Files.write(Histogram(title: quantity.rawValue, counts: counts).file, to: Paths.join(folder, name))
-            return name
+            try folder.write(Histogram(title: quantity.rawValue, counts: counts).file, to: name)
+            plots += 1
         }
+        return plots
     }
 }
 

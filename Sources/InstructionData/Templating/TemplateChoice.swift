@@ -32,7 +32,7 @@ public struct TemplateChoice: Sendable {
         for wanted in only + except where !names.contains(where: { Self.matches($0, wanted) }) {
             throw UserError(
                 "no phrasing is called \"\(wanted)\"" + Suggestion.phrase(for: wanted, among: names),
-                fix: "list them with: vitrail data template --list")
+                fix: "list them with: vitrail data template --list --templates Datasets/templates")
         }
     }
 

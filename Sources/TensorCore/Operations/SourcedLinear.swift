@@ -13,20 +13,18 @@ public func linear(
     precondition(x.shape.columns == source.shape.columns, "linear: input \(x.shape) does not fit \(source.shape)")
     let shape = Shape(x.shape.dimensions.dropLast() + [source.shape.rows])
     let y = backend.empty(shape, backend.resultType(of: shape, asFactor: asFactor && residual == nil))
-    // Only products read the weight: what they would round it to is half as much to write.
-    let dtype = backend.resultType(of: x.shape, asFactor: true)
-    backend.linearMap(
-        x.matrix, weight: source.makeTensor(dtype).matrix, bias: bias?.detached, addend: residual?.matrix,
-        activation: nil, into: y.matrix)
+    multiply(
+        x.matrix, by: source, transposed: true, bias: bias?.detached, addend: residual?.matrix, into: y.matrix,
+        accumulate: false)
     let additions = groups.map(LowRankAddition.init)
     for addition in additions { addition.add(to: y) }
     let (xNode, biasNode, residualNode) = (x.node, bias?.node, residual?.node)
     return y.recorded(from: [xNode, biasNode, residualNode] + additions.flatMap(\.nodes)) { gradient in
         biasNode?.accumulate { backend.sumRows(gradient.matrix, nil, into: $0, accumulate: $1) }
         xNode?.accumulate { destination, accumulates in
-            backend.product(
-                gradient.matrix, transposeA: false, source.makeTensor(dtype).matrix, transposeB: false, alpha: 1,
-                bias: nil, into: destination.matrix, accumulate: accumulates)
+            multiply(
+                gradient.matrix, by: source, transposed: false, bias: nil, addend: nil, into: destination.matrix,
+                accumulate: accumulates)
         }
         for addition in additions { addition.sendGradients(of: gradient) }
         residualNode?.accept(gradient)
@@ -38,4 +36,25 @@ public func linear(
     _ x: Tensor, sources: [any WeightSource], asFactor: Bool = false, adding groups: [LowRankGroup] = []
 ) -> Tensor {
     linear(x, source: sources.count == 1 ? sources[0] : JoinedWeights(sources), asFactor: asFactor, adding: groups)
+}
+
+/// y = a Wᵀ + b + addend, or a W (+ y), where products read codes as they are if they can.
+private func multiply(
+    _ a: Matrix, by source: any WeightSource, transposed: Bool, bias: Tensor?, addend: Matrix?, into y: Matrix,
+    accumulate: Bool
+) {
+    let backend = source.backend
+    if let coded = source.coded {
+        backend.codedProduct(
+            a, coded, transposed: transposed, bias: bias, addend: addend, into: y, accumulate: accumulate)
+        return
+    }
+    // Only this product reads the weight: what it would round it to is half as much to write.
+    let weight = source.makeTensor(backend.resultType(of: [a.rows, a.columns], asFactor: true)).matrix
+    if transposed {
+        backend.linearMap(a, weight: weight, bias: bias, addend: addend, activation: nil, into: y)
+    } else {
+        backend.product(
+            a, transposeA: false, weight, transposeB: false, alpha: 1, bias: bias, into: y, accumulate: accumulate)
+    }
 }

@@ -63,7 +63,8 @@ extension Tokenizer {
                 extraTokens: extra)
         } else {
             throw TokenizerProblem(
-                folder, "", "has neither tokenizer.json nor tokenizer.model",
+                folder, "",
+                Files.isDirectory(folder) ? "has neither tokenizer.json nor tokenizer.model" : "no such folder",
                 fix: "give the folder of a model, or of `vitrail tokenizer train`")
         }
     }

@@ -111,10 +111,10 @@ public struct TokenizerFiles: Sendable {
             configuration: try TokenizerConfiguration(configuration, source: "tokenizer_config.json"))
     }
 
-    /// Writes both files into a folder, which must exist.
-    public func write(to folder: String) throws {
-        try Files.write(configuration.serialized(pretty: true) + "\n", to: Paths.join(folder, "tokenizer_config.json"))
-        try Files.write(tokenizer.serialized(pretty: true) + "\n", to: Paths.join(folder, "tokenizer.json"))
+    /// Adds both files to those of a folder.
+    public func write(to folder: inout AtomicFiles) throws {
+        try folder.write(configuration.serialized(pretty: true) + "\n", to: "tokenizer_config.json")
+        try folder.write(tokenizer.serialized(pretty: true) + "\n", to: "tokenizer.json")
     }
 
     static func addedToken(_ token: String, id: Int) -> JSON {

@@ -22,4 +22,21 @@ extension MeasuringBackend {
     public func widen(_ weights: CodedWeights, into destination: Tensor) {
         timed(.adapters) { base.widen(weights, into: destination) }
     }
+
+    /// Forwards, and notes the product's form as that of the weights' values.
+    public func codedProduct(
+        _ a: Matrix, _ weight: CodedMatrix, transposed: Bool, bias: Tensor?, addend: Matrix?, into c: Matrix,
+        accumulate: Bool
+    ) {
+        note(
+            ProductForm(
+                rows: c.rows, columns: c.columns, terms: a.columns, transposeA: false, transposeB: transposed,
+                accumulates: accumulate, left: a.dtype,
+                right: base.resultType(of: [a.rows, a.columns], asFactor: true),
+                result: c.dtype))
+        timed(.products) {
+            base.codedProduct(
+                a, weight, transposed: transposed, bias: bias, addend: addend, into: c, accumulate: accumulate)
+        }
+    }
 }

@@ -99,12 +99,10 @@ public final class MeasuringBackend: Backend {
     public func linearMap(
         _ x: Matrix, weight: Matrix, bias: Tensor?, addend: Matrix?, activation: Activation?, into y: Matrix
     ) {
-        if isMeasuring {
-            let form = ProductForm(
+        note(
+            ProductForm(
                 rows: y.rows, columns: y.columns, terms: x.columns, transposeA: false, transposeB: true,
-                accumulates: false, left: x.dtype, right: weight.dtype, result: y.dtype)
-            products[form, default: 0] += 1
-        }
+                accumulates: false, left: x.dtype, right: weight.dtype, result: y.dtype))
         timed(.products) {
             base.linearMap(x, weight: weight, bias: bias, addend: addend, activation: activation, into: y)
         }
@@ -130,11 +128,14 @@ public final class MeasuringBackend: Backend {
     }
 
     private func note(_ call: ProductCall) {
-        guard isMeasuring else { return }
-        let form = ProductForm(
-            rows: call.c.rows, columns: call.c.columns, terms: call.transposeA ? call.a.rows : call.a.columns,
-            transposeA: call.transposeA, transposeB: call.transposeB, accumulates: call.accumulate, left: call.a.dtype,
-            right: call.b.dtype, result: call.c.dtype)
-        products[form, default: 0] += 1
+        note(
+            ProductForm(
+                rows: call.c.rows, columns: call.c.columns, terms: call.transposeA ? call.a.rows : call.a.columns,
+                transposeA: call.transposeA, transposeB: call.transposeB, accumulates: call.accumulate,
+                left: call.a.dtype, right: call.b.dtype, result: call.c.dtype))
+    }
+
+    func note(_ form: ProductForm) {
+        if isMeasuring { products[form, default: 0] += 1 }
     }
 }

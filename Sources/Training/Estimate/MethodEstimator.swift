@@ -13,19 +13,23 @@ public struct MethodEstimator {
     private let stage: StageRecipe
     private let index: Int
     private let meter: MemoryMeter
+    private let scratch: String
     private let open: () throws -> ModelBundle
 
     /// - Parameters:
     ///   - name: the stage's name; nil takes the last.
+    ///   - scratch: folder for what a measurement writes, such as features; made for it and removed with it.
     ///   - open: opens the stage's model.
     /// - Throws: an error naming the nearest stage when there is none of that name.
-    public init(_ recipe: Recipe, stage name: String?, meter: MemoryMeter, open: @escaping () throws -> ModelBundle)
-        throws
-    {
+    public init(
+        _ recipe: Recipe, stage name: String?, meter: MemoryMeter, scratch: String,
+        open: @escaping () throws -> ModelBundle
+    ) throws {
         self.recipe = recipe
         index = try name.map { try recipe.index(ofStage: $0) } ?? recipe.stages.count - 1
         stage = recipe.stages[index]
         self.meter = meter
+        self.scratch = scratch
         self.open = open
     }
 
@@ -73,12 +77,12 @@ public struct MethodEstimator {
     }
 
     private func measure(_ stage: StageRecipe, steps: Int, _ estimate: inout MethodEstimate) throws {
-        let scratch = RunFolder(try Files.makeTemporaryDirectory())
-        defer { try? Files.remove(scratch.path) }
+        try Files.createDirectory(scratch)
+        defer { try? Files.remove(scratch) }
         let start = meter.used()
         let bundle = try open()
         var generator = RandomGenerator(seed: recipe.seed, stream: stage.name)
-        let context = StageContext(bundle: bundle, seed: generator.next(), folder: scratch, workers: 2)
+        let context = StageContext(bundle: bundle, seed: generator.next(), folder: RunFolder(scratch), workers: 2)
         bundle.model.recomputesActivations = stage.recomputesActivations
         let task = try Trainer.task(stage, context)
         var tree = bundle.model.parameters

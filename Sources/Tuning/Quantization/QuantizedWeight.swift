@@ -121,8 +121,10 @@ package final class QuantizedWeight: WeightSource {
         return (codes, Tensor(outer, shape: [groups + 1], on: backend))
     }
 
+    package var coded: CodedMatrix? { CodedMatrix([(codedWeights, shape.rows)], columns: shape.columns) }
+
     /// Codes and what they mean.
-    private var coded: CodedWeights {
+    private var codedWeights: CodedWeights {
         let scales: CodedWeights.Scales =
             if let scales { .plain(scales) } else {
                 .coded(scaleCodes!, values: DynamicMap.signed, outer: outerScales!)
@@ -132,12 +134,12 @@ package final class QuantizedWeight: WeightSource {
 
     /// The scale of every block.
     package var blockScales: [Float] {
-        let coded = coded
+        let coded = codedWeights
         let blocks = (shape.count + QuantizedForm.blockLength - 1) / QuantizedForm.blockLength
         return (0..<blocks).map { coded.scale(ofBlock: $0) }
     }
 
-    package func write(into tensor: Tensor) { backend.widen(coded, into: tensor) }
+    package func write(into tensor: Tensor) { backend.widen(codedWeights, into: tensor) }
 
     /// Bytes that the weight takes.
     package var byteCount: Int {

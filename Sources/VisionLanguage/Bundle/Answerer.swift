@@ -77,8 +77,24 @@ public final class Answerer {
         return BegunAnswers(run: run, texts: texts)
     }
 
+    /// Tokens of a question's prompt.
+    /// - Throws: what ``prompt(_:)`` throws.
+    package func length(of question: Question) throws -> Int { try rendered(question).ids.count }
+
     /// The prompt of a question as token ids.
+    /// - Throws: `UserError` where its pictures are others than its markers, or where it does not fit the model.
     public func prompt(_ question: Question) throws -> Prompt {
+        let rendered = try rendered(question)
+        var ids = rendered.ids
+        guard let layout = bundle.pictureLayout, !question.pictures.isEmpty else { return Prompt(ids: ids) }
+        var collector = PictureCollector(layout)
+        for (picture, span) in zip(question.pictures, rendered.imageSpans) {
+            try collector.add(picture.values, size: picture.imageSize, span: span, in: &ids)
+        }
+        return Prompt(ids: ids, pictures: collector.groups)
+    }
+
+    private func rendered(_ question: Question) throws -> RenderedConversation {
         var text = question.text
         let markers = Turn(role: .user, content: text).imageCount
         if markers == 0 {
@@ -94,12 +110,6 @@ public final class Answerer {
                 try layout!.tokens(for: picture.imageSize, index: index, of: question.pictures.count)
             })
         try bundle.model.configuration.language.checkLength(rendered.ids.count + settings.maximumNewTokens)
-        var ids = rendered.ids
-        guard let layout, !question.pictures.isEmpty else { return Prompt(ids: ids) }
-        var collector = PictureCollector(layout)
-        for (picture, span) in zip(question.pictures, rendered.imageSpans) {
-            try collector.add(picture.values, size: picture.imageSize, span: span, in: &ids)
-        }
-        return Prompt(ids: ids, pictures: collector.groups)
+        return rendered
     }
 }

@@ -39,7 +39,14 @@ package struct ModelFamily {
         let fault =
             Files.isDirectory(folder) ? "no config.json" : Files.exists(folder) ? "that is no folder" : "no such folder"
         return UserError(
-            "\(folder): \(fault)", fix: "name a model folder in Hugging Face layout, such as Models/pebble")
+            "\(folder): \(fault)",
+            fix: innerModel(of: folder) ?? "name a model folder in Hugging Face layout, such as Models/pebble")
+    }
+
+    /// The advice where a folder holds a model's folder, as a run's holds `final`; nil where it holds none.
+    package static func innerModel(of folder: String) -> String? {
+        (try? Files.list(folder, leaveOut: { _ in }))?.map { Paths.join(folder, $0) }
+            .first { Files.exists(Paths.join($0, "config.json")) }.map { "name the model in it: \($0)" }
     }
 
     /// Reads `config.json` of a decoder alone, of a family of whole models, or of this project's own combination of parts.

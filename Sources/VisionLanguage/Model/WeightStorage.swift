@@ -7,28 +7,36 @@ package import TensorCore
 public enum WeightStorage: String, Sendable, CaseIterable {
     /// Two bytes a weight.
     case bfloat16
-    /// 8.25 bits a weight: blocks of 64 with one scale.
+    /// 8.06 to 8.25 bits a weight: blocks with one scale of as many as fit into rows of 256, 192, 128 or 64 weights.
     case q8
     /// 4.5 bits a weight: blocks of 32 with one scale (GGML's Q4_0). Embedding and head have the form of `q8`, since their rounding shows most.
     case q4
 
-    /// The form of matrices whose rows are whole blocks.
-    var blocks: DType {
+    /// The forms of matrices: a row takes the first whose blocks fill it.
+    var forms: [DType] {
         switch self {
-        case .bfloat16: .bfloat16
-        case .q8: .int8Blocks
-        case .q4: .int4Blocks
+        case .bfloat16: [.bfloat16]
+        case .q8: DType.int8Blocks
+        case .q4: [.int4Blocks]
         }
     }
 
-    /// Weights that share a scale, by the bits of each.
-    private static let blockLengths: JSON = [
-        "8": .integer(Int64(DType.int8Blocks.blockLength)), "4": .integer(Int64(DType.int4Blocks.blockLength)),
-    ]
+    /// Weights that share a scale, by the bits of each: the lengths that a row may have, of which its bytes tell the one.
+    private static let blockLengths: JSON = ["8": lengths(of: DType.int8Blocks), "4": lengths(of: [.int4Blocks])]
+
+    private static func lengths(of forms: [DType]) -> JSON { .array(forms.map { .integer(Int64($0.blockLength)) }) }
 
     /// What `config.json` says of weights in blocks, as `quantization_config`.
     var json: JSON {
         ["quant_method": "vitrail", "format": .string(rawValue), "block_lengths": Self.blockLengths]
+    }
+
+    /// Whether this version has blocks of all the lengths that a folder may have: a list of them, or the only one.
+    private static func has(_ lengths: JSON?) -> Bool {
+        ["8", "4"].allSatisfy { bits in
+            guard let asked = lengths?[bits], let known = blockLengths[bits]?.array else { return false }
+            return (asked.array ?? [asked]).allSatisfy(known.contains)
+        }
     }
 
     /// How the weights of a model folder are kept; nil for plain numbers.
@@ -46,7 +54,7 @@ public enum WeightStorage: String, Sendable, CaseIterable {
                 "\(path): weights quantised by \(method) are not supported",
                 fix: "take the model's plain weights, and pass --quantize q8 or q4")
         }
-        guard note["block_lengths"] == blockLengths else {
+        guard has(note["block_lengths"]) else {
             throw UserError(
                 "\(path): the weights are in blocks of another length than this version's",
                 fix: "export the model that they were made of once more, with --quantize \(format)")
@@ -78,13 +86,15 @@ extension VisionLanguageModel {
             let language = tree.filter { $0.path.hasPrefix("language.") }
             let ends = ["language.embedding", "language.head"]
             func isEnd(_ entry: ParameterTree.Entry) -> Bool { ends.contains { entry.path.hasPrefix($0) } }
-            place(language.filter(isEnd), .int8Blocks, Self.isPlainMatrix)
-            place(language, form.blocks) { Self.isPlainMatrix($0) && !isEnd($0) }
+            for blocks in WeightStorage.q8.forms { place(language.filter(isEnd), blocks, Self.isPlainMatrix) }
+            for blocks in form.forms { place(language, blocks) { Self.isPlainMatrix($0) && !isEnd($0) } }
         }
         if vision != .bfloat16 {
             // Patches come with all that the picture holds; what later maps read has been normed.
-            place(tree.filter { !$0.path.hasPrefix("language.") }, vision.blocks) {
-                Self.isPlainMatrix($0) && !$0.path.hasPrefix("vision.patchEmbedding.")
+            for blocks in vision.forms {
+                place(tree.filter { !$0.path.hasPrefix("language.") }, blocks) {
+                    Self.isPlainMatrix($0) && !$0.path.hasPrefix("vision.patchEmbedding.")
+                }
             }
         }
         // What is left has rows that are no whole blocks, or was asked for so.

@@ -74,8 +74,11 @@ extension AnswerJob {
     }
 
     /// A batch's pictures, cut into parts whose prompts go through the model at once.
-    func load(_ batch: [WaitingItem]) throws -> (items: [LoadedItem], parts: [[LoadedItem]]) {
-        var items = try PictureLoader(processor: bundle.processor, workers: 1).load(batch)
+    func load(
+        _ batch: [WaitingItem], _ answerers: inout [String: Answerer]
+    ) throws -> (items: [LoadedItem], parts: [[LoadedItem]]) {
+        var items = try checked(
+            PictureLoader(processor: bundle.processor, workers: 1).load(batch), with: &answerers)
         let good = items.filter { $0.failure == nil }
         // Pixels are of no use behind the prompt.
         for index in items.indices { items[index].pictures = [] }

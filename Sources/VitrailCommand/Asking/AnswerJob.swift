@@ -82,7 +82,7 @@ struct AnswerJob {
         var loaded = isAskedToStop ? [] : try loader.load(first)
         for index in batches.indices {
             if isAskedToStop { break }
-            let current = loaded
+            let current = try checked(loaded, with: &answerers)
             // The next batch's pictures are decoded on other threads while this one is generated.
             let next = index + 1 < batches.endIndex ? batches[index + 1] : []
             let ahead = next.isEmpty ? nil : Background { try loader.load(next) }
@@ -93,6 +93,28 @@ struct AnswerJob {
             if streams { Console.stream("\n") }
             try write(AnsweredBatch(items: current, answers: answers, isShown: streams))
             loaded = try ahead?.wait() ?? []
+        }
+    }
+
+    /// Items of a batch: those whose prompt cannot be made, with more markers than pictures or too long, fail by themselves, as those
+    /// with broken pictures do.
+    func checked(_ items: [LoadedItem], with answerers: inout [String: Answerer]) throws -> [LoadedItem] {
+        let most = bundle.model.configuration.language.maximumPositions
+        return try items.map { loaded in
+            guard loaded.failure == nil else { return loaded }
+            var loaded = loaded
+            let answerer = try answerer(for: loaded.item.adapter, among: &answerers)
+            let name = items.count > 1 || loaded.index > 0 ? "question \(loaded.item.id): " : ""
+            do {
+                let length = try answerer.length(of: question(loaded))
+                guard length > most else { return loaded }
+                loaded.note =
+                    "\(name)the prompt has \(length.counted("token")), and the model was made for \(Formatting.count(most)); "
+                    + "the answer may mean nothing"
+            } catch let error as any Problem {
+                loaded.failure = UserError(name + error.problem, fix: error.fix)
+            }
+            return loaded
         }
     }
 
@@ -114,6 +136,7 @@ struct AnswerJob {
             } else {
                 let answer = batch.answers[next]
                 next += 1
+                if let note = loaded.note { Console.error(note) }
                 outcome.done += 1
                 outcome.tokens += answer.tokenCount
                 object[field] = .string(answer.text)

@@ -79,7 +79,7 @@ enum AnswerMetrics {
         guard outcome.done > 0 else {
             throw UserError(
                 "\(recipe.data.path): no question of the evaluation could be asked",
-                fix: "correct the pictures named above")
+                fix: "correct what is named above")
         }
         guard outcome.failed > 0 else { return try Prediction.read(file) }
         Console.error(

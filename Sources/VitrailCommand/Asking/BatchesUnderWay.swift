@@ -59,7 +59,7 @@ final class BatchesUnderWay: Sendable {
     private func load(_ index: Int) {
         guard !job.isAskedToStop, !state.withLock({ $0.isOver }) else { return arrive(index, .success(nil)) }
         do {
-            let (items, parts) = try job.load(batches[index])
+            let (items, parts) = try idle.lend { try job.load(batches[index], &$0) }
             let good = parts.flatMap { $0 }
             guard !good.isEmpty, job.canWait(good) else {
                 let answers = try idle.lend { try job.answers(to: good, with: &$0, onText: nil) }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Basics
 import InstructionData
+import Tokenization
 import VisionLanguage
 
 /// `vitrail caption`.
@@ -52,6 +53,10 @@ struct CaptionCommand: ParsableCommand {
 
     func validate() throws {
         try GenerationOptions.requireWords(prompt, "--prompt")
+        guard Turn(role: .user, content: prompt ?? "").imageCount <= 1 else {
+            throw ValidationError(
+                "--prompt has several <image> markers. Write one, or none, for the one picture of a caption.")
+        }
         if pictures.isEmpty && input == nil { throw ValidationError("Name pictures, or a list with --input.") }
         if input == nil, images != nil {
             throw ValidationError("--images goes with --input; pictures named here are paths.")

@@ -119,7 +119,7 @@ struct EvaluateCommand: ParsableCommand {
         guard outcome.failed + outcome.failedBefore == 0 else {
             throw UserError(
                 "\((outcome.failed + outcome.failedBefore).counted("question")) could not be answered, so a score would be of other questions",
-                fix: "correct the pictures named above, or leave those questions out")
+                fix: "correct what is named above, or leave those questions out")
         }
         return Self.paired(try Prediction.read(file), with: items)
     }

@@ -15,12 +15,14 @@ struct AnsweredBatch: Sendable {
     var isShown = false
 }
 
-/// An item with its pictures' pixels, or the reason why there are none.
+/// An item with its pictures' pixels, or the reason why it cannot be asked.
 struct LoadedItem: Sendable {
     var index: Int
     var item: AnswerItem
     var pictures: [ImageTiles] = []
     var failure: UserError?
+    /// What is to be said of its answer.
+    var note: String?
 }
 
 /// Decodes and processes the pictures of items on threads of its own.

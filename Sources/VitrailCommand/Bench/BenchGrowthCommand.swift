@@ -48,7 +48,8 @@ struct BenchGrowthCommand: ParsableCommand {
     }
 
     func run() throws {
-        if let output { try Files.createDirectory(output) }
+        // Before the work, which would be lost where no folder can be made.
+        var folder = try output.map { try AtomicFiles(in: $0) }
         let cores = runtime.threads ?? Parallel.processors
         var points: [GrowthBenchmark.Point] = []
         if !json {
@@ -69,17 +70,18 @@ struct BenchGrowthCommand: ParsableCommand {
                         on: .init(backend, precision: precision.rawValue, peakBytes: { backend.peakBytes }),
                         steps: steps)
                     points.append(point)
-                    Console.flush()
                     Console.out(json ? point.json.serialized() : Self.row(point))
                 }
             }
         }
-        guard let output else { return }
-        for axis in try axes() {
-            let path = Paths.join(output, "growth-\(axis.rawValue).svg")
-            try Files.write(GrowthChart(points, along: axis).svg, to: path)
-            Console.error(path)
+        guard let output, var files = folder.take() else { return }
+        let names = try axes().map { axis in
+            let name = "growth-\(axis.rawValue).svg"
+            try files.write(GrowthChart(points, along: axis).svg, to: name)
+            return name
         }
+        try files.commit()
+        for name in names { Console.error(Paths.join(output, name)) }
     }
 
     private static func row(_ point: GrowthBenchmark.Point) -> String {

@@ -35,12 +35,15 @@ enum ChildProcess {
         return (String(decoding: bytes, as: UTF8.self), Status(code: code, isInterrupted: isInterrupted))
     }
 
-    /// In the child: ends it as soon as nobody is left to read what it prints, however the parent ended.
-    static func endWithParent() {
+    /// In the child: ends it at Ctrl-C, and as soon as nobody is left to read what it prints, however the parent ended.
+    /// - Parameter scratch: the parent's folder of what need not stay; gone then, too.
+    static func endWithParent(removing scratch: String) {
+        Interruption.listen()
         _ = WorkerThread {
             // A pipe without a reader is told of unasked.
             var results = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
-            while poll(&results, 1, -1) < 0, errno == EINTR {}
+            while poll(&results, 1, 100) <= 0, !Interruption.isRequested {}
+            try? Files.remove(scratch)
             _exit(ExitStatus.interrupted)
         }
     }

@@ -26,7 +26,10 @@ enum Console {
     }
 
     /// A line of results.
-    static func out(_ text: String) { write(text + "\n", to: STDOUT_FILENO) }
+    static func out(_ text: String) {
+        clearStatus()
+        write(text + "\n", to: STDOUT_FILENO)
+    }
 
     /// Results without an end of line, for streaming.
     static func stream(_ text: String) { write(text, to: STDOUT_FILENO) }
@@ -133,10 +136,10 @@ enum Console {
                 guard count > 0 else {
                     let code = errno
                     // Nobody listens to messages any more; results that are lost are a failure.
-                    if descriptor == STDOUT_FILENO, code != EPIPE {
-                        lost(FileError("write", "standard output", code: code))
-                    }
-                    return
+                    guard descriptor == STDOUT_FILENO else { return }
+                    // Whoever read results has enough of them: head, for example. Ends as a shell expects it of any program.
+                    if code == EPIPE { endUnread() }
+                    lost(FileError("write", "standard output", code: code))
                 }
                 done += count
             }
@@ -149,6 +152,13 @@ private func lost(_ error: FileError) -> Never {
     Console.report(
         UserError(error.problem, fix: "name a file or pipe that can be written, or free some space where it goes"))
     exit(ExitStatus.failed)
+}
+
+/// Ends the process as a pipe without a reader does unless that is ignored.
+private func endUnread() -> Never {
+    signal(SIGPIPE, SIG_DFL)
+    raise(SIGPIPE)
+    exit(128 + SIGPIPE)
 }
 
 /// `write`, under a name that the type's own method does not hide.

@@ -20,6 +20,9 @@ enum Interruption {
     static func begin() {
         // Made before a handler needs them.
         _ = (isRequested, isListening.load(ordering: .relaxed), once)
+        // A file that may not grow is an error of its write, which is told; by itself the signal ends the process without a word.
+        // A log's reader that has gone away is no reason to end what is logged; see Console.
+        for number in [SIGXFSZ, SIGPIPE] { signal(number, SIG_IGN) }
         // A parent's threads may block signals, and children inherit that.
         var signals = sigset_t()
         sigemptyset(&signals)

@@ -26,6 +26,11 @@ enum Written {
         Console.out(JSON.object(object).serialized())
     }
 
+    /// Says why a part of a whole has written nothing.
+    static func tellEmptyPart(_ shard: String) {
+        Console.error("Part \(shard) is empty: the other parts hold all records.")
+    }
+
     /// Files below a folder, as paths from there.
     private static func contents(of folder: String) throws -> [String] {
         try Files.list(folder).flatMap { name in

@@ -128,7 +128,7 @@ struct ConvertCommand: ParsableCommand {
         }
         let report = try ProgressLine.running("record") { show in try conversion.run(progress: show) }
         if json { return Console.out(report.json.serialized()) }
-        if report.records == 0, let shard { Console.error("Part \(shard) is empty: the other parts hold all records.") }
+        if report.records == 0, let shard { Written.tellEmptyPart(shard) }
         Console.error(
             "\(report.records.counted("record")) with \(report.exchanges.counted("question"))"
                 + (check ? " are sound." : ": \([output, evaluation].compactMap { $0 }.joined(separator: ", "))"))

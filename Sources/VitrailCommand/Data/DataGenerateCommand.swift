@@ -186,6 +186,7 @@ struct DataGenerateCommand: ParsableCommand {
     }
 
     private func tell(_ report: GenerationReport, _ journal: CompletionJournal) {
+        if report.records == 0, let shard { Written.tellEmptyPart(shard) }
         let rejected = report.rejected.sorted { ($1.value, $0.key) < ($0.value, $1.key) }
         if !rejected.isEmpty {
             Console.table([["turned down", "times"]] + rejected.map { [$0.key, Formatting.count($0.value)] })

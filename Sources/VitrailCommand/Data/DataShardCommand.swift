@@ -49,7 +49,7 @@ struct DataShardCommand: ParsableCommand {
             return Console.out(JSON.object(["written": .int(written), "kept": .int(kept)]).serialized())
         }
         Console.error(
-            "\(written.counted("shard")): \(output)-*.tar\(gzip ? ".gz" : "")"
+            "\(written.counted("shard")): \(ShardWriting.beginning(of: output))*.tar\(gzip ? ".gz" : "")"
                 + (kept > 0 ? ", \(Formatting.count(kept)) there already" : ""))
     }
 }

@@ -24,7 +24,8 @@ struct DataStatsCommand: ParsableCommand {
 
     func run() throws {
         let dataset = try options.open()
-        if let plots { try Files.createDirectory(plots) }
+        // Before the work, which would be lost where no folder can be made.
+        var folder = try plots.map { try AtomicFiles(in: $0) }
         let tokenizer = try model.map { try Tokenizer(folder: $0) }
         let statistics = try ProgressLine.running("record") { show in
             try DatasetStatistics(
@@ -32,9 +33,10 @@ struct DataStatsCommand: ParsableCommand {
                 countTokens: tokenizer.map { tokenizer in { @Sendable text in tokenizer.encode(text).count } }
             ) { try show($0, dataset.count) }
         }
-        if let plots {
-            let names = try statistics.writePlots(to: plots)
-            Console.error("\(names.count.counted("plot")): \(plots)")
+        if let plots, var files = folder.take() {
+            let count = try statistics.writePlots(to: &files)
+            try files.commit()
+            Console.error("\(count.counted("plot")): \(plots)")
         }
         if options.json { return Console.out(statistics.json.serialized()) }
         var rows = [["", "mean", "median", "95 %", "most"]]

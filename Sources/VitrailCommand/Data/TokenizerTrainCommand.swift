@@ -62,9 +62,10 @@ struct TokenizerTrainCommand: ParsableCommand {
         func name(_ token: String) -> String? { names.contains(token) ? token : nil }
         let roles = TokenizerFiles.Roles(bos: name("<s>"), eos: name("</s>"), pad: name("<pad>"), unk: name("<unk>"))
         // Before the work, which would be lost where no folder can be made.
-        try Files.createDirectory(output)
+        var folder = try AtomicFiles(in: output)
         let learned = try TokenizerFiles(training: trainer, roles: roles)
-        try learned.write(to: output)
+        try learned.write(to: &folder)
+        try folder.commit()
         let size = try Tokenizer(folder: output).vocabularySize
         try Written.folder(
             output, "tokenizer", json: json, "\(size.counted("token")) → \(output)",

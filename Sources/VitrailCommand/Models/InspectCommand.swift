@@ -49,7 +49,7 @@ struct InspectCommand: ParsableCommand {
                 guard Files.exists(Paths.join(file, "records.jsonl")) else {
                     throw UserError(
                         "\(file): neither a model folder (config.json) nor a dataset (records.jsonl)",
-                        fix: "name a folder that has one of them, or a file")
+                        fix: ModelFamily.innerModel(of: file) ?? "name a folder that has one of them, or a file")
                 }
                 return try dataset(Paths.join(file, "records.jsonl"))
             }

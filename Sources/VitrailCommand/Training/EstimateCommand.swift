@@ -50,8 +50,8 @@ struct EstimateCommand: ParsableCommand {
     @Flag(help: "Print one JSON object a line.")
     var json = false
 
-    @Flag(help: ArgumentHelp("Measure in this process.", visibility: .hidden))
-    var alone = false
+    @Option(help: ArgumentHelp("Measure in this process, which writes here.", visibility: .hidden))
+    var alone: String?
 
     @OptionGroup var runtime: RuntimeOptions
 
@@ -67,17 +67,24 @@ struct EstimateCommand: ParsableCommand {
         let recipe = try Recipe.read(self.recipe, overrides: overrides)
         let names = try MethodEstimator.chosen(
             methods.split(separator: ",").map { String($0.drop { $0 == " " }) })
-        if alone {
-            ChildProcess.endWithParent()
-            return try names.forEach { Console.out(try measured(recipe, $0).json.serialized()) }
+        if let alone {
+            // It is removed in the end, with what is in it.
+            guard try !Files.exists(alone) || Files.list(alone).isEmpty else {
+                throw UserError(
+                    "--alone \(alone): the folder is not empty", fix: "leave --alone out: it is this command's own")
+            }
+            ChildProcess.endWithParent(removing: alone)
+            return try names.forEach { Console.out(try measured(recipe, $0, in: alone).json.serialized()) }
         }
+        let scratch = try Files.makeTemporaryDirectory()
+        defer { try? Files.remove(scratch) }
         if let stage { _ = try recipe.index(ofStage: stage) }
         var estimates: [MethodEstimate] = []
         let stages = stage == nil && names == ["recipe"] ? recipe.stages.map { Optional($0.name) } : [stage]
         for stage in stages {
             for name in names {
                 if !json { Console.status("  measuring \(stages.count > 1 ? stage ?? name : name)") }
-                var estimate = try elsewhere(name, stage: stage)
+                var estimate = try elsewhere(name, stage: stage, scratch)
                 if json {
                     var line = estimate.json.object ?? [:]
                     if let stage { line["stage"] = .string(stage) }
@@ -108,18 +115,20 @@ struct EstimateCommand: ParsableCommand {
         }
     }
 
-    private func measured(_ recipe: Recipe, _ name: String) throws -> MethodEstimate {
+    private func measured(_ recipe: Recipe, _ name: String, in scratch: String) throws -> MethodEstimate {
         let backend = runtime.backend(
             threads: recipe.threads, precision: recipe.precision == .float32 ? .float32 : .bfloat16)
         let meter = MemoryMeter(
             used: { backend.usedBytes }, peak: { backend.peakBytes }, reset: { backend.resetPeakBytes() })
-        let estimator = try MethodEstimator(recipe, stage: stage, meter: meter) { try recipe.makeModel(on: backend) }
+        let estimator = try MethodEstimator(recipe, stage: stage, meter: meter, scratch: scratch) {
+            try recipe.makeModel(on: backend)
+        }
         return try estimator.estimate(name, part: part ?? "language", steps: steps)
     }
 
     /// Measures in a process of its own, whose peak is that of this method.
-    private func elsewhere(_ name: String, stage: String?) throws -> MethodEstimate {
-        var words = ["estimate", recipe, "--methods", name, "--steps", String(steps), "--alone"]
+    private func elsewhere(_ name: String, stage: String?, _ scratch: String) throws -> MethodEstimate {
+        var words = ["estimate", recipe, "--methods", name, "--steps", String(steps), "--alone", scratch]
         if let part, name != "recipe" { words += ["--part", part] }
         if let stage { words += ["--stage", stage] }
         words += overrides.flatMap { ["--set", $0] }

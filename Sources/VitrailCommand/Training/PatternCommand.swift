@@ -1,5 +1,6 @@
 import ArgumentParser
 import Basics
+import InstructionData
 import Training
 import VisionLanguage
 
@@ -47,14 +48,15 @@ struct PatternLessonsCommand: ParsableCommand {
         let known = try LabelledPicture.read(pictures, plan: plan)
         var files = JSONObject()
         let folder = output ?? Paths.parent(pictures)
-        try Files.createDirectory(folder)
+        var written = try AtomicFiles(in: folder)
         for pattern in plan.patterns {
-            let file = Paths.join(folder, "\(pattern.name).jsonl")
+            let name = "\(pattern.name).jsonl"
             let lines = try method.lessons(known, pattern).map { $0.serialized() + "\n" }
-            try Files.write(lines.joined(), to: file)
-            files[file] = .int(lines.count)
-            if !json { Console.out(file) }
+            try written.write(lines.joined(), to: name)
+            files[Paths.join(folder, name)] = .int(lines.count)
         }
+        try written.commit()
+        if !json { for (file, _) in files { Console.out(file) } }
         if json { Console.out(JSON.object(["files": .object(files)]).serialized()) }
         PatternCommand.tellImages(pictures, folder)
     }
@@ -104,6 +106,21 @@ struct PatternLabelCommand: ParsableCommand {
         }
         let method = PatternExploiting(plan)
         let known = try LabelledPicture.read(pictures, plan: plan)
+        let images = Paths.parent(pictures)
+        for picture in known {
+            guard case .file(let path) = ImageReference(picture.image).resolved(under: images), !Files.exists(path)
+            else {
+                continue
+            }
+            throw UserError(
+                "\(pictures): picture \(path) of \"\(picture.id)\" is not there",
+                fix: "paths are relative to the folder of that file")
+        }
+        guard output != nil || known.contains(where: { $0.label != nil }) else {
+            throw UserError(
+                "\(pictures): no picture has a label to compare with, and what the models say goes nowhere",
+                fix: "name a file with --output")
+        }
         let scratch = try Files.makeTemporaryDirectory()
         defer { try? Files.remove(scratch) }
         let backend = runtime.backend()
@@ -113,7 +130,7 @@ struct PatternLabelCommand: ParsableCommand {
             if index < model.count { bundle = try AdapterOptions.open(model[index], on: backend) }
             guard let bundle else { continue }
             scores.append(
-                try method.scores(known, pattern, bundle, images: Paths.parent(pictures), scratch: scratch))
+                try method.scores(known, pattern, bundle, images: images, scratch: scratch))
         }
         let together = PatternExploiting.ensemble(scores, temperature: temperature)
         if let output { try write(known, together, plan, to: output) }

@@ -63,7 +63,7 @@ extension FixtureRun {
     /// Quantising and widening again, and the stored bytes.
     func blockFormats() throws {
         let x = try constant("x")
-        for (name, dtype) in [("int8", DType.int8Blocks), ("int4", .int4Blocks)] {
+        for (name, dtype) in [("int8", DType.int8Blocks64), ("int4", .int4Blocks)] {
             let blocks = backend.empty(x.shape, dtype)
             backend.convert(x, into: blocks)
             keep(name, blocks.floats)

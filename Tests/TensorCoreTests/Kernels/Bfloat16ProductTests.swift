@@ -39,4 +39,30 @@ import Testing
             }
         }
     }
+
+    /// Rows that are read where they lie, by so many columns that several threads pack them a few at a time; terms that are come by once and
+    /// twice. A single thread gives the same bits.
+    @Test(arguments: [(145, 64, 801), (131, 3_104, 785), (400, 96, 1_600)])
+    func manyColumns(_ rows: Int, _ terms: Int, _ columns: Int) {
+        for (transposeB, dtype) in [(true, DType.bfloat16), (false, .bfloat16), (true, .float32), (false, .float32)] {
+            func product(_ backend: any Backend) -> [Float] {
+                var numbers = NumberStream(seed: 4)
+                func whole(_ rows: Int, _ columns: Int, _ dtype: DType) -> Matrix {
+                    let values = numbers.integers(rows * columns, in: -8..<9).map { Float($0) / 8 }
+                    let narrow = backend.empty([rows, columns], backend is ReferenceBackend ? .float32 : dtype)
+                    backend.convert(Tensor(values, shape: [rows, columns], on: backend), into: narrow)
+                    return narrow.matrix
+                }
+                let a = whole(rows, terms, .bfloat16)
+                let b = transposeB ? whole(columns, terms, dtype) : whole(terms, columns, dtype)
+                let c = numbers.target(rows, columns, accumulate: true, on: backend)
+                backend.product(
+                    a, transposeA: false, b, transposeB: transposeB, alpha: 1, bias: nil, into: c, accumulate: true)
+                return c.surroundings
+            }
+            let several = product(CPUBackend(threads: 4, products: .bfloat16))
+            expectClose(several, product(ReferenceBackend()), .forward, "\(dtype), transposed \(transposeB)")
+            #expect(several == product(CPUBackend(threads: 1, products: .bfloat16)), "the bits of one thread")
+        }
+    }
 }

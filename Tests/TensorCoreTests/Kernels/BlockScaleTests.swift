@@ -5,7 +5,7 @@ import Testing
 
 /// Scales of weights and rows in products with block-form weights, at the ends of what they may be.
 @Suite struct BlockScaleTests {
-    private static let columns = 192
+    private static let columns = DType.wholeBlocks
 
     /// Rows by 20 rows of weights, whose blocks' bytes `change` may alter.
     private static func product(
@@ -33,7 +33,7 @@ import Testing
     }
 
     /// A block without a scale is zero, whatever its codes are and however large x is.
-    @Test(arguments: [DType.int8Blocks, .int4Blocks], [1, 2, 7])
+    @Test(arguments: StreamedProductTests.blockForms, [1, 2, 7])
     func withoutScale(_ dtype: DType, _ count: Int) {
         for sign in [0x00, 0x80] as [UInt8] {
             for exponent in -30...30 {
@@ -62,7 +62,7 @@ import Testing
     }
 
     /// Rows are rounded by powers of two: a power of two goes through a product as it is.
-    @Test(arguments: [DType.int8Blocks, .int4Blocks], [1, 2, 7])
+    @Test(arguments: StreamedProductTests.blockForms, [1, 2, 7])
     func powersOfTwo(_ dtype: DType, _ count: Int) {
         let x = Self.rows(count)
         let y = Self.product(x, dtype).y
@@ -73,7 +73,7 @@ import Testing
     }
 
     /// Numbers up to 2^39 have codes; a row with larger ones, or with none, is not a number, and its neighbours are what they were.
-    @Test(arguments: [DType.int8Blocks, .int4Blocks], [1, 2, 7])
+    @Test(arguments: StreamedProductTests.blockForms, [1, 2, 7])
     func beyondTheLargest(_ dtype: DType, _ count: Int) {
         for (value, isNumber) in [
             (0x1p38, true), (0x1.fap38, true), (0x1p40, false), (.infinity, false), (.nan, false),

@@ -1,3 +1,4 @@
+import Basics
 import CPUBackend
 import TensorCore
 import TestSupport
@@ -136,6 +137,31 @@ import Testing
         // 184 MB have to go: 32 MB of each of six holes, whose 33rd stays.
         #expect(backend.idleBytes == (8 * 33 - 6 * 32) << 20)
         withExtendedLifetime((blocks, large)) {}
+    }
+
+    /// Pages that go back interrupt every thread: while others compute side by side, holes keep theirs up to a quarter of the peak.
+    @Test func holesKeepTheirPagesBesideOtherThreads() throws {
+        let place = Monitor((hasCome: false, mayGo: false))
+        let other = try #require(
+            WorkerThread {
+                CPUBackend.onThisThread {
+                    place.update { $0.hasCome = true }
+                    place.wait(until: \.mayGo) { _ in }
+                }
+            })
+        place.wait(until: \.hasCome) { _ in }
+        let backend = CPUBackend(threads: 2)
+        CPUBackend.onThisThread {
+            let blocks = everyOther(of: 64, byteCount: 16 << 20, on: backend)
+            let peak = backend.peakBytes
+            let large = backend.allocate(byteCount: 512 << 20)
+            #expect(backend.peakBytes == peak)
+            // Holes of 16 MiB go one by one.
+            #expect(backend.usedBytes + backend.idleBytes == peak + peak / 4 + 64 << 20)
+            withExtendedLifetime((blocks, large)) {}
+        }
+        place.update { $0.mayGo = true }
+        other.join()
     }
 
     /// Batches of ever other sizes must not pile up blocks that nothing asks for again.

@@ -25,9 +25,12 @@ struct ImageFolderConverter: DatasetConverter {
         }
         let pictures = files.filter(Self.isPicture)
         guard !pictures.isEmpty else {
+            let splits = prefix.isEmpty ? [] : try Self.folders(of: tree)
             throw UserError(
                 "\(tree.shown(prefix)) holds no pictures (\(files.count) other files)",
-                fix: "give a folder with a subfolder of .png or .jpg files for each class")
+                fix: splits.isEmpty
+                    ? "give a folder with a subfolder of .png or .jpg files for each class"
+                    : "--split with one of \(splits.joined(separator: ", "))")
         }
         let question = request.asked(request.question ?? Self.question)
         for name in pictures {
@@ -44,6 +47,13 @@ struct ImageFolderConverter: DatasetConverter {
                 ConvertedRecord(id: name, images: [tree.reference(to: name)], exchanges: [exchange]),
                 path: tree.shown(name), line: 1)
         }
+    }
+
+    /// Folders with pictures below them, some of many.
+    private static func folders(of tree: FileTree) throws -> [String] {
+        let pictures = try tree.files(under: "") { _, _ in }.filter(isPicture)
+        return Set(pictures.compactMap { name in name.firstIndex(of: "/").map { String(name[..<$0]) } }).sorted()
+            .prefix(8).map(\.self)
     }
 
     /// Whether a name ends like a picture's.

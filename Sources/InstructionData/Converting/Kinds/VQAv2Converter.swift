@@ -12,7 +12,10 @@ struct VQAv2Converter: DatasetConverter {
     func convert(_ request: ConversionRequest, into sink: ConversionSink) throws {
         guard let annotationsPath = request.annotations else {
             throw UserError(
-                "VQAv2's answers are in a second file", fix: "pass --annotations v2_mscoco_train2014_annotations.json")
+                "the answers are in a second file",
+                fix:
+                    "pass --annotations v2_mscoco_train2014_annotations.json, of OK-VQA mscoco_train2014_annotations.json"
+            )
         }
         let questionsFile = try MappedFile.text(request.input)
         let annotationsFile = try MappedFile.text(annotationsPath)
