@@ -3,11 +3,21 @@
 set -euo pipefail
 source "$(dirname "$0")/setup.sh"
 swift build -c release --build-tests
-swift test -c release --skip-build "$@"
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# Runs tests; what failed stands at the end too, where thousands of lines have not buried it.
+run_tests() {
+  swift test -c release --skip-build "$@" 2>&1 | tee "$log" && return
+  echo "── What failed"
+  grep -E -A 8 'recorded an issue|error: ' "$log" || true
+  return 1
+}
+run_tests "$@"
 
 # The kernels of older processors too; the machine's own ran above.
 if [ $# -eq 0 ]; then
   for level in baseline avx2 avx512-vnni; do
-    VITRAIL_CPU=$level swift test -c release --skip-build --filter TensorCoreTests
+    VITRAIL_CPU=$level run_tests --filter TensorCoreTests
   done
 fi

@@ -26,10 +26,12 @@ struct StreamTests {
         defer { vitrail.remove() }
         #expect(try vitrail.run("synthesize", "shapes", "--split", "train=8").code == 0)
         let mix = "\"$VITRAIL\" data mix shapes/train --output mix.jsonl"
-        let logged = try vitrail.shell("{ sleep 0.2; \(mix) 2>&1; echo $? >code; } | true; cat code")
+        let late = { (command: String) in
+            "rm -f gone; { until [ -e gone ]; do sleep 0.02; done; \(command); echo $? >code; } | { exec <&-; : >gone; }; cat code"
+        }
+        let logged = try vitrail.shell(late("\(mix) 2>&1"))
         #expect(logged.output == "0\n" && vitrail.exists("mix.jsonl"))
-        let results = try vitrail.shell(
-            "{ sleep 0.2; \"$VITRAIL\" inspect '\(model)'; echo $? >code; } | true; cat code")
+        let results = try vitrail.shell(late("\"$VITRAIL\" inspect '\(model)'"))
         #expect(results.output == "141\n")
     }
 

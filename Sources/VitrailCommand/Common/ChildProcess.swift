@@ -43,7 +43,10 @@ enum ChildProcess {
             // A pipe without a reader is told of unasked.
             var results = pollfd(fd: STDOUT_FILENO, events: 0, revents: 0)
             while poll(&results, 1, 100) <= 0, !Interruption.isRequested {}
-            try? Files.remove(scratch)
+            // Another program in this one's place ends its other threads first, which may be about to write there.
+            let script = "rm -rf -- \"$0\"; exit \(ExitStatus.interrupted)"
+            let words: [String] = ["sh", "-c", script, scratch]
+            execv("/bin/sh", words.map { strdup($0) } + [nil])
             _exit(ExitStatus.interrupted)
         }
     }
