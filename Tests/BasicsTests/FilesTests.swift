@@ -239,6 +239,7 @@ struct FilesTests {
             let lock = open(folder + "/.log.partial-5-2", O_RDONLY)
             flock(lock, LOCK_EX)
             #expect(try Files.removeLeftovers(in: folder) == [])
+            flock(lock, LOCK_UN)
             close(lock)
             #expect(try Files.removeLeftovers(in: folder) == [".log.partial-5-2"])
             #expect(try Files.list(folder) == [".other"])
@@ -423,6 +424,44 @@ struct AppendAndMapTests {
             #expect(error.problem == "\(folder)/out.jsonl is being written by another process")
             try first.close()
             _ = try AppendFile(folder + "/out.jsonl")
+        }
+    }
+
+    /// A process that starts elsewhere has every open file until it becomes its program; `dup` stands for it.
+    @Test func aLockEndsWithItsWriter() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/out.jsonl"
+            var copies: [Int32] = []
+            defer { for copy in copies { close(copy) } }
+            func copy(_ name: String) throws {
+                let file = try #require(lastDescriptor(of: name))
+                copies.append(dup(file))
+            }
+            func append() throws {
+                let file = try AppendFile(path)
+                try file.appendLine("{}")
+                try copy(path)
+            }
+            try append()
+            try append()
+            func begin() throws {
+                let file = try AtomicFile(path, from: 0)
+                try copy(AtomicFile.unfinishedName(of: path))
+                file.keep()
+            }
+            try begin()
+            try begin()
+            #expect(try Files.readText(path) == "{}\n{}\n")
+        }
+    }
+
+    /// The number under which this process has opened a file last.
+    private func lastDescriptor(of path: String) -> Int32? {
+        var wanted = stat()
+        guard stat(path, &wanted) == 0 else { return nil }
+        return (0..<Int32(1_024)).last { number in
+            var status = stat()
+            return fstat(number, &status) == 0 && status.st_ino == wanted.st_ino && status.st_dev == wanted.st_dev
         }
     }
 

@@ -3,11 +3,13 @@
 #else
     import Darwin
 #endif
+import Synchronization
 
 /// An open file, closed when it goes out of scope.
 struct FileDescriptor: ~Copyable, Sendable {
     let number: Int32
     let path: String
+    private let isLocked = Atomic(false)
 
     /// Opens `path`; `operation` words the error.
     init(_ path: String, flags: Int32, mode: mode_t = 0o666, operation: String) throws(FileError) {
@@ -20,7 +22,12 @@ struct FileDescriptor: ~Copyable, Sendable {
         self.path = path
     }
 
-    deinit { close(number) }
+    deinit {
+        // A process that another thread is about to start has the file too, until it becomes its program: closing alone would leave the
+        // lock to it for that moment.
+        if isLocked.load(ordering: .relaxed) { unlock() }
+        close(number)
+    }
 
     /// What this is, and its size in bytes; `isDevice` is a disk, or one such as `/dev/zero`, but no terminal.
     func status() throws(FileError) -> (isRegular: Bool, isDirectory: Bool, isDevice: Bool, size: Int) {
@@ -73,7 +80,9 @@ struct FileDescriptor: ~Copyable, Sendable {
 
     /// Takes the advisory lock that tells others that this file's writer lives; false when another holds it.
     func lock() -> Bool {
-        flock(number, LOCK_EX | LOCK_NB) == 0 || errno != EWOULDBLOCK
+        let isOurs = flock(number, LOCK_EX | LOCK_NB) == 0
+        if isOurs { isLocked.store(true, ordering: .relaxed) }
+        return isOurs || errno != EWOULDBLOCK
     }
 
     /// Drops the advisory lock.
