@@ -14,7 +14,7 @@ import Testing
 /// Asking a server that answers as badly as servers do.
 @Suite(.serialized) struct EndpointTests {
     private func client(
-        _ server: TestServer, _ scratch: Scratch, timeout: Double = 5, key: String? = nil,
+        _ server: TestServer, _ scratch: Scratch, timeout: Double = 600, key: String? = nil,
         waits: WaitLog = WaitLog(), _ configure: (inout CompletionClient.Policy) -> Void = { _ in }
     ) throws -> CompletionClient {
         var policy = CompletionClient.Policy()
@@ -101,16 +101,16 @@ import Testing
         #expect(try CompletionJournal(scratch.file("other.jsonl")).tokens == 0)
     }
 
+    /// How often is left open: on a busy machine the good answer may come too late as well.
     @Test func aSlowServerIsLeftAfterTheTimeout() throws {
         let scratch = try Scratch()
         let server = try TestServer { _, number in
-            number == 0
-                ? .slow(3, TestServer.completion("late")) : .answer(status: 200, body: TestServer.completion("ok"))
+            number == 0 ? .never : .answer(status: 200, body: TestServer.completion("ok"))
         }
         defer { server.stop() }
-        let client = try client(server, scratch, timeout: 0.4)
+        let client = try client(server, scratch, timeout: 0.4) { $0.retries = 1000 }
         #expect(try client.complete([request("q")])[0].get().text == "ok")
-        #expect(client.totals.attempts == 2)
+        #expect(client.totals.attempts >= 2 && client.totals.answers == 1)
     }
 
     @Test func whatWillNotPassEndsTheRunOrTheRequest() throws {
@@ -145,7 +145,7 @@ import Testing
     /// A wait that a server asks for by a date; a server that sends elsewhere; words of a server in other forms than OpenAI's.
     @Test func whatServersSayIsUnderstood() throws {
         let scratch = try Scratch()
-        var soon = time(nil) + 30
+        var soon = time(nil) + 3_000
         var date = [CChar](repeating: 0, count: 64)
         var parts = tm()
         strftime(&date, date.count, "%a, %d %b %Y %H:%M:%S GMT", gmtime_r(&soon, &parts))
@@ -164,9 +164,9 @@ import Testing
         }
         defer { server.stop() }
         let waits = WaitLog()
-        let client = try client(server, scratch, waits: waits)
+        let client = try client(server, scratch, waits: waits) { $0.longestWait = 10_000 }
         #expect(try client.complete([request("q")])[0].get().text == "fine")
-        #expect(waits.all.count == 1 && (20...31).contains(waits.all[0]), "\(waits.all)")
+        #expect(waits.all.count == 1 && (1_000...3_001).contains(waits.all[0]), "\(waits.all)")
         let reasons = try client.complete([request("detail"), request("text"), request("page")]).map { result in
             if case .failure(let failure) = result { failure.reason } else { "" }
         }
@@ -178,45 +178,43 @@ import Testing
             stop?.problem.contains("status 302: the address leads elsewhere") == true, "\(String(describing: stop))")
     }
 
-    /// Nobody who asks to stop has to sit out a server's minute.
-    @Test(.timeLimit(.minutes(1))) func aLongWaitIsLeftWhenAskedToStop() throws {
+    /// Nobody who asks to stop has to sit out a server's hour.
+    @Test(.timeLimit(.minutes(20))) func aLongWaitIsLeftWhenAskedToStop() throws {
         let scratch = try Scratch()
-        let server = try TestServer { _, _ in .answer(status: 429, body: "", headers: ["Retry-After: 50"]) }
+        let server = try TestServer { _, _ in .answer(status: 429, body: "", headers: ["Retry-After: 3000"]) }
         defer { server.stop() }
         let isWaiting = Mutex(false)
         let told = Mutex("")
+        var policy = CompletionClient.Policy()
+        policy.longestWait = 3_600
         let client = CompletionClient(
-            try EndpointWriter(server.address, model: "m", key: nil),
-            journal: try CompletionJournal(scratch.file("journal.jsonl")),
+            try EndpointWriter(server.address, model: "m", key: nil, timeout: 600),
+            journal: try CompletionJournal(scratch.file("journal.jsonl")), policy: policy,
             waiting: { seconds, reason in
                 told.withLock { $0 = "\(seconds) \(reason)" }
                 isWaiting.withLock { $0 = true }
             }, isCancelled: { isWaiting.withLock { $0 } })
-        let start = ContinuousClock.now
         let stop = #expect(throws: GenerationStopped.self) { try client.complete([request("q")]) }
-        #expect(stop?.isOrderly == true && told.withLock { $0 } == "50.0 status 429")
-        #expect(ContinuousClock.now - start < .seconds(20))
+        #expect(stop?.isOrderly == true && told.withLock { $0 } == "3000.0 status 429")
     }
 
     /// Nor a server's slow answer.
-    @Test(.timeLimit(.minutes(1))) func aSlowAnswerIsGivenUpWhenAskedToStop() throws {
+    @Test(.timeLimit(.minutes(20))) func aSlowAnswerIsGivenUpWhenAskedToStop() throws {
         let scratch = try Scratch()
         let hasAsked = Mutex(false)
         let isCancelled: @Sendable () -> Bool = { hasAsked.withLock { $0 } }
         let server = try TestServer { _, _ in
             hasAsked.withLock { $0 = true }
-            return .slow(40, TestServer.completion("too late"))
+            return .never
         }
         defer { server.stop() }
         var policy = CompletionClient.Policy()
         policy.retries = 0
         let client = CompletionClient(
-            try EndpointWriter(server.address, model: "m", key: nil, isCancelled: isCancelled),
+            try EndpointWriter(server.address, model: "m", key: nil, timeout: 3_600, isCancelled: isCancelled),
             journal: try CompletionJournal(scratch.file("journal.jsonl")), policy: policy, isCancelled: isCancelled)
-        let start = ContinuousClock.now
         let stop = #expect(throws: GenerationStopped.self) { try client.complete([request("q"), request("r")]) }
         #expect(stop?.isOrderly == true && client.totals.failures == 0)
-        #expect(ContinuousClock.now - start < .seconds(20))
     }
 
     @Test func budgetsAndRatesAreKept() throws {
@@ -248,7 +246,8 @@ import Testing
             policy.maximumTokens = 500
             policy.concurrency = 3
             let client = CompletionClient(
-                try EndpointWriter(server.address, model: "m", key: nil), journal: journal, policy: policy)
+                try EndpointWriter(server.address, model: "m", key: nil, timeout: 600), journal: journal,
+                policy: policy)
             #expect(
                 problem { _ = try client.complete(requests) }?.problem.hasPrefix("the budget of 500 tokens") == true)
             #expect(journal.tokens <= 500)
@@ -263,12 +262,12 @@ import Testing
         defer { server.stop() }
         let waits = WaitLog()
         let client = try client(server, scratch, waits: waits) {
-            $0.requestsPerMinute = 60
+            $0.requestsPerMinute = 0.06
             $0.concurrency = 1
         }
         _ = try client.complete((0..<4).map { request("q\($0)") })
-        // Each start a second after the one before; the clock itself goes on a little meanwhile.
-        #expect(waits.all.count == 3 && waits.all[2] > 2 && waits.all[2] <= 3)
+        // Each start a thousand seconds after the one before; the clock itself goes on a little meanwhile.
+        #expect(waits.all.count == 3 && waits.all[2] > 2_000 && waits.all[2] <= 3_000)
     }
 
     @Test func equalRequestsAreAskedOnceAndDrawsTellThemApart() throws {

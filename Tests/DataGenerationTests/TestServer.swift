@@ -17,8 +17,8 @@ final class TestServer: Sendable {
         case half(String)
         /// The connection is closed without a word.
         case nothing
-        /// Nothing for so many seconds, then a whole answer.
-        case slow(Double, String)
+        /// Nothing until the server is stopped, then the connection is closed.
+        case never
     }
 
     /// A request as it came.
@@ -32,7 +32,8 @@ final class TestServer: Sendable {
     let port: Int
     private let reply: @Sendable (Request, Int) -> Reply
     private let state = Mutex<[Request]>([])
-    private let isStopped = Mutex(false)
+    private let isStopped = Monitor(false)
+    private let accepting = Mutex<WorkerThread?>(nil)
 
     /// The address of its API.
     var address: String { "http://127.0.0.1:\(port)/v1" }
@@ -58,27 +59,28 @@ final class TestServer: Sendable {
         }
         guard bound else { throw UserError("no port for the test's server") }
         port = Int(UInt16(bigEndian: address.sin_port))
-        _ = WorkerThread { [self] in accept() }
+        guard let thread = WorkerThread({ [self] in accept() }) else { throw UserError("no thread for the server") }
+        accepting.withLock { $0 = thread }
     }
 
+    /// Ends it, once. The socket is closed when nobody looks at it any more: its number may be another server's a moment later.
     func stop() {
-        isStopped.withLock { $0 = true }
-        shutdown(socketNumber, Int32(2))
+        isStopped.update { $0 = true }
+        accepting.withLock { $0?.join() }
         close(socketNumber)
     }
 
     private func accept() {
-        while true {
+        while !isStopped.update({ $0 }) {
+            var waiting = pollfd(fd: socketNumber, events: Int16(POLLIN), revents: 0)
+            guard poll(&waiting, 1, 20) > 0 else { continue }
             #if canImport(Glibc)
                 let connection = Glibc.accept(socketNumber, nil, nil)
             #else
                 let connection = Darwin.accept(socketNumber, nil, nil)
             #endif
-            if connection < 0 { return }
-            if isStopped.withLock({ $0 }) {
-                close(connection)
-                return
-            }
+            // Whoever came has gone again, or there is no number left just now.
+            guard connection >= 0 else { continue }
             _ = WorkerThread { [self] in
                 serve(connection)
                 close(connection)
@@ -119,9 +121,7 @@ final class TestServer: Sendable {
         case .half(let body):
             say(Self.head(200, body.utf8.count, []) + String(body.prefix(body.count / 2)), connection)
         case .nothing: break
-        case .slow(let seconds, let body):
-            usleep(UInt32(seconds * 1e6))
-            say(Self.head(200, body.utf8.count, []) + body, connection)
+        case .never: isStopped.wait(until: { $0 }) { _ in }
         }
     }
 
