@@ -48,13 +48,14 @@ struct TrainCallTests {
             mkdir scratch
             TMPDIR=$PWD/scratch "$VITRAIL" estimate "my recipe.yaml" --steps 100 --threads 1 \\
                 --set stages.instruct.batch_size=80 --set stages.instruct.steps=1000 & parent=$!
-            for turn in $(seq 100); do
+            for turn in $(seq 6000); do
                 read child rest < /proc/$parent/task/$parent/children
                 [ -n "$child" ] && grep -q alone /proc/$child/cmdline && break
+                kill -0 $parent || break
                 sleep 0.1
             done
             kill -\(signal) $parent
-            for turn in $(seq 50); do
+            for turn in $(seq 6000); do
                 grep -q '^State:.[^ZX]' /proc/$child/status 2>/dev/null || [ "$(ls scratch)" ] ||
                     { echo "$child has ended"; exit; }
                 sleep 0.1
@@ -99,20 +100,21 @@ struct TrainCallTests {
         defer { vitrail.remove() }
         let stopped = try vitrail.run([
             "train", "my recipe.yaml", "--output", "run", "--precision", "bfloat16", "--threads", "1", "--set",
-            "stages.instruct.data=[{path: shapes/train/records.jsonl}]",
+            "stages.instruct.data=[{path: shapes/train/records.jsonl}]", "--set", "stages.instruct.steps=40",
         ]) { said, process in
-            if said.contains("step 1/4") { process.interrupt() }
+            if said.contains("step 1/40") { process.interrupt() }
         }
         #expect(stopped.code == 130, "said: \(stopped.error)")
         #expect(try vitrail.text("run/recipe.yaml").contains("precision: bfloat16"))
         let call = try #require(stopped.error.split(separator: "\n").first { $0.hasPrefix("Go on with: vitrail ") })
         #expect(
             call.hasSuffix(
-                " train 'my recipe.yaml' --set 'stages.instruct.data=[{path: shapes/train/records.jsonl}]' --output run "
-                    + "--threads 1 --precision bfloat16 --resume"), "\(call)")
+                " train 'my recipe.yaml' --set 'stages.instruct.data=[{path: shapes/train/records.jsonl}]' "
+                    + "--set stages.instruct.steps=40 --output run --threads 1 --precision bfloat16 --resume"),
+            "\(call)")
         let other = try vitrail.run(
             "train", "my recipe.yaml", "--output", "run", "--resume", "--set",
-            "stages.instruct.data=[{path: shapes/train/records.jsonl}]")
+            "stages.instruct.data=[{path: shapes/train/records.jsonl}]", "--set", "stages.instruct.steps=40")
         #expect(other.code == 1 && other.error.contains("another recipe"), "said: \(other.error)")
     }
 

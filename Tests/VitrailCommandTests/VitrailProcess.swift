@@ -1,5 +1,11 @@
 import Foundation
 
+#if canImport(Glibc)
+    import Glibc
+#else
+    import Darwin
+#endif
+
 /// Runs the built `vitrail` as a user's shell does, and keeps what it said.
 struct VitrailProcess {
     /// What a call left behind.
@@ -35,7 +41,8 @@ struct VitrailProcess {
 
     /// Runs to the end.
     ///
-    /// - Parameter watch: called with each piece of standard error and the process, to interrupt it at the right moment.
+    /// - Parameter watch: called with all of standard error so far and the process, to interrupt it at the right moment; however late it
+    ///   is called, the process is a few lines ahead at the most.
     func run(_ arguments: String..., watch: (@Sendable (String, Process) -> Void)? = nil) throws -> Result {
         try run(arguments, watch: watch)
     }
@@ -53,18 +60,19 @@ struct VitrailProcess {
         process.executableURL = executable
         process.arguments = arguments
         process.currentDirectoryURL = folder
-        let error = Pipe()
+        let error = try watch == nil ? Self.pipe() : Self.shortPipe()
         let outputFile = folder.appendingPathComponent(".output-\(UUID().uuidString)")
         try Data().write(to: outputFile)
         // A file, not a second pipe: nobody has to read both at once.
         process.standardOutput = try FileHandle(forWritingTo: outputFile)
-        process.standardError = error
+        process.standardError = error.writing
         process.standardInput = FileHandle.nullDevice
         try process.run()
+        try error.writing.close()
         var said = Data()
-        while case let piece = error.fileHandleForReading.availableData, !piece.isEmpty {
+        while case let piece = error.reading.availableData, !piece.isEmpty {
             said.append(piece)
-            watch?(String(decoding: piece, as: UTF8.self), process)
+            watch?(String(decoding: said, as: UTF8.self), process)
         }
         process.waitUntilExit()
         let output = try Data(contentsOf: outputFile)
@@ -72,6 +80,31 @@ struct VitrailProcess {
         return Result(
             code: process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus,
             output: String(decoding: output, as: UTF8.self), error: String(decoding: said, as: UTF8.self))
+    }
+
+    private static func pipe() -> (reading: FileHandle, writing: FileHandle) {
+        let pipe = Pipe()
+        return (pipe.fileHandleForReading, pipe.fileHandleForWriting)
+    }
+
+    /// A pipe holds 64 KiB, which is all that a short run says: it may be over before anybody has read a line. The smallest buffer of
+    /// a socket holds a few lines, and whoever writes more waits.
+    private static func shortPipe() throws -> (reading: FileHandle, writing: FileHandle) {
+        var ends: [Int32] = [0, 0]
+        #if canImport(Glibc)
+            let kind = Int32(SOCK_STREAM.rawValue)
+        #else
+            let kind = SOCK_STREAM
+        #endif
+        var size: Int32 = 1
+        guard socketpair(AF_UNIX, kind, 0, &ends) == 0,
+            setsockopt(ends[1], SOL_SOCKET, SO_SNDBUF, &size, socklen_t(MemoryLayout<Int32>.size)) == 0
+        else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+        for end in ends { _ = fcntl(end, F_SETFD, FD_CLOEXEC) }
+        return (
+            FileHandle(fileDescriptor: ends[0], closeOnDealloc: true),
+            FileHandle(fileDescriptor: ends[1], closeOnDealloc: true)
+        )
     }
 
     func path(_ name: String) -> String { folder.appendingPathComponent(name).path }
