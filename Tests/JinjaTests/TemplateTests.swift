@@ -143,13 +143,17 @@ import Testing
         func pages() throws -> Int {
             try #require(Int(try Files.readText("/proc/self/statm").split(separator: " ")[1]))
         }
-        let before = try pages()
-        for number in 0..<96 {
-            let text = String(decoding: [UInt8](repeating: 65 + UInt8(number % 9), count: 16 << 20), as: UTF8.self)
-            #expect(try template.render(["text": .string(text)]).text == "True")
+        var grown = Int.max
+        // 1.5 GiB are given each time; other tests run beside this one, and may take a block of their own once.
+        for _ in 0..<5 where grown >= (1 << 30) / 4096 {
+            let before = try pages()
+            for number in 0..<96 {
+                let text = String(decoding: [UInt8](repeating: 65 + UInt8(number % 9), count: 16 << 20), as: UTF8.self)
+                #expect(try template.render(["text": .string(text)]).text == "True")
+            }
+            grown = try pages() - before
         }
-        // 1.5 GiB were given; other tests run beside this one.
-        #expect(try pages() - before < (1 << 30) / 4096)
+        #expect(grown < (1 << 30) / 4096)
     }
 
     @Test func errorsNameTheLine() throws {

@@ -119,8 +119,10 @@ import Testing
         let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
         defer { memory.deallocate() }
         memory.initializeMemory(as: UInt8.self, repeating: 1, count: bytes)
-        let seconds = vitrail_read_seconds(nil, memory, bytes)
-        #expect(seconds > 0 && Double(bytes) / seconds > 1e8)
+        var seconds = 0.0
+        let around = ContinuousClock().measure { seconds = vitrail_read_seconds(nil, memory, bytes) } / .seconds(1)
+        // No core of today reads a terabyte a second; other work may halt it for as long as it likes.
+        #expect(Double(bytes) / seconds < 1e12 && seconds <= around)
     }
 }
 

@@ -188,7 +188,7 @@ import Testing
         other.join()
         #expect(vitrail_pool_threads(pool) == 1, "within a kernel nothing changes")
         // Threads of other suites may keep alone meanwhile.
-        let end = ContinuousClock.now + .seconds(60)
+        let end = ContinuousClock.now + .seconds(1200)
         while vitrail_pool_threads(pool) == 1, ContinuousClock.now < end { vitrail_pool_look_around() }
         #expect(vitrail_pool_threads(pool) == 3)
         vitrail_pool_keep_alone(false)

@@ -42,13 +42,14 @@ import Testing
                 { context, part, _ in
                     let sides = context!.assumingMemoryBound(to: Sides.self)
                     guard part == 0 else { return }
-                    for _ in 0..<200 {
+                    // On one busy core the others may take their time.
+                    for turn in 0..<20_000 {
                         sides.pointee.results = sides.pointee.tests.map { test in
                             sides.pointee.mostHands = max(
                                 sides.pointee.mostHands, vitrail_pool_crew(sides.pointee.pool))
                             return test.run(sides.pointee.pool)
                         }
-                        if sides.pointee.mostHands == 3 { break }
+                        if sides.pointee.mostHands == 3 || (turn >= 200 && sides.pointee.mostHands > 1) { break }
                     }
                 }, sides, 3)
         }

@@ -26,19 +26,20 @@ struct DamagedFolderTests {
 
     @Test(arguments: cases)
     func eachIsAnError(damage: DamagedFolder) throws {
-        let before = Self.peakKilobytes()
-        let start = ContinuousClock.now
+        let start = ProcessorTime.ofThisThread
         try damage.withFolder { folder in
-            do {
-                try Self.use(folder)
-                Issue.record("\(damage) was not noticed")
-            } catch {
-                let problem = error as? any Problem
-                #expect(problem?.problem.isEmpty == false, "\(damage): \(type(of: error)) is no Problem: \(error)")
+            let taken = memoryTaken(lessThan: 400 << 20) {
+                do {
+                    try Self.use(folder)
+                    Issue.record("\(damage) was not noticed")
+                } catch {
+                    let problem = error as? any Problem
+                    #expect(problem?.problem.isEmpty == false, "\(damage): \(type(of: error)) is no Problem: \(error)")
+                }
             }
+            #expect(taken < 400 << 20, "\(damage) took much memory")
         }
-        #expect(ContinuousClock.now - start < .seconds(20), "\(damage)")
-        #expect(Self.peakKilobytes() - before < 400 << 10, "\(damage) took much memory")
+        #expect(ProcessorTime.ofThisThread - start < 20, "\(damage)")
     }
 
     /// What a user does with a folder: open it, and ask about a picture.
@@ -51,12 +52,5 @@ struct DamagedFolderTests {
             pictures.append(try processor.tiles(decoding: file.bytes, source: "0.png"))
         }
         _ = try answerer.answer([Question("What is it?", pictures: pictures)])
-    }
-
-    /// The most memory that this process has had, in kB.
-    private static func peakKilobytes() -> Int {
-        let lines = (try? Files.readText("/proc/self/status"))?.split(separator: "\n") ?? []
-        let line = lines.first { $0.hasPrefix("VmHWM:") }
-        return line?.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap { Int($0) } ?? 0
     }
 }
