@@ -43,9 +43,7 @@ struct MainJobTests {
 
         // Ctrl-C in the second stage: the step is finished and saved, and the resumed run ends with the same weights. Lines that wait to be
         // read hold the run before its last step.
-        let stopped = try vitrail.run(["train", "recipe.yaml", "--output", "parts"]) { said, process in
-            if said.contains("step 1/12") { process.interrupt() }
-        }
+        let stopped = try vitrail.run("train", "recipe.yaml", "--output", "parts", interruptedAt: "step 1/12")
         #expect(stopped.code == 130, "said: \(stopped.error)")
         #expect(stopped.error.contains("--resume"))
         #expect(!vitrail.exists("parts/final"))

@@ -98,12 +98,10 @@ struct TrainCallTests {
     @Test func aPrecisionGivenHereIsTheRuns() throws {
         let vitrail = try prepare()
         defer { vitrail.remove() }
-        let stopped = try vitrail.run([
+        let stopped = try vitrail.run(
             "train", "my recipe.yaml", "--output", "run", "--precision", "bfloat16", "--threads", "1", "--set",
             "stages.instruct.data=[{path: shapes/train/records.jsonl}]", "--set", "stages.instruct.steps=40",
-        ]) { said, process in
-            if said.contains("step 1/40") { process.interrupt() }
-        }
+            interruptedAt: "step 1/40")
         #expect(stopped.code == 130, "said: \(stopped.error)")
         #expect(try vitrail.text("run/recipe.yaml").contains("precision: bfloat16"))
         let call = try #require(stopped.error.split(separator: "\n").first { $0.hasPrefix("Go on with: vitrail ") })

@@ -41,10 +41,10 @@ struct VitrailProcess {
 
     /// Runs to the end.
     ///
-    /// - Parameter watch: called with all of standard error so far and the process, to interrupt it at the right moment; however late it
-    ///   is called, the process is a few lines ahead at the most.
-    func run(_ arguments: String..., watch: (@Sendable (String, Process) -> Void)? = nil) throws -> Result {
-        try run(arguments, watch: watch)
+    /// - Parameter mark: what standard error says when the process is to be interrupted, once; however late that is read, the process is
+    ///   a few lines ahead at the most.
+    func run(_ arguments: String..., interruptedAt mark: String? = nil) throws -> Result {
+        try run(arguments, interruptedAt: mark)
     }
 
     /// Runs a line of the shell, in which `$VITRAIL` is the executable.
@@ -54,13 +54,13 @@ struct VitrailProcess {
     }
 
     func run(
-        _ arguments: [String], executable: URL = Self.binary, watch: (@Sendable (String, Process) -> Void)? = nil
+        _ arguments: [String], executable: URL = Self.binary, interruptedAt mark: String? = nil
     ) throws -> Result {
         let process = Process()
         process.executableURL = executable
         process.arguments = arguments
         process.currentDirectoryURL = folder
-        let error = try watch == nil ? Self.pipe() : Self.shortPipe()
+        let error = try mark == nil ? Self.pipe() : Self.shortPipe()
         let outputFile = folder.appendingPathComponent(".output-\(UUID().uuidString)")
         try Data().write(to: outputFile)
         // A file, not a second pipe: nobody has to read both at once.
@@ -70,9 +70,12 @@ struct VitrailProcess {
         try process.run()
         try error.writing.close()
         var said = Data()
+        var isInterrupted = false
         while case let piece = error.reading.availableData, !piece.isEmpty {
             said.append(piece)
-            watch?(String(decoding: said, as: UTF8.self), process)
+            guard !isInterrupted, let mark, String(decoding: said, as: UTF8.self).contains(mark) else { continue }
+            isInterrupted = true
+            process.interrupt()
         }
         process.waitUntilExit()
         let output = try Data(contentsOf: outputFile)
