@@ -49,8 +49,8 @@ static void *worker(void *argument) {
     current_thread = start.thread;
     run_depth = 1;
     uint32_t seen = 0;
+    // Until the first run, the caller may still be starting other threads, and count fewer than it wanted.
     for (;;) {
-        work_beside(pool, start.thread);
         if (!spin_while(&pool->run, seen)) {
             atomic_fetch_add(&pool->sleepers, 1);
             while (atomic_load(&pool->run) == seen) wait_while(&pool->run, seen);
@@ -66,6 +66,7 @@ static void *worker(void *argument) {
             leave(pool);
             look_ahead(ahead, start.thread, threads, &pool->run, seen);
         }
+        work_beside(pool, start.thread);
     }
 }
 
