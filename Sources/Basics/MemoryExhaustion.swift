@@ -46,7 +46,8 @@ public struct MemoryExhaustion: Problem {
         Self.ending.withLock { _ in
             let text = Array("error: \(problem)\nfix: \(fix ?? "")\n".utf8)
             _ = write(STDERR_FILENO, text, text.count)
-            exit(1)
+            // At once: what runs at an orderly end takes away what the other threads are still at.
+            _exit(1)
         }
     }
 
