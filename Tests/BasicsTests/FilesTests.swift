@@ -146,6 +146,8 @@ struct FilesTests {
             let pipe = folder + "/pipe"
             #expect(mkfifo(pipe, 0o600) == 0)
             #expect(Files.folder(of: pipe) == "." && Files.folder(of: folder + "/a") == folder)
+            #expect(["/dev/stdin", "/dev/fd/3", "/proc/self/fd/3"].allSatisfy { Files.folder(of: $0) == "." })
+            #expect(Files.folder(of: "/dev/shm/set/a.jsonl") == "/dev/shm/set")
             // Held open, so that opening it does not wait.
             let descriptor = open(pipe, O_RDWR)
             defer { close(descriptor) }

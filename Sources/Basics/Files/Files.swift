@@ -98,9 +98,11 @@ public enum Files {
     }
 
     /// The folder that relative paths in a file are relative to: its own, or the working folder for what comes through a pipe or by
-    /// redirection.
+    /// redirection. Other files under `/dev`, such as those in `/dev/shm`, are files.
     public static func folder(of path: String) -> String {
-        let isStream = path.hasPrefix("/dev/") || path.hasPrefix("/proc/") || (exists(path) && !isRegularFile(path))
+        let isStream =
+            path == "/dev/stdin" || path.hasPrefix("/dev/fd/") || path.hasPrefix("/proc/")
+            || (exists(path) && !isRegularFile(path))
         return isStream ? "." : Paths.parent(path)
     }
 
