@@ -65,9 +65,10 @@ import Tokenization
         try writeEasyVQA(scratch)
         let process = Process()
         process.executableURL = URL(fileURLWithPath: "/bin/sh")
-        process.arguments = ["-c", "cd \(scratch.file("easy")) && tar cf ../easy.tar data"]
+        process.arguments = ["-c", "cd '\(scratch.file("easy"))' && tar cf ../easy.tar data"]
         try process.run()
         process.waitUntilExit()
+        #expect(process.terminationStatus == 0)
         let (records, _, _) = try convert("easy-vqa", scratch.file("easy.tar"), in: scratch) {
             $0.request.oneQuestion = true
         }
