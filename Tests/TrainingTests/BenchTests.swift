@@ -22,6 +22,19 @@ import VisionLanguage
         #expect(floor.seconds == result.seconds && floor.floors.count == 2 && floor.floors.allSatisfy { $0 > 0 })
     }
 
+    /// LoRA's own products belong to the floor: forward A and B, backward dB and dh, dA and dx, of 144 rows each.
+    @Test func lowRankProductsAreOperationsToo() throws {
+        let results = try ["lora", "ia3"].map { method in
+            let benchmark = try StepBenchmark(
+                .tiny, batch: 2, textTokens: 8, method: method, part: "language", on: CPUBackend(threads: 2))
+            return benchmark.run(steps: 1, withFloor: true)
+        }
+        let added = results[0].productOperations - results[1].productOperations
+        let all = 6 * 144 * Double(results[0].trainable)
+        // Nothing below the first block's queries, keys and values wants their input's gradient.
+        #expect(added > 0.95 * all && added < all, "\(added / all)")
+    }
+
     @Test func aTimeIsHeldAgainstTheFloorsBesideIt() {
         let turns = FloorTurns([6, 9, 40], around: [1, 3, 3, 37])
         #expect(turns.floors == [2, 3, 20])

@@ -28,6 +28,8 @@ public final class MeasuringBackend: Backend {
     public private(set) var calls: [KernelKind: Int] = [:]
     /// Products by form since the last `reset()`, and how often each was asked for.
     public private(set) var products: [ProductForm: Int] = [:]
+    /// Operations of low-rank products since the last `reset()`: two for each term of a sum.
+    public private(set) var lowRankOperations = 0.0
 
     /// Whether calls are timed; otherwise they are only passed on.
     public var isMeasuring = false
@@ -59,6 +61,7 @@ public final class MeasuringBackend: Backend {
         seconds = [:]
         calls = [:]
         products = [:]
+        lowRankOperations = 0
     }
 
     func timed<Result>(_ kind: KernelKind, _ kernel: () -> Result) -> Result {
@@ -137,5 +140,9 @@ public final class MeasuringBackend: Backend {
 
     func note(_ form: ProductForm) {
         if isMeasuring { products[form, default: 0] += 1 }
+    }
+
+    func noteLowRank(terms: Int) {
+        if isMeasuring { lowRankOperations += 2 * Double(terms) }
     }
 }

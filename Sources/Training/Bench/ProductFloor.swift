@@ -18,13 +18,18 @@ final class ProductFloor {
         let dtype: DType
     }
 
-    /// Operations of all products.
+    /// Operations of all products, low-rank ones included.
     let operations: Double
+    /// All operations over those of the products that are run.
+    private let share: Double
     private let products: [Product]
     private let backend: any Backend
 
     /// Every form of product that some work was seen to need, and how often. Each runs once, since the first time packs and touches fresh pages.
-    init(_ counts: [ProductForm: Int], on backend: any Backend) {
+    ///
+    /// - Parameter lowRankOperations: operations of low-rank products, which would be as fast as the others at best: by themselves, products
+    ///   with so few columns are not.
+    init(_ counts: [ProductForm: Int], lowRankOperations: Double = 0, on backend: any Backend) {
         self.backend = backend
         var kept: [[Place: Matrix]] = [[:], [:], [:]]
         func matrix(_ operand: Int, _ rows: Int, _ columns: Int, _ dtype: DType) -> Matrix {
@@ -43,7 +48,9 @@ final class ProductFloor {
                     ? matrix(1, form.columns, form.terms, form.right) : matrix(1, form.terms, form.columns, form.right),
                 c: matrix(2, form.rows, form.columns, form.result))
         }
-        operations = products.reduce(0) { $0 + Double($1.count) * $1.form.operations }
+        let run = products.reduce(0) { $0 + Double($1.count) * $1.form.operations }
+        operations = run + lowRankOperations
+        share = run > 0 ? operations / run : 1
         for product in products { multiply(product) }
     }
 
@@ -53,7 +60,7 @@ final class ProductFloor {
         for product in products {
             for _ in 0..<product.count { multiply(product) }
         }
-        return (ContinuousClock.now - start) / .seconds(1)
+        return (ContinuousClock.now - start) / .seconds(1) * share
     }
 
     private func multiply(_ product: Product) {

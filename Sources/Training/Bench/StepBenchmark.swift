@@ -152,7 +152,8 @@ public final class StepBenchmark {
             backend.isMeasuring = false
             model.expect(gradients, dividesSteps: tuning == nil)
             result.profile = backend.parts(of: total)
-            let floor = ProductFloor(backend.products, on: backend.base)
+            let floor = ProductFloor(
+                backend.products, lowRankOperations: backend.lowRankOperations, on: backend.base)
             // The floor's factors lie where tensors of a step lay: one step finds other places for them.
             _ = next()
             let turns = FloorTurns(turns: steps, floor: floor.seconds, work: next)
