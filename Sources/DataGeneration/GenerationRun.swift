@@ -48,7 +48,8 @@ public enum GenerationRun {
             throw UserError(
                 "no record was made" + (most.map { " (\($0.value) × \($0.key)\(example))" } ?? ""),
                 fix: report.totals.answers + report.totals.replayed > 0
-                    ? "look at the journal for what the model answered" : "see to that, and run the same command again")
+                    ? "look at \(client.journalPath) for what the model answered"
+                    : "see to that, and run the same command again")
         }
         try side.commit()
         try output.commit()

@@ -54,7 +54,8 @@ enum Main {
                 Console.out(text)
                 leave(0)
             }
-            Console.error(text)
+            Console.error(
+                code == .validationFailure ? MisspeltOption.first(in: arguments)?.told(in: text) ?? text : text)
             leave(code == .validationFailure ? ExitStatus.wrongUse : ExitStatus.failed)
         }
     }

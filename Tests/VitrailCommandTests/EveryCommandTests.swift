@@ -68,6 +68,8 @@ struct EveryCommandTests {
         // A weight of 8 bits is off by up to half of a 127th of its block's largest.
         #expect(try abs(loss(["eight"]) - merged) < 0.05)
 
+        let form = try json("inspect", "eight", "--json").first?["dtypes"] as? [String]
+        #expect(form?.contains("q8") == true && form?.contains("uint8") == false, "\(form ?? [])")
         // The recipe's prompt stays with the adapter and with whatever model is made of it.
         for folder in ["run/final", "new/merged", "out", "eight"] {
             #expect(
@@ -151,6 +153,10 @@ struct EveryCommandTests {
         }
         for (line, reason) in [
             (#"{"image":"none.png"}"#, "other.jsonl: picture none.png of \"picture-0\" is not there\nfix: "),
+            (
+                #"{"image":"pictures.jsonl","label":"c"}"#,
+                "error: other.jsonl: picture of \"picture-0\": pictures.jsonl is neither"
+            ),
             (known[0].replacing(",\"label\":\"c\"", with: ""), "other.jsonl: no picture has a label"),
         ] {
             try vitrail.write(line + "\n", to: "other.jsonl")

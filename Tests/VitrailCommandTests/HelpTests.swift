@@ -82,6 +82,11 @@ struct HelpTests {
         (["synthesize", "x", "--threads", "0"], "1 to 1024"),
         (["train"], "Missing expected argument"),
         (["caption", "a.png"], "--model"),
+        // What is misspelt is told before what it makes seem to be missing.
+        (["caption", "--modell", "m", "a.png"], "Unknown option '--modell'. Did you mean '--model'?"),
+        (["pet", "label", "p", "q", "--modle=m"], "Unknown option '--modle'. Did you mean '--model'?"),
+        (["data", "generate", "llava", "--outputt", "o"], "Unknown option '--outputt'. Did you mean '--output'?"),
+        (["caption", "--zebra", "a.png"], "Unknown option '--zebra'\nUsage: vitrail caption"),
         (["caption", "--model", "m", "--tmperature", "1", "a.png"], "tmperature"),
         (["answer", "--model", "m", "--threads", "0", "--image", "a", "--question", "b"], "1 to 1024"),
         (["evaluate", "m", "--data", "d", "--limit", "many"], "limit"),

@@ -203,6 +203,27 @@ struct MisuseTests {
         ),
     ]
 
+    /// A copy is what was asked for, so the exit code stays 0; but that nobody named a rule is said.
+    @Test func aFilterWithoutRulesSaysSo() throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        let bare = try vitrail.run("data", "filter", "shapes/test/records.jsonl", "--output", "same.jsonl")
+        #expect(bare.code == 0 && bare.error.contains("No rule is given"), "\(bare.error)")
+        let ruled = try vitrail.run("data", "filter", "shapes/test/records.jsonl", "--leaks")
+        #expect(ruled.code == 0 && !ruled.error.contains("No rule"), "\(ruled.error)")
+    }
+
+    /// What a model answered in vain can be looked at.
+    @Test func answersOfNoUseAreFound() throws {
+        let vitrail = try VitrailProcess()
+        defer { vitrail.remove() }
+        let result = try vitrail.run(
+            "data", "generate", "self-chat", "--model", Self.pebble, "-o", "talk.jsonl", "--count", "1", "--threads",
+            "1",
+            "--prompts", VitrailProcess.repository.path + "/Datasets/prompts")
+        #expect(result.code == 1 && result.error.contains("talk.journal.jsonl for what"), "\(result.error)")
+    }
+
     /// Threads that load weights all find that there is no memory: one of them says so.
     @Test func aLimitOfMemoryIsToldOnce() throws {
         let vitrail = try VitrailProcess()

@@ -30,6 +30,9 @@ public final class CompletionClient: Sendable {
         public init() {}
     }
 
+    /// The file that answers are kept in.
+    public var journalPath: String { journal.path }
+
     /// Counts of a run.
     public struct Totals: Sendable, Equatable {
         /// Attempts that were sent.

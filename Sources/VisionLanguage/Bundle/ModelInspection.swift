@@ -21,7 +21,7 @@ public struct ModelInspection: Sendable {
     public var family = ""
     /// The parts, in the order of computing.
     public var parts: [Part] = []
-    /// Element types of the weights, most frequent first.
+    /// Element types of the weights, or `q8` and `q4` for blocks, those of most bytes or numbers first.
     public var elements: [String] = []
     /// Bytes of the weights.
     public var byteCount = 0
@@ -52,7 +52,12 @@ public struct ModelInspection: Sendable {
         if let source {
             byteCount = source.entries.reduce(0) { $0 + $1.byteRange.count }
             var counts: [String: Int] = [:]
-            for entry in source.entries { counts[entry.element.torchName, default: 0] += entry.count }
+            // Blocks stand in the file as bytes; their form is what the folder says. One that is not known is told below.
+            let form = (try? WeightStorage.ofFolder(folder))?.rawValue
+            for entry in source.entries {
+                let name = entry.element.torchName
+                counts[name == "uint8" ? form ?? name : name, default: 0] += entry.count
+            }
             elements = counts.sorted { ($1.value, $0.key) < ($0.value, $1.key) }.map(\.key)
         }
         guard let shape = attempt({ try ModelFamily.read(folder) }) else {

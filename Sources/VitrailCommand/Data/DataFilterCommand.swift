@@ -116,6 +116,9 @@ struct DataFilterCommand: ParsableCommand {
                 $0, images: againstImages, runLength: againstWords, pictureDistance: againstPictures,
                 workers: options.workers)
         }
+        if !rules.hasAny {
+            Console.error("No rule is given, so nothing is taken out; vitrail data filter --help lists them.")
+        }
         var filter = DatasetFilter(rules)
         filter.shard = try shard.map { try Conversion.Shard($0) }
         filter.resumeKey = RunKey.make(of: [options.data, refusalList, blocked, against])
@@ -142,5 +145,18 @@ enum CommandRange {
             throw UserError("\(option) \(text) is no range", fix: "write \(option) 1...100")
         }
         return low...high
+    }
+}
+
+extension CleaningRules {
+    /// Whether anything at all can be taken out.
+    fileprivate var hasAny: Bool {
+        let bounds: [Any?] = [
+            questionWords, answerWords, maximumExchanges, maximumRepeats, maximumEqualAnswers, minimumSide,
+            maximumAspect, evaluation,
+        ]
+        return bounds.contains { $0 != nil } || !scripts.isEmpty || !refusals.isEmpty || !blocked.isEmpty
+            || forbidsLeaks
+            || decodesPictures
     }
 }

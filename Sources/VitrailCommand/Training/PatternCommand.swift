@@ -129,8 +129,11 @@ struct PatternLabelCommand: ParsableCommand {
         for (index, pattern) in plan.patterns.enumerated() {
             if index < model.count { bundle = try AdapterOptions.open(model[index], on: backend) }
             guard let bundle else { continue }
-            scores.append(
-                try method.scores(known, pattern, bundle, images: images, scratch: scratch))
+            do {
+                scores.append(try method.scores(known, pattern, bundle, images: images, scratch: scratch))
+            } catch let error as any Problem {
+                throw ownWords(error, known, labels: plan.labels.count, scratch: scratch)
+            }
         }
         let together = PatternExploiting.ensemble(scores, temperature: temperature)
         if let output { try write(known, together, plan, to: output) }
@@ -145,6 +148,18 @@ struct PatternLabelCommand: ParsableCommand {
             Console.facts(
                 rows.map { ($0.0, $0.1.map { Formatting.decimal(100 * $0, 2) + " %" } ?? "no labels to compare") })
         }
+    }
+
+    /// An error in a record that was made of a picture, told of the user's file: each picture has a record for every label.
+    private func ownWords(
+        _ error: any Problem, _ known: [LabelledPicture], labels: Int, scratch: String
+    ) -> any Problem {
+        let parts = error.problem.split(separator: ":", maxSplits: 2)
+        guard error.problem.hasPrefix(scratch + "/"), parts.count == 3, let line = Int(parts[1]), line > 0,
+            (line - 1) / labels < known.count
+        else { return error }
+        return UserError(
+            "\(pictures): picture of \"\(known[(line - 1) / labels].id)\":\(parts[2])", fix: error.fix ?? "")
     }
 
     private func accuracy(_ scores: [[Double]], _ pictures: [LabelledPicture], _ plan: PatternPlan) -> Double? {
