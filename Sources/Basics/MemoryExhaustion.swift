@@ -53,10 +53,12 @@ public struct MemoryExhaustion: Problem {
 
     private static let ending = Mutex(())
 
-    /// Bytes in GiB with two places.
+    /// Bytes in GiB, rounded up: two places, or four where two would leave one digit or none.
     public static func gibibytes(_ byteCount: Int) -> String {
-        let hundredths = Int((Double(byteCount) / 1_073_741_824 * 100).rounded(.up))
-        let rest = hundredths % 100
-        return "\(hundredths / 100).\(rest < 10 ? "0" : "")\(rest) GiB"
+        let gibibytes = Double(byteCount) / 1_073_741_824
+        let (places, unit) = gibibytes == 0 || gibibytes > 0.09 ? (2, 100) : (4, 10_000)
+        let units = Int((gibibytes * Double(unit)).rounded(.up))
+        let rest = String(units % unit)
+        return "\(units / unit).\(String(repeating: "0", count: places - rest.count))\(rest) GiB"
     }
 }

@@ -17,8 +17,11 @@ struct MemoryExhaustionTests {
         )
     }
 
-    @Test(arguments: [(0, "0.00"), (1, "0.01"), (1 << 30, "1.00"), (1_127_428_916, "1.06"), (10 << 30, "10.00")])
-    func roundsUpToHundredths(bytes: Int, text: String) {
+    @Test(arguments: [
+        (0, "0.00"), (1, "0.0001"), (1_073_742, "0.0011"), (96_636_765, "0.0900"), (1 << 27, "0.13"), (1 << 30, "1.00"),
+        (1_127_428_916, "1.06"), (10 << 30, "10.00"),
+    ])
+    func roundsUp(bytes: Int, text: String) {
         #expect(MemoryExhaustion.gibibytes(bytes) == text + " GiB")
     }
 }
