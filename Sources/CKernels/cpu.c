@@ -21,6 +21,7 @@
 static vitrail_cpu_level detected_level = VITRAIL_CPU_BASELINE;
 static vitrail_cpu_level process_level = VITRAIL_CPU_BASELINE;
 static _Thread_local vitrail_cpu_level thread_limit = VITRAIL_CPU_AMX;
+static bool asks_far;
 
 #if defined(__x86_64__)
 
@@ -70,20 +71,31 @@ static vitrail_cpu_level detect(void) {
     return has_tiles(tile_features, state) ? VITRAIL_CPU_AMX : VITRAIL_CPU_AVX512_BF16;
 }
 
+/// AMD's Zen 3 and 4.
+static bool is_zen4(void) {
+    uint32_t a, b, c, d;
+    if (!__get_cpuid(0, &a, &b, &c, &d) || b != signature_AMD_ebx || c != signature_AMD_ecx || d != signature_AMD_edx) return false;
+    return __get_cpuid(1, &a, &b, &c, &d) && (a >> 8 & 15) + (a >> 20 & 255) == 0x19;
+}
+
 #else
 
 static vitrail_cpu_level detect(void) { return VITRAIL_CPU_BASELINE; }
+static bool is_zen4(void) { return false; }
 
 #endif
 
 __attribute__((constructor(101))) static void detect_at_load(void) {
     detected_level = detect();
     process_level = detected_level;
+    asks_far = is_zen4();
 }
 
 vitrail_cpu_level vitrail_cpu(void) { return thread_limit < process_level ? thread_limit : process_level; }
 
 vitrail_cpu_level vitrail_cpu_detected(void) { return detected_level; }
+
+bool vitrail_cpu_asks_far(void) { return asks_far; }
 
 void vitrail_cpu_limit(vitrail_cpu_level level) {
     process_level = level < detected_level ? level : detected_level;

@@ -7,6 +7,8 @@
 #define LANES 4
 #define COLUMNS 2
 #define IN_TURN false
+#define AHEAD_IN_TURN 0
+#define CACHE 3
 #include "matvec_dots_kernel.h"
 
 #if PRODUCT_X86
@@ -16,6 +18,8 @@
 #define LANES 8
 #define COLUMNS 2
 #define IN_TURN false
+#define AHEAD_IN_TURN 0
+#define CACHE 3
 #include "matvec_dots_kernel.h"
 
 #define NAME(x) x##_avx512
@@ -23,6 +27,8 @@
 #define LANES 16
 #define COLUMNS 4
 #define IN_TURN false
+#define AHEAD_IN_TURN 0
+#define CACHE 3
 #include "matvec_dots_kernel.h"
 
 #define NAME(x) x##_avx512_in_turn
@@ -30,6 +36,17 @@
 #define LANES 16
 #define COLUMNS 4
 #define IN_TURN true
+#define AHEAD_IN_TURN 4096
+#define CACHE 3
+#include "matvec_dots_kernel.h"
+
+#define NAME(x) x##_avx512_far
+#define TARGET TARGET_AVX512
+#define LANES 16
+#define COLUMNS 4
+#define IN_TURN true
+#define AHEAD_IN_TURN 6144
+#define CACHE 2
 #include "matvec_dots_kernel.h"
 
 #endif

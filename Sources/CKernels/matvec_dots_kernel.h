@@ -1,6 +1,7 @@
 // Dot products of rows of weights, included once for every instruction set with these defined:
 // NAME(x) names, TARGET the function attribute, LANES floats a vector, COLUMNS most rows of x in a call, IN_TURN whether one row of x
-// goes past rows of bfloat16 weights one after another, as they lie, instead of past four side by side. Bits are the same.
+// goes past rows of bfloat16 weights one after another, as they lie, instead of past four side by side, and AHEAD_IN_TURN how many bytes ahead
+// and CACHE into which level (3 the first, 2 the second) it then asks for lines. Bits are the same.
 
 typedef float NAME(vector) __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 typedef uint32_t NAME(bits) __attribute__((vector_size(LANES * 4), aligned(2), may_alias));
@@ -20,9 +21,10 @@ TARGET __attribute__((always_inline)) static inline void NAME(dots)(
     const void *weights, int64_t ldw, const int rows, const float *x, int64_t x_stride, const int columns, int64_t k,
     float *out, const bool half) {
     // The rows after these, where they are near; what lies ahead in these rows themselves where rows are long.
-    enum { FAR = 16384, AHEAD = 1024, AHEAD_IN_TURN = 4096 };
+    enum { FAR = 16384, AHEAD = 1024 };
     const int64_t next = DOTS_ROWS * ldw * (half ? 2 : 4);
-    const int64_t ahead = IN_TURN && half && rows == 1 ? AHEAD_IN_TURN : next <= FAR ? next : AHEAD;
+    const bool in_turn = IN_TURN && half && rows == 1;
+    const int64_t ahead = in_turn ? AHEAD_IN_TURN : next <= FAR ? next : AHEAD;
     NAME(vector) even[DOTS_ROWS][COLUMNS], odd[DOTS_ROWS][COLUMNS];
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {
@@ -42,7 +44,8 @@ TARGET __attribute__((always_inline)) static inline void NAME(dots)(
             NAME(vector) first, second;
             if (half) {
                 const uint16_t *w = (const uint16_t *)weights + i * ldw + p;
-                __builtin_prefetch((const char *)w + ahead);
+                if (in_turn) __builtin_prefetch((const char *)w + ahead, 0, CACHE);
+                else __builtin_prefetch((const char *)w + ahead);
                 const NAME(bits) pairs = *(const NAME(bits) *)w;
                 first = (NAME(vector))(pairs << 16);
                 second = (NAME(vector))(pairs & 0xffff0000u);
@@ -125,3 +128,5 @@ const dots_kernels NAME(dots_kernels) = {
 #undef LANES
 #undef COLUMNS
 #undef IN_TURN
+#undef AHEAD_IN_TURN
+#undef CACHE

@@ -23,7 +23,7 @@ enum { DOTS_ROWS = 4, DOTS_MOST_COLUMNS = 4 };
 extern const dots_kernels dots_kernels_plain;
 #if PRODUCT_X86
 extern const dots_kernels dots_kernels_avx2;
-extern const dots_kernels dots_kernels_avx512, dots_kernels_avx512_in_turn;
+extern const dots_kernels dots_kernels_avx512, dots_kernels_avx512_in_turn, dots_kernels_avx512_far;
 #endif
 
 const dots_kernels *dots_kernels_in_use(void);
