@@ -11,7 +11,8 @@ vitrail="$(swift build -c release --show-bin-path)/vitrail"
 "$vitrail" doctor
 
 echo "── Data: pictures of shapes with captions, questions and conversations"
-[ -e data/shapes/manifest.json ] || "$vitrail" synthesize data/shapes --count 4000 --seed 17
+[ -e data/shapes/manifest.json ] ||
+  "$vitrail" synthesize data/shapes --split train=12000,val=400,test=400,novel=400 --seed 17
 
 echo "── Training: the projector first, then everything"
 run=runs/pebble
