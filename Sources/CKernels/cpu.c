@@ -71,8 +71,8 @@ static vitrail_cpu_level detect(void) {
     return has_tiles(tile_features, state) ? VITRAIL_CPU_AMX : VITRAIL_CPU_AVX512_BF16;
 }
 
-/// AMD's Zen 3 and 4.
-static bool is_zen4(void) {
+/// AMD's family of Zen 3 and 4, of which Zen 4 has AVX-512.
+static bool is_amd_family_25(void) {
     uint32_t a, b, c, d;
     if (!__get_cpuid(0, &a, &b, &c, &d) || b != signature_AMD_ebx || c != signature_AMD_ecx || d != signature_AMD_edx) return false;
     return __get_cpuid(1, &a, &b, &c, &d) && (a >> 8 & 15) + (a >> 20 & 255) == 0x19;
@@ -81,14 +81,14 @@ static bool is_zen4(void) {
 #else
 
 static vitrail_cpu_level detect(void) { return VITRAIL_CPU_BASELINE; }
-static bool is_zen4(void) { return false; }
+static bool is_amd_family_25(void) { return false; }
 
 #endif
 
 __attribute__((constructor(101))) static void detect_at_load(void) {
     detected_level = detect();
     process_level = detected_level;
-    asks_far = is_zen4();
+    asks_far = is_amd_family_25();
 }
 
 vitrail_cpu_level vitrail_cpu(void) { return thread_limit < process_level ? thread_limit : process_level; }

@@ -6,8 +6,7 @@
 #define TARGET
 #define LANES 4
 #define COLUMNS 2
-#define IN_TURN false
-#define AHEAD_IN_TURN 0
+#define IN_TURN 0
 #define CACHE 3
 #include "matvec_dots_kernel.h"
 
@@ -17,8 +16,7 @@
 #define TARGET TARGET_AVX2
 #define LANES 8
 #define COLUMNS 2
-#define IN_TURN false
-#define AHEAD_IN_TURN 0
+#define IN_TURN 0
 #define CACHE 3
 #include "matvec_dots_kernel.h"
 
@@ -26,8 +24,7 @@
 #define TARGET TARGET_AVX512
 #define LANES 16
 #define COLUMNS 4
-#define IN_TURN false
-#define AHEAD_IN_TURN 0
+#define IN_TURN 0
 #define CACHE 3
 #include "matvec_dots_kernel.h"
 
@@ -35,8 +32,7 @@
 #define TARGET TARGET_AVX512
 #define LANES 16
 #define COLUMNS 4
-#define IN_TURN true
-#define AHEAD_IN_TURN 4096
+#define IN_TURN 4096
 #define CACHE 3
 #include "matvec_dots_kernel.h"
 
@@ -44,8 +40,7 @@
 #define TARGET TARGET_AVX512
 #define LANES 16
 #define COLUMNS 4
-#define IN_TURN true
-#define AHEAD_IN_TURN 6144
+#define IN_TURN 6144
 #define CACHE 2
 #include "matvec_dots_kernel.h"
 

@@ -1,7 +1,7 @@
 // Dot products of rows of weights, included once for every instruction set with these defined:
-// NAME(x) names, TARGET the function attribute, LANES floats a vector, COLUMNS most rows of x in a call, IN_TURN whether one row of x
-// goes past rows of bfloat16 weights one after another, as they lie, instead of past four side by side, and AHEAD_IN_TURN how many bytes ahead
-// and CACHE into which level (3 the first, 2 the second) it then asks for lines. Bits are the same.
+// NAME(x) names, TARGET the function attribute, LANES floats a vector, COLUMNS most rows of x in a call, IN_TURN how many bytes ahead, and
+// CACHE into which level (3 the first, 2 the second), one row of x asks for lines as it goes past rows of bfloat16 weights one after another, as
+// they lie; with 0 it goes past four side by side. Bits are the same.
 
 typedef float NAME(vector) __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 typedef uint32_t NAME(bits) __attribute__((vector_size(LANES * 4), aligned(2), may_alias));
@@ -24,7 +24,7 @@ TARGET __attribute__((always_inline)) static inline void NAME(dots)(
     enum { FAR = 16384, AHEAD = 1024 };
     const int64_t next = DOTS_ROWS * ldw * (half ? 2 : 4);
     const bool in_turn = IN_TURN && half && rows == 1;
-    const int64_t ahead = in_turn ? AHEAD_IN_TURN : next <= FAR ? next : AHEAD;
+    const int64_t ahead = in_turn ? IN_TURN : next <= FAR ? next : AHEAD;
     NAME(vector) even[DOTS_ROWS][COLUMNS], odd[DOTS_ROWS][COLUMNS];
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {
@@ -128,5 +128,4 @@ const dots_kernels NAME(dots_kernels) = {
 #undef LANES
 #undef COLUMNS
 #undef IN_TURN
-#undef AHEAD_IN_TURN
 #undef CACHE
