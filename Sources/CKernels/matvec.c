@@ -23,9 +23,11 @@ typedef struct {
 const dots_kernels *dots_kernels_in_use(void) {
 #if PRODUCT_X86
     // Processors with AMX see rows side by side coming, others of today only what lies one after another.
-    if (vitrail_cpu() == VITRAIL_CPU_AVX512_BF16) return vitrail_cpu_asks_far() ? &dots_kernels_avx512_far : &dots_kernels_avx512_in_turn;
+    const bool far = vitrail_cpu_asks_far();
+    if (vitrail_cpu() >= VITRAIL_CPU_AVX512 && far) return &dots_kernels_avx512_far;
+    if (vitrail_cpu() == VITRAIL_CPU_AVX512_BF16) return &dots_kernels_avx512_in_turn;
     if (vitrail_cpu() >= VITRAIL_CPU_AVX512) return &dots_kernels_avx512;
-    if (vitrail_cpu() >= VITRAIL_CPU_AVX2) return &dots_kernels_avx2;
+    if (vitrail_cpu() >= VITRAIL_CPU_AVX2) return far ? &dots_kernels_avx2_far : &dots_kernels_avx2;
 #endif
     return &dots_kernels_plain;
 }

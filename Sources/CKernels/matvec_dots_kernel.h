@@ -1,7 +1,7 @@
 // Dot products of rows of weights, included once for every instruction set with these defined:
-// NAME(x) names, TARGET the function attribute, LANES floats a vector, COLUMNS most rows of x in a call, IN_TURN how many bytes ahead, and
-// CACHE into which level (3 the first, 2 the second), one row of x asks for lines as it goes past rows of bfloat16 weights one after another, as
-// they lie; with 0 it goes past four side by side. Bits are the same.
+// NAME(x) names, TARGET the function attribute, LANES floats a vector, COLUMNS most rows of x in a call, IN_TURN(half) how many bytes ahead
+// one row of x asks for lines as it goes past rows of weights one after another, as they lie: 0 where it goes past four side by side, FAR where
+// that is left to `ask_far`. Bits are the same.
 
 typedef float NAME(vector) __attribute__((vector_size(LANES * 4), aligned(4), may_alias));
 typedef uint32_t NAME(bits) __attribute__((vector_size(LANES * 4), aligned(2), may_alias));
@@ -21,10 +21,10 @@ TARGET __attribute__((always_inline)) static inline void NAME(dots)(
     const void *weights, int64_t ldw, const int rows, const float *x, int64_t x_stride, const int columns, int64_t k,
     float *out, const bool half) {
     // The rows after these, where they are near; what lies ahead in these rows themselves where rows are long.
-    enum { FAR = 16384, AHEAD = 1024 };
+    enum { NEAR = 16384, AHEAD = 1024 };
     const int64_t next = DOTS_ROWS * ldw * (half ? 2 : 4);
-    const bool in_turn = IN_TURN && half && rows == 1;
-    const int64_t ahead = in_turn ? IN_TURN : next <= FAR ? next : AHEAD;
+    const bool in_turn = IN_TURN(half) && rows == 1, is_far = in_turn && IN_TURN(half) == FAR;
+    const int64_t ahead = in_turn ? IN_TURN(half) : next <= NEAR ? next : AHEAD;
     NAME(vector) even[DOTS_ROWS][COLUMNS], odd[DOTS_ROWS][COLUMNS];
 #pragma clang loop unroll(full)
     for (int i = 0; i < rows; i++) {
@@ -44,15 +44,20 @@ TARGET __attribute__((always_inline)) static inline void NAME(dots)(
             NAME(vector) first, second;
             if (half) {
                 const uint16_t *w = (const uint16_t *)weights + i * ldw + p;
-                if (in_turn) __builtin_prefetch((const char *)w + ahead, 0, CACHE);
+                if (is_far) ask_far(w);
                 else __builtin_prefetch((const char *)w + ahead);
                 const NAME(bits) pairs = *(const NAME(bits) *)w;
                 first = (NAME(vector))(pairs << 16);
                 second = (NAME(vector))(pairs & 0xffff0000u);
             } else {
                 const float *w = (const float *)weights + i * ldw + p;
-                __builtin_prefetch((const char *)w + ahead);
-                __builtin_prefetch((const char *)(w + LANES) + ahead);
+                if (is_far) {
+                    ask_far(w);
+                    ask_far(w + LANES);
+                } else {
+                    __builtin_prefetch((const char *)w + ahead);
+                    __builtin_prefetch((const char *)(w + LANES) + ahead);
+                }
                 first = *(const NAME(vector) *)w;
                 second = *(const NAME(vector) *)(w + LANES);
             }
@@ -84,7 +89,7 @@ TARGET __attribute__((always_inline)) static inline void NAME(dots)(
     case n: if (n <= COLUMNS) NAME(dots)(weights, ldw, DOTS_ROWS, x, x_stride, n <= COLUMNS ? n : 1, k, out, half); return
 
 #define DISPATCH(half)                                                                          \
-    if (rows == DOTS_ROWS && !(IN_TURN && half && columns == 1)) {                               \
+    if (rows == DOTS_ROWS && !(IN_TURN(half) && columns == 1)) {                               \
         switch (columns) {                                                                      \
             COLUMN_CASE(1, half); COLUMN_CASE(2, half); COLUMN_CASE(3, half); COLUMN_CASE(4, half); \
         }                                                                                       \
@@ -128,4 +133,3 @@ const dots_kernels NAME(dots_kernels) = {
 #undef LANES
 #undef COLUMNS
 #undef IN_TURN
-#undef CACHE

@@ -22,11 +22,21 @@ enum { DOTS_ROWS = 4, DOTS_MOST_COLUMNS = 4 };
 
 extern const dots_kernels dots_kernels_plain;
 #if PRODUCT_X86
-extern const dots_kernels dots_kernels_avx2;
+extern const dots_kernels dots_kernels_avx2, dots_kernels_avx2_far;
 extern const dots_kernels dots_kernels_avx512, dots_kernels_avx512_in_turn, dots_kernels_avx512_far;
 #endif
 
 const dots_kernels *dots_kernels_in_use(void);
+
+/// Asks for weights as a core wants it that `vitrail_cpu_asks_far`: into its second-level cache, and again and again, since it drops much of what
+/// it is asked for. Once, 6 KiB ahead, a token took a quarter more on one thread; 12 KiB ahead instead of 4 and 8, a tenth more.
+static inline __attribute__((always_inline)) void ask_far(const void *memory) {
+    enum { FIRST = 4096, SECOND = 8192 };
+    __builtin_prefetch((const char *)memory + FIRST, 0, 2);
+    __builtin_prefetch((const char *)memory + FIRST, 0, 2);
+    __builtin_prefetch((const char *)memory + SECOND, 0, 2);
+    __builtin_prefetch((const char *)memory + SECOND, 0, 2);
+}
 
 // MARK: Quantised weights
 

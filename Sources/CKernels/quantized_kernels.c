@@ -41,6 +41,14 @@ void quantized_int4_plain(const uint8_t *group, int64_t blocks, int terms, const
 
 #include <immintrin.h>
 
+enum { WIDENED = 64 };  // blocks whose scales are widened before their codes are read
+
+/// Asks for what lies `ahead` of what is read, or as far ahead as a core wants that asks far.
+static inline __attribute__((always_inline)) void ask(const uint8_t *memory, int ahead, const bool far) {
+    if (far) ask_far(memory);
+    else __builtin_prefetch(memory + ahead);
+}
+
 static inline int32_t quad_at(const int8_t *values, int quad) {
     int32_t bytes;
     memcpy(&bytes, values + 4 * quad, sizeof bytes);
@@ -52,25 +60,30 @@ static inline int32_t quad_at(const int8_t *values, int quad) {
 #define TARGET_VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma,f16c")))
 
 TARGET_VNNI __attribute__((always_inline)) static inline void quantized_vnni(
-    const uint8_t *group, int64_t blocks, int terms, const quantized_row *x, const int columns, float *out, const bool four) {
+    const uint8_t *group, int64_t blocks, int terms, const quantized_row *x, const int columns, float *out, const bool four,
+    const bool far) {
     enum { AHEAD = 8192 };
-    const uint8_t *scales = group, *quants = group + scales_bytes(blocks), *asked = group + AHEAD;
+    const uint8_t *scales = group, *quants = group + scales_bytes(blocks);
     const __m512i low = _mm512_set1_epi8(15);
-    __m512 totals[QUANT_MOST_COLUMNS];
+    __m512 widened[WIDENED], totals[QUANT_MOST_COLUMNS];
 #pragma clang loop unroll(full)
     for (int c = 0; c < columns; c++) totals[c] = _mm512_setzero_ps();
     for (int64_t block = 0; block < blocks; block++) {
+        if (block % WIDENED == 0) {
+            for (int64_t i = 0; i < least(WIDENED, blocks - block); i++, scales += 2 * QUANT_ROWS) {
+                ask(scales, AHEAD, far);
+                widened[i] = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)scales));
+            }
+        }
         __m512i sums[QUANT_MOST_COLUMNS];
 #pragma clang loop unroll(full)
         for (int c = 0; c < columns; c++) sums[c] = _mm512_set1_epi32(x[c].offsets[block]);
-        __builtin_prefetch(asked);
-        asked += 2 * QUANT_ROWS;
         for (int first = 0; first < terms / 4; first += 8) {
             __m512i weights[8];
 #pragma clang loop unroll(full)
-            for (int j = 0; j < (four ? 4 : 8); j++, quants += 64, asked += 64) {
+            for (int j = 0; j < (four ? 4 : 8); j++, quants += 64) {
                 weights[j] = _mm512_loadu_si512(quants);
-                __builtin_prefetch(asked);
+                ask(quants, AHEAD, far);
             }
             if (four) {
 #pragma clang loop unroll(full)
@@ -88,10 +101,9 @@ TARGET_VNNI __attribute__((always_inline)) static inline void quantized_vnni(
                 }
             }
         }
-        const __m512 scale = _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)(scales + block * 2 * QUANT_ROWS)));
 #pragma clang loop unroll(full)
         for (int c = 0; c < columns; c++) {
-            const __m512 factor = _mm512_mul_ps(scale, _mm512_set1_ps(x[c].scales[block]));
+            const __m512 factor = _mm512_mul_ps(widened[block % WIDENED], _mm512_set1_ps(x[c].scales[block]));
             totals[c] = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sums[c]), factor, totals[c]);
         }
     }
@@ -99,57 +111,60 @@ TARGET_VNNI __attribute__((always_inline)) static inline void quantized_vnni(
     for (int c = 0; c < columns; c++) _mm512_storeu_ps(out + c * QUANT_ROWS, totals[c]);
 }
 
-/// One row of x by groups that follow each other. What is asked for stands beside what is read, and nothing else between two groups:
-/// a processor that does not see far ahead has then more of memory under way.
+/// One row of x by groups that follow each other. Scales are widened before their codes, so that memory is read from end to end: where both
+/// were read in turn, a core that sees coming what is read next saw two readings and neither far.
 TARGET_VNNI __attribute__((always_inline)) static inline void quantized_rows_vnni(
-    const uint8_t *groups, int64_t count, int64_t blocks, int terms, const quantized_row *x, float *out, const bool four) {
-    enum { AHEAD = 3072, FAR_AHEAD = 10240 };
-    const uint8_t *asked = groups + (vitrail_cpu_asks_far() ? FAR_AHEAD : AHEAD);
-    const int8_t *const values = x->values;
-    const float *const factors = x->scales;
-    const int32_t *const offsets = x->offsets;
+    const uint8_t *groups, int64_t count, int64_t blocks, int terms, const quantized_row *x, float *out, const bool four,
+    const bool far) {
+    enum { AHEAD = 3072 };
     const __m512i low = _mm512_set1_epi8(15);
+    __m512 factors[WIDENED];
     for (; count > 0; count--, out += QUANT_ROWS) {
         const uint8_t *scales = groups;
         groups += scales_bytes(blocks);
         __m512 total = _mm512_setzero_ps();
-        for (int64_t block = 0; block < blocks; block++, scales += 2 * QUANT_ROWS) {
-            const int8_t *quads = values + block * terms;
-            __m512i sum = _mm512_set1_epi32(offsets[block]);
-            __builtin_prefetch(asked);
-            asked += 2 * QUANT_ROWS;
-            for (int step = 0; step < terms; step += four ? VITRAIL_INT4_TERMS : VITRAIL_INT8_STEP_TERMS) {
+        for (int64_t start = 0; start < blocks; start += WIDENED) {
+            const int64_t end = least(start + WIDENED, blocks);
+            for (int64_t block = start; block < end; block++, scales += 2 * QUANT_ROWS) {
+                ask(scales, AHEAD, far);
+                factors[block - start] = _mm512_mul_ps(
+                    _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)scales)), _mm512_set1_ps(x->scales[block]));
+            }
+            for (int64_t block = start; block < end; block++) {
+                const int8_t *quads = x->values + block * terms;
+                __m512i sum = _mm512_set1_epi32(x->offsets[block]);
+                for (int step = 0; step < terms; step += four ? VITRAIL_INT4_TERMS : VITRAIL_INT8_STEP_TERMS) {
 #pragma clang loop unroll(full)
-                for (int j = 0; j < (four ? 4 : 16); j++, groups += 64, asked += 64) {
-                    __builtin_prefetch(asked);
-                    const __m512i bytes = _mm512_loadu_si512(groups);
-                    const __m512i first = _mm512_set1_epi32(quad_at(quads + step, j));
-                    if (four) {
-                        sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(bytes, low), first);
-                        const __m512i high = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), low);
-                        sum = _mm512_dpbusd_epi32(sum, high, _mm512_set1_epi32(quad_at(quads + step, j + 4)));
-                    } else {
-                        sum = _mm512_dpbusd_epi32(sum, bytes, first);
+                    for (int j = 0; j < (four ? 4 : 16); j++, groups += 64) {
+                        ask(groups, AHEAD, far);
+                        const __m512i bytes = _mm512_loadu_si512(groups);
+                        const __m512i first = _mm512_set1_epi32(quad_at(quads + step, j));
+                        if (four) {
+                            sum = _mm512_dpbusd_epi32(sum, _mm512_and_si512(bytes, low), first);
+                            const __m512i high = _mm512_and_si512(_mm512_srli_epi16(bytes, 4), low);
+                            sum = _mm512_dpbusd_epi32(sum, high, _mm512_set1_epi32(quad_at(quads + step, j + 4)));
+                        } else {
+                            sum = _mm512_dpbusd_epi32(sum, bytes, first);
+                        }
                     }
                 }
+                total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), factors[block - start], total);
             }
-            const __m512 factor = _mm512_mul_ps(
-                _mm512_cvtph_ps(_mm256_loadu_si256((const __m256i *)scales)), _mm512_set1_ps(factors[block]));
-            total = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum), factor, total);
         }
         _mm512_storeu_ps(out, total);
     }
 }
 
-TARGET_VNNI void quantized_rows_int8_vnni(
-    const uint8_t *groups, int64_t count, int64_t blocks, int terms, const quantized_row *x, float *out) {
-    quantized_rows_vnni(groups, count, blocks, terms, x, out, false);
-}
+#define DEFINE_ROWS(name, four)                                                                                             \
+    TARGET_VNNI void name(                                                                                                  \
+        const uint8_t *groups, int64_t count, int64_t blocks, int terms, const quantized_row *x, float *out) {              \
+        if (four) terms = VITRAIL_INT4_TERMS;                                                                               \
+        if (vitrail_cpu_asks_far()) quantized_rows_vnni(groups, count, blocks, terms, x, out, four, true);                  \
+        else quantized_rows_vnni(groups, count, blocks, terms, x, out, four, false);                                        \
+    }
 
-TARGET_VNNI void quantized_rows_int4_vnni(
-    const uint8_t *groups, int64_t count, int64_t blocks, int terms, const quantized_row *x, float *out) {
-    quantized_rows_vnni(groups, count, blocks, VITRAIL_INT4_TERMS, x, out, true);
-}
+DEFINE_ROWS(quantized_rows_int8_vnni, false)
+DEFINE_ROWS(quantized_rows_int4_vnni, true)
 
 // MARK: AVX2
 
@@ -166,17 +181,24 @@ TARGET_AVX2 __attribute__((always_inline)) static inline __m256i dot_avx2(__m256
 }
 
 TARGET_AVX2 __attribute__((always_inline)) static inline void quantized_avx2(
-    const uint8_t *group, int64_t blocks, int terms, const quantized_row *x, const int columns, float *out, const bool four) {
+    const uint8_t *group, int64_t blocks, int terms, const quantized_row *x, const int columns, float *out, const bool four,
+    const bool far) {
     enum { AHEAD = 8192 };
-    const uint8_t *scales = group, *quants = group + scales_bytes(blocks), *asked = group + AHEAD;
+    const uint8_t *scales = group, *quants = group + scales_bytes(blocks);
     const __m256i low = _mm256_set1_epi8(15);
-    __m256 totals[2][4];
+    __m256 widened[WIDENED][2], totals[2][4];
 #pragma clang loop unroll(full)
     for (int c = 0; c < columns; c++) totals[0][c] = totals[1][c] = _mm256_setzero_ps();
     const int bytes_of_block = QUANT_ROWS * (four ? terms / 2 : terms);
     for (int64_t block = 0; block < blocks; block++, quants += bytes_of_block) {
-        for (int line = 0; line <= bytes_of_block; line += 64) __builtin_prefetch(asked + line);
-        asked += 2 * QUANT_ROWS + bytes_of_block;
+        if (block % WIDENED == 0) {
+            for (int64_t i = 0; i < least(WIDENED, blocks - block); i++, scales += 2 * QUANT_ROWS) {
+                ask(scales, AHEAD, far);
+                widened[i][0] = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)scales));
+                widened[i][1] = _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)scales + 1));
+            }
+        }
+        for (int line = 0; line < bytes_of_block; line += 64) ask(quants + line, AHEAD, far);
 #pragma clang loop unroll(full)
         for (int half = 0; half < 2; half++) {
             __m256i sums[4];
@@ -197,8 +219,7 @@ TARGET_AVX2 __attribute__((always_inline)) static inline void quantized_avx2(
                     sums[c] = _mm256_add_epi32(sums[c], dot_avx2(weights, values, four));
                 }
             }
-            const __m256 scale =
-                _mm256_cvtph_ps(_mm_loadu_si128((const __m128i *)(scales + block * 2 * QUANT_ROWS + 16 * half)));
+            const __m256 scale = widened[block % WIDENED][half];
 #pragma clang loop unroll(full)
             for (int c = 0; c < columns; c++) {
                 const __m256 factor = _mm256_mul_ps(scale, _mm256_set1_ps(x[c].scales[block]));
@@ -213,23 +234,29 @@ TARGET_AVX2 __attribute__((always_inline)) static inline void quantized_avx2(
     }
 }
 
-#define CASE(n, kernel, four) case n: kernel(group, blocks, four ? VITRAIL_INT4_TERMS : terms, x, n, out, four); break;
+#define CASE(n, kernel, four)                                                                                               \
+    case n:                                                                                                                 \
+        if (vitrail_cpu_asks_far()) kernel(group, blocks, terms, x, n, out, four, true);                                    \
+        else kernel(group, blocks, terms, x, n, out, four, false);                                                          \
+        break;
 
-#define DEFINE_VNNI(name, four)                                                                                     \
-    TARGET_VNNI void name(const uint8_t *group, int64_t blocks, int terms, const quantized_row *x, int columns, float *out) {  \
-        switch (columns) {                                                                                          \
-            CASE(1, quantized_vnni, four) CASE(2, quantized_vnni, four) CASE(3, quantized_vnni, four)               \
-            CASE(4, quantized_vnni, four) CASE(5, quantized_vnni, four) CASE(6, quantized_vnni, four)               \
-            CASE(7, quantized_vnni, four) CASE(8, quantized_vnni, four)                                             \
-        }                                                                                                           \
+#define DEFINE_VNNI(name, four)                                                                                             \
+    TARGET_VNNI void name(const uint8_t *group, int64_t blocks, int terms, const quantized_row *x, int columns, float *out) { \
+        if (four) terms = VITRAIL_INT4_TERMS;                                                                               \
+        switch (columns) {                                                                                                  \
+            CASE(1, quantized_vnni, four) CASE(2, quantized_vnni, four) CASE(3, quantized_vnni, four)                       \
+            CASE(4, quantized_vnni, four) CASE(5, quantized_vnni, four) CASE(6, quantized_vnni, four)                       \
+            CASE(7, quantized_vnni, four) CASE(8, quantized_vnni, four)                                                     \
+        }                                                                                                                   \
     }
 
-#define DEFINE_AVX2(name, four)                                                                                     \
-    TARGET_AVX2 void name(const uint8_t *group, int64_t blocks, int terms, const quantized_row *x, int columns, float *out) {  \
-        for (; columns > 2; columns -= 2, x += 2, out += 2 * QUANT_ROWS) {                                          \
-            quantized_avx2(group, blocks, four ? VITRAIL_INT4_TERMS : terms, x, 2, out, four);                                                         \
-        }                                                                                                           \
-        switch (columns) { CASE(1, quantized_avx2, four) CASE(2, quantized_avx2, four) }                            \
+#define DEFINE_AVX2(name, four)                                                                                             \
+    TARGET_AVX2 void name(const uint8_t *group, int64_t blocks, int terms, const quantized_row *x, int columns, float *out) { \
+        if (four) terms = VITRAIL_INT4_TERMS;                                                                               \
+        for (; columns > 2; columns -= 2, x += 2, out += 2 * QUANT_ROWS) {                                                  \
+            quantized_avx2(group, blocks, terms, x, 2, out, four, false);                                                   \
+        }                                                                                                                   \
+        switch (columns) { CASE(1, quantized_avx2, four) CASE(2, quantized_avx2, four) }                                    \
     }
 
 DEFINE_VNNI(quantized_int8_vnni, false)

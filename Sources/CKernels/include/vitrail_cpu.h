@@ -36,8 +36,8 @@ vitrail_cpu_level vitrail_cpu_limit_thread(vitrail_cpu_level level);
 /// The name of a level as printed to users: `avx512-bf16`.
 const char *vitrail_cpu_level_name(vitrail_cpu_level level);
 
-/// Whether a core that goes past weights once reads them far faster when it asks for them 6 KiB ahead and more, as AMD's Zen 4 does;
-/// others do best with 3 or 4 KiB. Told by the processor's family.
+/// Whether a core that goes past weights once reads them far faster when it asks for them more than once and into its second-level cache, as
+/// AMD's Zen 4 does; others do best with 3 or 4 KiB ahead into the first. Told by the processor's family.
 bool vitrail_cpu_asks_far(void);
 
 /// Cores that this process may run on: its affinity mask; at least 1.
