@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #include "vitrail_cpu.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,7 @@
 static vitrail_cpu_level detected_level = VITRAIL_CPU_BASELINE;
 static vitrail_cpu_level process_level = VITRAIL_CPU_BASELINE;
 static _Thread_local vitrail_cpu_level thread_limit = VITRAIL_CPU_AMX;
-static bool asks_far;
+static _Atomic bool asks_far;
 
 #if defined(__x86_64__)
 
@@ -88,14 +89,16 @@ static bool is_amd_family_25(void) { return false; }
 __attribute__((constructor(101))) static void detect_at_load(void) {
     detected_level = detect();
     process_level = detected_level;
-    asks_far = is_amd_family_25();
+    vitrail_cpu_ask_far(is_amd_family_25());
 }
 
 vitrail_cpu_level vitrail_cpu(void) { return thread_limit < process_level ? thread_limit : process_level; }
 
 vitrail_cpu_level vitrail_cpu_detected(void) { return detected_level; }
 
-bool vitrail_cpu_asks_far(void) { return asks_far; }
+bool vitrail_cpu_asks_far(void) { return atomic_load_explicit(&asks_far, memory_order_relaxed); }
+
+void vitrail_cpu_ask_far(bool far) { atomic_store_explicit(&asks_far, far, memory_order_relaxed); }
 
 void vitrail_cpu_limit(vitrail_cpu_level level) {
     process_level = level < detected_level ? level : detected_level;

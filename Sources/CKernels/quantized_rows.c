@@ -104,7 +104,11 @@ static void multiply_part(void *context, int part, int parts) {
         for (int64_t row = 0; row < args->m; row += QUANT_MOST_COLUMNS) {
             const int columns = (int)least(QUANT_MOST_COLUMNS, args->m - row);
             float sums[QUANT_MOST_COLUMNS * QUANT_ROWS];
-            product->kernel(group, product->blocks, terms_of(args->format), product->rows + row, columns, sums);
+            if (args->m == 1) {
+                multiply_prepared_quantized(args->format, args->weights, args->k, i * QUANT_ROWS, QUANT_ROWS, product->rows, sums);
+            } else {
+                product->kernel(group, product->blocks, terms_of(args->format), product->rows + row, columns, sums);
+            }
             for (int c = 0; c < columns; c++) {
                 store_outputs(args, row + c, i * QUANT_ROWS, (int)least(QUANT_ROWS, args->n - i * QUANT_ROWS),
                               sums + c * QUANT_ROWS);

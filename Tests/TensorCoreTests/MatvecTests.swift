@@ -8,12 +8,16 @@ import Testing
         .init(1, 1, 1), .init(1, 16, 32), .init(1, 37, 65), .init(2, 19, 100), .init(3, 64, 96), .init(5, 33, 31),
         .init(8, 48, 160), .init(16, 35, 257), .init(17, 20, 64), .init(70, 21, 70), .init(4, 6, 24),
         .init(6, 25, 33), .init(13, 72, 576), .init(40, 50, 95), .init(64, 49, 288),
+        .init(1, 21, 2_100), .init(3, 18, 2_100),
     ]
     static let formats = [VITRAIL_WEIGHTS_FLOAT32, VITRAIL_WEIGHTS_BFLOAT16] + blocks
     static let blocks = [
         VITRAIL_WEIGHTS_INT4, VITRAIL_WEIGHTS_INT8_64, VITRAIL_WEIGHTS_INT8_128, VITRAIL_WEIGHTS_INT8_192,
         VITRAIL_WEIGHTS_INT8_256,
     ]
+
+    /// What suits the processor, read before any test sets another.
+    private static let asksFar = vitrail_cpu_asks_far()
 
     @Test("products of few rows agree with Double", arguments: formats, ProductTests.levels)
     func sums(format: vitrail_weight_format, level: vitrail_cpu_level) throws {
@@ -69,6 +73,24 @@ import Testing
                 let isSame = weights.multiply(test, pool)[..<(m * test.ldc)] == whole[..<(m * test.ldc)]
                 #expect(isSame, "\(m) rows by [\(n), \(k)]")
             }
+        }
+    }
+
+    @Test("how far ahead weights are asked for changes no bit", arguments: formats, ProductTests.levels)
+    func asking(format: vitrail_weight_format, level: vitrail_cpu_level) {
+        let (before, own) = (vitrail_cpu_limit_thread(level), Self.asksFar)
+        defer {
+            _ = vitrail_cpu_limit_thread(before)
+            vitrail_cpu_ask_far(own)
+        }
+        for (index, size) in Self.sizes.enumerated() {
+            let test = ProductCase(size, transposeA: false, transposeB: true, bias: true, seed: UInt64(500 + index))
+            let weights = StoredWeights(test, format: format)
+            let results = [false, true].map { far in
+                vitrail_cpu_ask_far(far)
+                return weights.multiply(test, nil)
+            }
+            #expect(results[0] == results[1], "\(test.name)")
         }
     }
 

@@ -40,6 +40,9 @@ const char *vitrail_cpu_level_name(vitrail_cpu_level level);
 /// AMD's Zen 4 does; others do best with 3 or 4 KiB ahead into the first. Told by the processor's family.
 bool vitrail_cpu_asks_far(void);
 
+/// Sets that for all threads, for comparisons. Bits are the same.
+void vitrail_cpu_ask_far(bool far);
+
 /// Cores that this process may run on: its affinity mask; at least 1.
 int vitrail_cpu_cores(void);
 
