@@ -1,5 +1,6 @@
 import ArgumentParser
 import Basics
+import CPUBackend
 
 /// The command line: parse, check, call, print. The only place that names a concrete back end.
 struct Vitrail: ParsableCommand {
@@ -37,6 +38,7 @@ enum Main {
         do {
             var command = try Vitrail.parseAsRoot(arguments)
             do {
+                try InstructionSet.checkEnvironment()
                 try command.run()
             } catch let code as ExitCode {
                 leave(code.rawValue)

@@ -205,5 +205,9 @@ struct EveryCommandTests {
         let facts = try #require(try objects(vitrail.run("doctor", "--json")).first)
         #expect(try #require(Int(facts["cores"] as? String ?? "")) >= 1)
         #expect(facts["instructions"] != nil && facts["memory"] != nil)
+        let plain = try vitrail.shell("VITRAIL_CPU=baseline \"$VITRAIL\" doctor --json")
+        #expect((try objects(plain).first?["back end"] as? String)?.hasSuffix(", baseline") == true, "\(plain)")
+        let misspelt = try vitrail.shell("VITRAIL_CPU=avx3 \"$VITRAIL\" doctor")
+        #expect(misspelt.code == 1 && misspelt.error.contains("VITRAIL_CPU: ") && misspelt.error.contains("\"avx2\""))
     }
 }

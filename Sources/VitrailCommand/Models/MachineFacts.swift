@@ -16,7 +16,7 @@ enum MachineFacts {
         let sets = ["avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_bf16"].filter(flags.contains)
         facts.append(("instructions", sets.isEmpty ? "baseline" : sets.joined(separator: ", ")))
         let backend = CPUBackend(threads: nil)
-        facts.append(("back end", "\(backend.name), \(backend.threads.counted("thread"))"))
+        facts.append(("back end", "\(backend.name), \(backend.threads.counted("thread")), \(backend.instructionSet)"))
         return facts
     }
 
