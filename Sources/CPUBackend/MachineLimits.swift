@@ -6,8 +6,26 @@ public struct MachineLimits: Sendable {
     public let readBandwidth: Double
     /// Operations a second of large matrix products, by precision.
     public let productRates: [ProductPrecision: Double]
+    /// Operations a second of multiplications that never leave the registers: what the processor itself allows. None where the instruction
+    /// set in use has no such multiplication.
+    public let registerRates: [RegisterNumber: Double]
 
-    /// Measures memory, and products of 1024³ in the precisions asked for, on the back end's threads: about half a second each.
+    /// What is multiplied in registers.
+    public enum RegisterNumber: String, Sendable, CaseIterable {
+        case float32, bfloat16
+        /// Eight bits, as products with quantised weights take them.
+        case bytes
+
+        var kernelNumber: vitrail_register_number {
+            switch self {
+            case .float32: VITRAIL_REGISTERS_FLOAT32
+            case .bfloat16: VITRAIL_REGISTERS_BFLOAT16
+            case .bytes: VITRAIL_REGISTERS_BYTES
+            }
+        }
+    }
+
+    /// Measures memory, products of 1024³ in the precisions asked for, and registers, on the back end's threads: about half a second each.
     public init(of backend: CPUBackend, precisions: [ProductPrecision] = ProductPrecision.allCases) {
         let probe = MemoryProbe(of: backend)
         readBandwidth = (0..<7).map { _ in probe.bandwidth(sweeps: 1) }.max() ?? 0
@@ -20,6 +38,10 @@ public struct MachineLimits: Sendable {
             rates[precision] = vitrail_product_gflops(backend.pool, &arguments, 0.4) * 1e9
         }
         productRates = rates
+        registerRates = RegisterNumber.allCases.reduce(into: [:]) { rates, number in
+            let rate = vitrail_register_rate(backend.pool, number.kernelNumber, 0.2)
+            if rate > 0 { rates[number] = rate }
+        }
     }
 
     /// Seconds that work of so many operations and bytes takes at least: whichever of the two is slower.

@@ -115,6 +115,7 @@ import VisionLanguage
             #expect(floor == 1e9 / limits.productRates[precision]!)
         }
         #expect(limits.floor(operations: 0, bytes: 1e9) == 1e9 / limits.readBandwidth)
+        #expect(limits.registerRates.values.allSatisfy { $0 > 1e6 })
     }
 
     @Test func memoryIsProbed() {

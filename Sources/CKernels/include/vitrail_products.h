@@ -108,6 +108,17 @@ bool vitrail_products_in_integers(void);
 /// 0 when memory is short.
 double vitrail_product_gflops(vitrail_pool *pool, const vitrail_product_args *args, double duration);
 
+/// What is multiplied in registers: float32, pairs of bfloat16, or groups of four bytes.
+typedef enum vitrail_register_number {
+    VITRAIL_REGISTERS_FLOAT32 = 0,
+    VITRAIL_REGISTERS_BFLOAT16 = 1,
+    VITRAIL_REGISTERS_BYTES = 2,
+} vitrail_register_number;
+
+/// Operations a second (a multiplication and an addition are two) of all threads when nothing leaves the registers: the best of several runs
+/// of 10 ms and more within `duration` seconds. 0 where the instruction set in use has no such multiplication, or memory is short.
+double vitrail_register_rate(vitrail_pool *pool, vitrail_register_number number, double duration);
+
 #ifdef __cplusplus
 }
 #endif

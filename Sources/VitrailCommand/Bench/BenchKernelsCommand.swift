@@ -12,7 +12,8 @@ struct BenchKernelsCommand: ParsableCommand {
               vitrail bench kernels --precision bfloat16 --threads 2 --json
 
             Over floor is the time over what the operations take at the measured product rate, or the bytes at the measured
-            bandwidth, whichever is more. Below 1, the data came from the caches.
+            bandwidth, whichever is more. Below 1, the data came from the caches. "In registers" is what the cores multiply when
+            nothing leaves their registers, which no product can exceed.
             """)
 
     @Option(help: ArgumentHelp("Calls of each kernel.", valueName: "n"))
@@ -65,8 +66,12 @@ enum LimitFacts {
         let rates = ProductPrecision.allCases.compactMap { precision in
             limits.productRates[precision].map { "\(Formatting.count($0 * 1e-9)) GFLOP/s \(precision.rawValue)" }
         }
+        let registers = MachineLimits.RegisterNumber.allCases.compactMap { number in
+            limits.registerRates[number].map { "\(Formatting.count($0 * 1e-9)) \(number.rawValue)" }
+        }
         return "reads \(Formatting.decimal(limits.readBandwidth * 1e-9, 1)) GB/s, multiplies "
             + rates.joined(separator: ", ")
+            + (registers.isEmpty ? "" : "; in registers \(registers.joined(separator: ", "))")
     }
 
     static func json(_ limits: MachineLimits) -> JSONObject {
@@ -74,6 +79,11 @@ enum LimitFacts {
         for precision in ProductPrecision.allCases {
             if let rate = limits.productRates[precision] {
                 object["\(precision.rawValue)_operations_per_second"] = .number(rate)
+            }
+        }
+        for number in MachineLimits.RegisterNumber.allCases {
+            if let rate = limits.registerRates[number] {
+                object["registers_\(number.rawValue)_operations_per_second"] = .number(rate)
             }
         }
         return object
