@@ -37,25 +37,29 @@ INLINE __mmask16 mask_16(int64_t count) { return (__mmask16)(count >= 16 ? 0xfff
 /// How far ahead lines are asked for: the cores' own prefetching does not keep up with so many rows side by side.
 enum { BLOCKS_AHEAD = 2, PANELS_AHEAD = 2, ROWS_AHEAD = 32 };
 
-INLINE void ask_for(const void *data, ptrdiff_t index, const vitrail_element type) {
-    __builtin_prefetch(element_at(data, index, type));
+/// Whether packing asks for lines, and into the second-level cache where the first would not take them (`vitrail_cpu_asks_far`).
+typedef enum { SILENT, NEAR, FAR } asking;
+
+INLINE void ask_for(const void *data, ptrdiff_t index, const vitrail_element type, const asking asks) {
+    if (asks == FAR) __builtin_prefetch(element_at(data, index, type), 0, 2);
+    if (asks == NEAR) __builtin_prefetch(element_at(data, index, type));
 }
 
 /// A block of terms of a line.
-INLINE void ask_for_block(const void *data, ptrdiff_t index, const vitrail_element type) {
-    ask_for(data, index, type);
-    if (type == VITRAIL_FLOAT32) ask_for(data, index + BLOCK_TERMS / 2, type);
+INLINE void ask_for_block(const void *data, ptrdiff_t index, const vitrail_element type, const asking asks) {
+    ask_for(data, index, type, asks);
+    if (type == VITRAIL_FLOAT32) ask_for(data, index + BLOCK_TERMS / 2, type, asks);
 }
 
 INLINE void pack_a(uint16_t *out, const int group, const void *a, int64_t lda, const bool transposed,
-                   const vitrail_element type, int rows, int64_t terms, int64_t blocks, const bool asks) {
+                   const vitrail_element type, int rows, int64_t terms, int64_t blocks, const asking asks) {
     for (int64_t block = 0; block < blocks; block++, out += group * BLOCK_TERMS) {
         const int64_t start = block * BLOCK_TERMS;
         if (!transposed) {
             const __mmask32 mask = mask_32(terms - start);
 #pragma clang loop unroll_count(4)
             for (int i = 0; i < rows; i++) {
-                if (asks) ask_for_block(a, i * lda + start + BLOCKS_AHEAD * BLOCK_TERMS, type);
+                ask_for_block(a, i * lda + start + BLOCKS_AHEAD * BLOCK_TERMS, type, asks);
                 _mm512_storeu_si512(out + i * BLOCK_TERMS, load_32(a, i * lda + start, type, mask));
             }
             for (int i = rows; i < group; i++) _mm512_storeu_si512(out + i * BLOCK_TERMS, _mm512_setzero_si512());
@@ -75,7 +79,7 @@ INLINE void pack_a(uint16_t *out, const int group, const void *a, int64_t lda, c
 }
 
 INLINE void pack_b(uint16_t *out, const void *b, int64_t ldb, const bool transposed, const vitrail_element type,
-                   int columns, int64_t terms, int64_t blocks, const bool asks) {
+                   int columns, int64_t terms, int64_t blocks, const asking asks) {
     enum { PAIR_SIZE = 2 * PANEL_COLUMNS };
     for (int64_t block = 0; block < blocks; block++, out += PANEL_COLUMNS * BLOCK_TERMS) {
         const int64_t start = block * BLOCK_TERMS;
@@ -85,10 +89,8 @@ INLINE void pack_b(uint16_t *out, const void *b, int64_t ldb, const bool transpo
                 const __mmask16 mask = mask_16(columns - 16 * half);
                 for (int pair = 0; pair < BLOCK_TERMS / 2; pair++) {
                     const int64_t p = start + 2 * pair, first = p * ldb + 16 * half;
-                    if (asks) {
-                        ask_for(b, first + PANELS_AHEAD * PANEL_COLUMNS, type);
-                        ask_for(b, first + ldb + PANELS_AHEAD * PANEL_COLUMNS, type);
-                    }
+                    ask_for(b, first + PANELS_AHEAD * PANEL_COLUMNS, type, asks);
+                    ask_for(b, first + ldb + PANELS_AHEAD * PANEL_COLUMNS, type, asks);
                     const __m512i values = p < terms ? interleave_16(b, first, first + ldb, p + 1 < terms, type, mask)
                                                      : _mm512_setzero_si512();
                     _mm512_storeu_si512(to + pair * PAIR_SIZE, values);
@@ -100,7 +102,7 @@ INLINE void pack_b(uint16_t *out, const void *b, int64_t ldb, const bool transpo
 #pragma clang loop unroll(full)
             for (int j = 0; j < 16; j++) {
                 const int column = 16 * half + j;
-                if (asks) ask_for_block(b, column * ldb + start + BLOCKS_AHEAD * BLOCK_TERMS, type);
+                ask_for_block(b, column * ldb + start + BLOCKS_AHEAD * BLOCK_TERMS, type, asks);
                 lines[j] = column < columns ? load_32(b, column * ldb + start, type, mask) : _mm512_setzero_si512();
             }
             transpose_rows_16(lines);
@@ -110,13 +112,17 @@ INLINE void pack_b(uint16_t *out, const void *b, int64_t ldb, const bool transpo
 }
 
 // The compiler specialises each combination of layout and type.
-#define SPECIALISE(call)                                                     \
-    if (transposed) {                                                        \
-        if (type == VITRAIL_BFLOAT16) call(true, VITRAIL_BFLOAT16);          \
-        else call(true, VITRAIL_FLOAT32);                                    \
-    } else {                                                                 \
-        if (type == VITRAIL_BFLOAT16) call(false, VITRAIL_BFLOAT16);         \
-        else call(false, VITRAIL_FLOAT32);                                   \
+#define SPECIALISE(call)                      \
+    if (transposed) {                         \
+        if (type == VITRAIL_BFLOAT16) {       \
+            call(true, VITRAIL_BFLOAT16);     \
+        } else {                              \
+            call(true, VITRAIL_FLOAT32);      \
+        }                                     \
+    } else if (type == VITRAIL_BFLOAT16) {    \
+        call(false, VITRAIL_BFLOAT16);        \
+    } else {                                  \
+        call(false, VITRAIL_FLOAT32);         \
     }
 
 // The packers of a group of rows, or of a panel of columns; those for tiles do not ask ahead.
@@ -127,12 +133,12 @@ INLINE void pack_b(uint16_t *out, const void *b, int64_t ldb, const bool transpo
     }
 
 INLINE void interleave(uint16_t *out, const int width, const void *from, int64_t stride, const vitrail_element type,
-                       int columns, int64_t terms, int64_t blocks) {
+                       int columns, int64_t terms, int64_t blocks, const asking asks) {
     const __mmask16 low = mask_16(columns), high = mask_16(columns - 16);
     for (int64_t p = 0; p < blocks * BLOCK_TERMS; p += 2, out += 2 * width) {
         for (int64_t ahead = p + ROWS_AHEAD; ahead < p + ROWS_AHEAD + 2; ahead++) {
-            ask_for(from, ahead * stride, type);
-            ask_for(from, ahead * stride + columns - 1, type);
+            ask_for(from, ahead * stride, type, asks);
+            ask_for(from, ahead * stride + columns - 1, type, asks);
         }
         const bool exists = p < terms, is_whole = p + 1 < terms;
         const ptrdiff_t first = p * stride;
@@ -147,16 +153,27 @@ INLINE void interleave(uint16_t *out, const int width, const void *from, int64_t
 TARGET_AVX512_BF16 void bfloat16_interleave(uint16_t *out, int width, const void *from, int64_t stride,
                                             vitrail_element type, int columns, int64_t terms, int64_t blocks) {
     const bool is_wide = width > 16, is_narrow = type == VITRAIL_BFLOAT16;
-    if (is_wide && is_narrow) interleave(out, 32, from, stride, VITRAIL_BFLOAT16, columns, terms, blocks);
-    else if (is_wide) interleave(out, 32, from, stride, VITRAIL_FLOAT32, columns, terms, blocks);
-    else if (is_narrow) interleave(out, 14, from, stride, VITRAIL_BFLOAT16, columns, terms, blocks);
-    else interleave(out, 14, from, stride, VITRAIL_FLOAT32, columns, terms, blocks);
+#define INTERLEAVE(asks)                                                                                          \
+    if (is_wide && is_narrow) interleave(out, 32, from, stride, VITRAIL_BFLOAT16, columns, terms, blocks, asks);  \
+    else if (is_wide) interleave(out, 32, from, stride, VITRAIL_FLOAT32, columns, terms, blocks, asks);           \
+    else if (is_narrow) interleave(out, 14, from, stride, VITRAIL_BFLOAT16, columns, terms, blocks, asks);        \
+    else interleave(out, 14, from, stride, VITRAIL_FLOAT32, columns, terms, blocks, asks)
+    if (vitrail_cpu_asks_far()) {
+        INTERLEAVE(FAR);
+    } else {
+        INTERLEAVE(NEAR);
+    }
+#undef INTERLEAVE
 }
 
-#define A_14(t, e) pack_a(out, 14, from, stride, t, e, rows, terms, blocks, true)
-#define A_16(t, e) pack_a(out, 16, from, stride, t, e, rows, terms, blocks, false)
-#define B(t, e) pack_b(out, from, stride, t, e, columns, terms, blocks, false)
-#define B_ASKING(t, e) pack_b(out, from, stride, t, e, columns, terms, blocks, true)
+#define A_14(t, e)                                                                              \
+    if (vitrail_cpu_asks_far()) pack_a(out, 14, from, stride, t, e, rows, terms, blocks, FAR);  \
+    else pack_a(out, 14, from, stride, t, e, rows, terms, blocks, NEAR)
+#define A_16(t, e) pack_a(out, 16, from, stride, t, e, rows, terms, blocks, SILENT)
+#define B(t, e) pack_b(out, from, stride, t, e, columns, terms, blocks, SILENT)
+#define B_ASKING(t, e)                                                                         \
+    if (vitrail_cpu_asks_far()) pack_b(out, from, stride, t, e, columns, terms, blocks, FAR);  \
+    else pack_b(out, from, stride, t, e, columns, terms, blocks, NEAR)
 
 PACKER(bfloat16_pack_a_14, rows, A_14)
 PACKER(bfloat16_pack_a_16, rows, A_16)
