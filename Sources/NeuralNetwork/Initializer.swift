@@ -77,6 +77,7 @@ public final class Initializer {
     public func makeAdjacent(_ parameters: [Parameter?]) {
         let parameters = parameters.compactMap { $0 }
         guard parameters.count > 1, let dtype = parameters.first?.value.dtype else { return }
+        for (parameter, next) in zip(parameters, parameters.dropFirst()) { parameter.next = next }
         // Memory that a checkpoint fills is not taken before.
         ParameterTree.place([parameters], as: dtype) { if fills { $1.value.backend.copy($1.value, into: $0) } }
     }

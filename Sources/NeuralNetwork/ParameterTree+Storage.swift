@@ -15,6 +15,19 @@ extension ParameterTree {
         ParameterTree.place(groups(for: dtype, accepts), as: dtype) { _, _ in }
     }
 
+    /// Puts weights side by side again that stood so when the model was made and have memory of their own since, as those do that were codes
+    /// for a while. Apart they are multiplied apart, which rounds otherwise than in the same model read from a file.
+    public func rejoin() {
+        let followers = Set(entries.compactMap { $0.parameter.next.map { ObjectIdentifier($0) } })
+        for first in entries.map(\.parameter) where first.next != nil && !followers.contains(ObjectIdentifier(first)) {
+            let group = Array(sequence(first: first, next: \.next))
+            guard group.allSatisfy({ $0.source == nil && $0.value.dtype == .float32 }),
+                !zip(group, group.dropFirst()).allSatisfy({ $0.value.joined(with: $1.value) != nil })
+            else { continue }
+            ParameterTree.place([group], as: .float32) { $1.value.backend.copy($1.value, into: $0) }
+        }
+    }
+
     /// The parameters that can take another form, those together that share a block of memory.
     private func groups(for dtype: DType, _ accepts: (Entry) -> Bool) -> [[Parameter]] {
         var groups: [ObjectIdentifier: [Parameter]] = [:]

@@ -73,6 +73,9 @@ public final class Parameter {
     /// Called when the last contribution of a backward pass has arrived: what fused optimizers (LOMO) hook into.
     public var onGradientComplete: ((Parameter) -> Void)?
 
+    /// The parameter whose weights stood behind these in memory when the model was made, so that one product serves both.
+    package weak var next: Parameter?
+
     private var stored: Tensor?
     private let late = LateValue()
     /// Where gradients arrive outside of lanes.

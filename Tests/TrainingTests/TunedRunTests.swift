@@ -65,6 +65,25 @@ struct TunedRunTests {
         }
     }
 
+    /// Weights that were codes in one stage are trained in the next as those of a checkpoint are, of which one product serves neighbours.
+    @Test(arguments: [
+        "{language: {method: qlora, rank: 4}}", "{language: {method: qlora, rank: 4, base: int8}}",
+        "{language.layers.*.attention.query: {method: qlora, rank: 2}, vision: {method: qlora, rank: 2}}",
+    ])
+    func aStageAfterQuantizedOnesResumesToTheSameBits(tune: String) throws {
+        try withTemporaryFolder { folder in
+            let run = try SmallRun(folder)
+            let recipe = try run.recipe([
+                "stages.align.train=[]", "stages.align.tune=\(tune)", "stages.instruct.steps=8",
+            ])
+            let whole = try run.train(recipe, in: "whole")
+            let first = try run.train(recipe, in: "parts", stoppingAfter: 9)
+            let rest = try run.train(recipe, in: "parts", resuming: true)
+            #expect(first + rest == whole)
+            #expect(try run.weights("parts") == run.weights("whole"))
+        }
+    }
+
     /// A base whose weights stay in the file until they are quantised, one after another, trains to the bits of one that was whole in
     /// memory before.
     @Test(arguments: [

@@ -143,7 +143,7 @@ private func adjacentRuns(_ weights: [Tensor], _ biases: [Tensor?]) -> [LinearRu
 
 extension Tensor {
     /// This tensor and `next` as one, when `next` begins where this ends; rows add up.
-    func joined(with next: Tensor) -> Tensor? {
+    package func joined(with next: Tensor) -> Tensor? {
         guard storage === next.storage, dtype == next.dtype,
             shape.dimensions.dropFirst() == next.shape.dimensions.dropFirst(),
             count % dtype.blockLength == 0, byteOffset + dtype.byteCount(of: count) == next.byteOffset

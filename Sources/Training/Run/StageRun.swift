@@ -57,6 +57,8 @@ final class StageRun {
         state.baseDigest = tuning?.tuning.baseDigest
         try tuning?.divide(task, stage)
         parts = try TrainableParts(stage, tree, tuning: tuning?.tuning)
+        // A stage before this one may have kept some of the weights as codes.
+        tree.rejoin()
         try Trainer.requireMemory(stage, tree, parts)
         var extra = task.extraParameters
         extra.append(tuning?.tuning.added ?? [:], under: "")
