@@ -37,13 +37,18 @@ import Training
             try Files.write(Array(try Files.read(broken).dropLast(5)), to: broken)
             // So is one whose numbers say what its bytes do not hold, and one whole in itself that another tower could have written.
             func write(_ count: UInt64, _ columns: UInt64, _ values: Int, to name: String) throws {
-                var bytes = Array("VTFEAT01".utf8)
+                var bytes = Array("VTFEAT02".utf8)
                 for number in [count, columns] {
                     withUnsafeBytes(of: number.littleEndian) { bytes.append(contentsOf: $0) }
                 }
                 bytes += [UInt8](repeating: 0, count: 4 * values)
                 try Files.write(bytes, to: Paths.join(folder, "parts/features", towers[0], name))
             }
+            // And one whose numbers are not those that were written.
+            let changed = Paths.join(folder, "parts/features", towers[0], files[6])
+            var bytes = try Files.read(changed)
+            bytes[bytes.count - 2] ^= 0x40
+            try Files.write(bytes, to: changed)
             try write(1 << 62 + 6, 3, 6, to: files[1])
             try write(6, 3, 6, to: files[2])
             try write(36, 36, 36, to: files[3])
