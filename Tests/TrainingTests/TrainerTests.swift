@@ -54,25 +54,6 @@ struct TrainerTests {
         }
     }
 
-    /// Of two runs that begin in one folder at once, the one that comes second leaves the other's files.
-    @Test func aFolderThatAnotherRunHoldsStays() throws {
-        try withTemporaryFolder { folder in
-            let run = try SmallRun(folder)
-            let recipe = try run.recipe()
-            let place = RunFolder(Paths.join(folder, "run"))
-            var other: AppendFile?
-            let trainer = Trainer(
-                recipe, bundle: try recipe.makeModel(on: CPUBackend(threads: 2)), folder: place, workers: 1
-            ) { event in
-                if case .stageStarted = event { other = try? AppendFile(place.metrics) }
-                return .proceed
-            }
-            let error = problem { _ = try trainer.run() }
-            #expect(error?.problem.contains("another process") == true)
-            #expect(other != nil && Files.exists(place.recipe) && Files.exists(place.metrics))
-        }
-    }
-
     @Test func dataThatChangedIsToldWhenARunGoesOn() throws {
         try withTemporaryFolder { folder in
             let run = try SmallRun(folder)

@@ -18,14 +18,17 @@ public final class AppendFile: Sendable {
     private let isClosed = Mutex(false)
 
     /// Opens `path` for appending, creating it if needed.
-    /// - Parameter beginning: how each of its lines begins; a last line without its end that begins otherwise is somebody else's.
+    /// - Parameters:
+    ///   - beginning: how each of its lines begins; a last line without its end that begins otherwise is somebody else's.
+    ///   - held: what to throw when another process is writing the file, where that has a meaning of its own.
     /// - Throws: ``FileError``, or ``UserError`` when another process is writing the file, or when it is no such file.
-    public init(_ path: String, beginning: String = "{") throws {
+    public init(_ path: String, beginning: String = "{", held: UserError? = nil) throws {
         let descriptor = try FileDescriptor(path, flags: O_RDWR | O_CREAT | O_APPEND, operation: "write")
         guard descriptor.lock() else {
-            throw UserError(
-                "\(path) is being written by another process",
-                fix: "wait until it ends, or choose another output file")
+            throw held
+                ?? UserError(
+                    "\(path) is being written by another process",
+                    fix: "wait until it ends, or choose another output file")
         }
         trimmedBytes = try Self.trim(descriptor, beginning: Array(beginning.utf8))
         self.path = path
@@ -54,6 +57,12 @@ public final class AppendFile: Sendable {
             if before >= 0 { ftruncate(descriptor.number, before) }
             return error
         }
+    }
+
+    /// Cuts off what is behind the first `size` bytes, in place, so that the file stays held; a file that is no longer stays as it is.
+    public func trim(to size: Int) throws(FileError) {
+        guard try descriptor.status().size > size else { return }
+        guard ftruncate(descriptor.number, off_t(size)) == 0 else { throw FileError("write", path) }
     }
 
     /// Waits until the disk holds every line.

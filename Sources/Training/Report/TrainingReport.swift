@@ -100,7 +100,10 @@ public enum TrainingReport {
 
     private static func rejections(_ rows: [JSON]) -> String {
         guard !rows.isEmpty else { return "<h2>Records left out</h2><p>None.</p>" }
-        let items = rows.prefix(200).map { "<li>\(HTML.escaped($0["reason"]?.string ?? $0.serialized()))</li>" }
+        let items = rows.prefix(200).map { row in
+            let whose = row["evaluation"]?.bool == true ? "of the evaluation: " : ""
+            return "<li>\(whose)\(HTML.escaped(row["reason"]?.string ?? row.serialized()))</li>"
+        }
         return
             "<h2>Records left out</h2><p>\(rows.count) in all\(rows.count > 200 ? ", the first 200 here" : "").</p><ul>\(items.joined())</ul>"
     }

@@ -45,6 +45,15 @@ public struct ResumePoint {
         }
     }
 
+    /// Refuses a checkpoint after which the run has gone on, in a process that was at work while this one read the model.
+    func requireNewest(_ recipe: Recipe, of folder: RunFolder) throws {
+        guard try Self.find(in: folder, recipe: recipe)?.path == path else {
+            throw UserError(
+                "\(folder.path): another process has gone on with this run meanwhile",
+                fix: "call this again, to go on from where it is now")
+        }
+    }
+
     /// The model as it was then; weights that the stage keeps as codes only stay in the file until it makes them.
     public func model(for recipe: Recipe, on backend: any Backend) throws -> ModelBundle {
         try reading { try ModelBundle.open(path, leaving: recipe.quantizedWeights(stage: state.stage), on: backend) }

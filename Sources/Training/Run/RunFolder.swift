@@ -4,7 +4,7 @@ import Basics
 ///
 ///     recipe.yaml          the recipe with overrides and defaults
 ///     metrics.jsonl        one line an optimizer step
-///     rejections.jsonl     records that were left out, with the reason
+///     rejections.jsonl     records that were left out, with the reason; those of an evaluation are marked
 ///     checkpoints/<stage>/step-N/
 ///     adapters/<stage>/    what the methods of a stage with `tune:` have learned
 ///     features/<tower>/    what a frozen tower makes of pictures (`cache_features`), while the run is under way

@@ -27,8 +27,9 @@ final class StageRun {
 
     /// Opens the stage's data, attaches its tuning methods, and restores what the checkpoint holds.
     ///
+    /// - Parameter metrics: the run's, a line a step.
     /// - Throws: an error when data, patterns, methods, memory or the checkpoint do not fit; the model is then as it was.
-    init(_ trainer: Trainer, _ index: Int, from checkpoint: ResumePoint?) throws {
+    init(_ trainer: Trainer, _ index: Int, from checkpoint: ResumePoint?, _ metrics: AppendFile) throws {
         let (recipe, bundle, folder) = (trainer.recipe, trainer.bundle, trainer.folder)
         let stage = recipe.stages[index]
         // By name, so that a stage sees its data in the same order whichever stages run before it.
@@ -38,7 +39,8 @@ final class StageRun {
             try checkpoint?.state
             ?? TrainingState(
                 stage: index, stageName: stage.name, recipeDigest: recipe.digest,
-                metricsBytes: trainer.logSize(folder.metrics), evaluationBytes: trainer.logSize(folder.evaluations))
+                metricsBytes: trainer.logSize(folder.metrics), evaluationBytes: trainer.logSize(folder.evaluations),
+                rejectionBytes: trainer.logSize(folder.rejections))
         let dataMark = try trainer.dataMark(stage)
         hasOtherData = !state.isComplete && state.dataMark.map { $0 != dataMark } ?? false
         if hasOtherData {
@@ -81,7 +83,7 @@ final class StageRun {
             index, stage, parts, tree, totalSteps: task.totalSteps, doneSteps: state.step,
             coded: tuning?.tuning.coded ?? (0, 0))
         _ = trainer.observe(.stageStarted(outline))
-        metrics = try AppendFile(folder.metrics)
+        self.metrics = metrics
         evaluation = try stage.evaluation.map { try StageEvaluation($0, stage, context, trainer.evaluateAnswers) }
         totalsBefore = state.totals
         savedStep = checkpoint == nil ? nil : state.step
@@ -213,6 +215,7 @@ final class StageRun {
         state.isComplete = state.step >= task.totalSteps
         state.metricsBytes = try trainer.logSize(folder.metrics)
         state.evaluationBytes = try trainer.logSize(folder.evaluations)
+        state.rejectionBytes = try trainer.logSize(folder.rejections)
         try StageCheckpoint.write(state, bundle: trainer.bundle, extra: extra, optimizer: optimizer, to: path)
         savedStep = state.step
         lastSave = .now

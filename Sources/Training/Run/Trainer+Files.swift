@@ -56,9 +56,10 @@ extension Trainer {
 
     func logSize(_ path: String) throws -> Int { Files.exists(path) ? try Files.size(path) : 0 }
 
-    /// Drops lines of steps that the checkpoint does not know of; they will be done again.
+    /// Cuts a log that nobody has open behind its first `size` bytes.
     func trimLog(_ path: String, to size: Int) throws {
         guard Files.exists(path), try Files.size(path) > size else { return }
+        guard size > 0 else { return try Files.remove(path) }
         try Files.write(Array(try Files.read(path, limit: .max).prefix(size)), to: path)
     }
 }

@@ -59,6 +59,14 @@ public final class Trainer {
     private func runStages(resuming checkpoint: ResumePoint?) throws -> Outcome {
         try Files.createDirectory(folder.path)
         try checkpoint?.check(recipe, of: folder)
+        // Before anything is written: the run holds this file, and with it the folder, until it ends or its process does.
+        let metrics = try AppendFile(
+            folder.metrics,
+            held: UserError(
+                "\(folder.path): another process is at work on this run",
+                fix: "wait until it ends, or stop it with Ctrl-C where it runs"))
+        defer { try? metrics.close() }
+        try checkpoint?.requireNewest(recipe, of: folder)
         try Files.write(recipe.complete, to: folder.recipe)
         let threads = bundle.model.backend.threads
         if let before = checkpoint?.state.threads, before != threads {
@@ -70,11 +78,13 @@ public final class Trainer {
         summaries = try RunSummary.finishedStages(in: folder)
         let first = checkpoint?.state.stage ?? 0
         summaries.removeAll { summary in !recipe.stages.prefix(first).contains { $0.name == summary.name } }
-        try trimLog(folder.metrics, to: checkpoint?.state.metricsBytes ?? 0)
+        // Lines of steps that the checkpoint does not know of go; they will be done again.
+        try metrics.trim(to: checkpoint?.state.metricsBytes ?? 0)
         try trimLog(folder.evaluations, to: checkpoint?.state.evaluationBytes ?? 0)
+        try trimLog(folder.rejections, to: checkpoint.map { $0.state.rejectionBytes ?? .max } ?? 0)
 
         for index in first..<recipe.stages.count {
-            let run = try StageRun(self, index, from: index == first ? checkpoint : nil)
+            let run = try StageRun(self, index, from: index == first ? checkpoint : nil, metrics)
             if let path = try run.untilStopped() { return .interrupted(checkpoint: path) }
             summaries.append(try run.complete())
             try RunSummary.write(summaries, recipe: recipe, bundle: bundle, to: folder)

@@ -26,6 +26,8 @@ struct TrainingState: Equatable {
     var metricsBytes: Int
     /// Bytes of `evaluations.jsonl` likewise.
     var evaluationBytes: Int
+    /// Bytes of `rejections.jsonl` likewise; nil in checkpoints of before this was kept.
+    var rejectionBytes: Int?
     /// Running figures of the stage.
     var totals: StageTotals
     /// Best evaluation of the stage so far and its step.
@@ -40,6 +42,7 @@ struct TrainingState: Equatable {
         ]
         if let baseDigest { object["base_sha256"] = .string(baseDigest) }
         if let dataMark { object["data_mark"] = .string(dataMark) }
+        if let rejectionBytes { object["rejection_bytes"] = .int(rejectionBytes) }
         if isComplete { object["complete"] = true }
         if let threads { object["threads"] = .int(threads) }
         if let best { object["best"] = .number(best) }
@@ -49,7 +52,7 @@ struct TrainingState: Equatable {
 
     init(
         stage: Int, stageName: String, step: Int = 0, position: Int = 0, recipeDigest: String, metricsBytes: Int = 0,
-        evaluationBytes: Int = 0
+        evaluationBytes: Int = 0, rejectionBytes: Int? = nil
     ) {
         self.stage = stage
         self.stageName = stageName
@@ -59,6 +62,7 @@ struct TrainingState: Equatable {
         self.recipeDigest = recipeDigest
         self.metricsBytes = metricsBytes
         self.evaluationBytes = evaluationBytes
+        self.rejectionBytes = rejectionBytes
         totals = StageTotals()
     }
 
@@ -79,6 +83,7 @@ struct TrainingState: Equatable {
         metricsBytes = try int("metrics_bytes")
         evaluationBytes = try int("evaluation_bytes")
         totals = StageTotals(json: json["totals"])
+        rejectionBytes = json["rejection_bytes"]?.count
         best = json["best"]?.double
         baseDigest = json["base_sha256"]?.string
         dataMark = json["data_mark"]?.string

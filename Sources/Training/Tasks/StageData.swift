@@ -21,7 +21,8 @@ struct StageData {
     private let options: SampleLoader.Options
     private let log: RejectionLog
 
-    init(_ stage: StageRecipe, _ context: StageContext) throws {
+    /// - Parameter isEvaluation: whether the stage is measured on the data: broken records are then listed as such, and counted by themselves.
+    init(_ stage: StageRecipe, _ context: StageContext, isEvaluation: Bool = false) throws {
         let datasets = try stage.data.map { try Self.open($0) }
         let components = try zip(stage.data, datasets).map { source, dataset in
             Mixture.Component(
@@ -47,7 +48,7 @@ struct StageData {
             }
         options = SampleLoader.Options(
             workers: context.workers, ahead: max(64, 2 * stage.batchSize), policy: policy)
-        log = try RejectionLog(path: context.folder.rejections, stage: stage.name)
+        log = try RejectionLog(path: context.folder.rejections, stage: stage.name, isEvaluation: isEvaluation)
         collator = Collator(layout: bundle.pictureLayout)
     }
 

@@ -29,7 +29,7 @@ struct StageEvaluation {
         held.data = [recipe.data]
         held.mixing = MixingRule()
         held.onError = .skip
-        let data = try StageData(held, context)
+        let data = try StageData(held, context, isEvaluation: true)
         let count = min(recipe.limit ?? data.order.samplesPerEpoch, data.order.samplesPerEpoch)
         let batcher = TokenBudgetBatcher(
             try data.loader(positions: 0..<count),
