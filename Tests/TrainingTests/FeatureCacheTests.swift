@@ -54,7 +54,11 @@ import Training
             try write(36, 36, 36, to: files[3])
             try write(0, 0, 0, to: files[4])
             try write(6, .max, 6, to: files[5])
-            let rest = try run.train(recipe, in: "parts", resuming: true)
+            let more = try run.train(recipe, in: "parts", resuming: true, stoppingAfter: 4)
+            // The tower is still the one that it was, and so are the pictures.
+            #expect(try Files.list(Paths.join(folder, "parts/features")) == towers)
+            #expect(try Files.list(Paths.join(folder, "parts/features", towers[0])) == files)
+            let rest = more + (try run.train(recipe, in: "parts", resuming: true))
             #expect(first + rest == plain)
         }
     }

@@ -11,7 +11,10 @@ extension FeatureCache {
     static func digest(of model: VisionLanguageModel) -> String {
         guard let vision = model.vision, let shape = model.configuration.vision else { return "none" }
         var hash = SHA256()
-        hash.update(Array("\(shape) \(model.configuration.features)".utf8))
+        var features = model.configuration.features
+        // Without a class token there is none to drop, whatever a folder or a recipe says of it.
+        features.dropsClassToken = features.dropsClassToken && shape.hasClassToken
+        hash.update(Array("\(shape) \(features)".utf8))
         for entry in vision.parameters.entries {
             hash.update(Array(entry.path.utf8))
             entry.parameter.value.floats.withUnsafeBytes { hash.update($0) }
