@@ -119,6 +119,11 @@ import VisionLanguage
                 lines.filter { $0["evaluation"]?.bool == true }.compactMap { $0["record"]?.int }.sorted() == [0, 2, 5])
             let trained = lines.filter { $0["evaluation"] == nil }
             #expect(Set(trained.compactMap { $0["record"]?.int }) == [1, 7, 20])
+            let place = RunFolder(Paths.join(folder, "whole"))
+            let bundle = try ModelBundle.open(place.final, on: CPUBackend(threads: 1))
+            try TrainingReport.write(folder: place, bundle: bundle, recipe: recipe, samples: [])
+            let report = try Files.readText(place.report)
+            #expect(report.contains("6 in all") && report.ranges(of: "<li>of the evaluation: ").count == 3)
             for name in ["whole", "parts"] {
                 let summary = try JSON.read(Paths.join(folder, name, "summary.json"))
                 #expect(summary["stages"]?.array?.first?["records_rejected"]?.int == trained.count)
