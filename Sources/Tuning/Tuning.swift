@@ -38,12 +38,28 @@ public final class Tuning {
                 attached.rule = rule
                 methods.append(attached)
             }
+            try Self.requireNames(methods)
         } catch {
             methods.reversed().forEach { $0.remove() }
             throw error
         }
         self.methods = methods
         for entry in methods.flatMap(\.changed.entries) { entry.parameter.isTrainable = true }
+    }
+
+    /// Two methods whose parameters have the same names could not be told from each other in a checkpoint.
+    private static func requireNames(_ methods: [AttachedMethod]) throws(UserError) {
+        var owners: [String: Int] = [:]
+        for (index, method) in methods.enumerated() {
+            for path in method.added.map(\.path) + method.kept.map(\.name) {
+                guard let owner = owners.updateValue(index, forKey: path), owner != index else { continue }
+                let names = [owner, index].map { methods[$0].rule.method.name }
+                throw UserError(
+                    names[0] == names[1]
+                        ? "two methods \(names[0]) add \(path)" : "\(names[0]) and \(names[1]) both add \(path)",
+                    fix: "choose one of them, or give each a part of the model of its own")
+            }
+        }
     }
 
     /// Quantises what methods want quantised. Call when it is settled what is trained, since that is never quantised.

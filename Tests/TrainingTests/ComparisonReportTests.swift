@@ -36,6 +36,20 @@ struct ComparisonReportTests {
         }
     }
 
+    /// Of losses less is better, and no share of one is a mark.
+    @Test func theLeastLossIsTheBest() throws {
+        try withTemporaryFolder { folder in
+            let run = try write(Paths.join(folder, "run"), losses: [1, 2], exact: [])
+            let losses = [7.0, 6.25, 6.5].enumerated().map {
+                #"{"stage":"instruct","step":\#($0.offset + 1),"loss":\#($0.element),"best":true}"# + "\n"
+            }
+            try Files.write(losses.joined(), to: run.evaluations)
+            let row = try #require(try ComparisonReport([run]).figures.first?.object)
+            #expect(row["best_evaluation_loss"]?.double == 6.25)
+            #expect(row.keys.allSatisfy { !$0.hasPrefix("loss") }, "\(row.keys)")
+        }
+    }
+
     @Test func aRunThatDivergedIsDrawnToo() throws {
         try withTemporaryFolder { folder in
             let run = try write(Paths.join(folder, "run"), losses: [1, 1e30, 1e30], exact: [0])

@@ -132,6 +132,34 @@ struct MethodTests {
         #expect(tree.sites.allSatisfy { ($0.site as? Linear)?.adapter == nil })
     }
 
+    /// Two methods that would write the same tensors of a checkpoint are refused, wherever they overlap.
+    @Test func methodsWithTheSameNamesAreRefused() throws {
+        var decomposed = LoRA(rank: 2)
+        decomposed.isWeightDecomposed = true
+        let clashes: [(first: any TuningMethod, second: any TuningMethod, selector: String, words: String)] = [
+            (LoRA(rank: 2), LoRA(rank: 2), "language", "two methods lora add language.layers.0."),
+            (LoRA(rank: 2), QLoRA(LoRA(rank: 4)), "language", "lora and qlora both add language.layers.0."),
+            (LoRA(rank: 2), decomposed, "language.layers.1", "two methods lora add language.layers.1."),
+            (IA3(), IA3(), "language", "two methods ia3 add"),
+            (BottleneckAdapters(size: 4), BottleneckAdapters(size: 4), "language", "two methods bottleneck add"),
+        ]
+        for clash in clashes {
+            let tree = TinyDecoder.random(on: TestBackend.cpu.make()).model.parameters
+            let rules = [
+                TuningRule(selector: "language", method: clash.first),
+                TuningRule(selector: clash.selector, method: clash.second),
+            ]
+            let error = try #require(throws: UserError.self) { _ = try Tuning(rules, tree: tree, seed: 1) }
+            #expect(error.problem.contains(clash.words), "\(error.problem)")
+            #expect(tree.sites.allSatisfy { ($0.site as? Linear)?.adapter == nil })
+        }
+        let tree = TinyDecoder.random(on: TestBackend.cpu.make()).model.parameters
+        let apart = ["language.layers.0", "language.layers.1"].map {
+            TuningRule(selector: $0, method: LoRA(rank: 2))
+        }
+        #expect(try Tuning(apart, tree: tree, seed: 1).added.entries.count == 28)
+    }
+
     /// Patterns name maps as targets do: by their own names and Hugging Face's, and by the part that they stand in.
     @Test func ranksByPattern() throws {
         for (pattern, count) in [

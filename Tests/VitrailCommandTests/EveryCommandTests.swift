@@ -167,6 +167,16 @@ struct EveryCommandTests {
             "pet", "distil", "plan.json", "soft.jsonl", "--output", "last.jsonl", "--copies", "4")
         #expect(made.code == 0, "said: \(made.error)")
         #expect(try vitrail.text("last.jsonl").split(separator: "\n").count == 4 * known.count)
+        // Nothing writes over what it reads.
+        #expect(try vitrail.shell("cp pictures.jsonl what.jsonl").code == 0)
+        for call in [
+            ["pet", "lessons", "plan.json", "what.jsonl"],
+            ["pet", "distil", "plan.json", "soft.jsonl", "--output", "soft.jsonl"],
+            ["pet", "label", "plan.json", "pictures.jsonl", "--model", Self.pebble, "--output", "plan.json"],
+        ] {
+            let refused = try vitrail.run(call)
+            #expect(refused.code == 1 && refused.error.contains("is what is read"), "said: \(refused.error)")
+        }
     }
 
     /// Every figure is there and above 0.

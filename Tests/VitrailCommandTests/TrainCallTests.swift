@@ -37,6 +37,43 @@ struct TrainCallTests {
         }
     }
 
+    /// An evaluation of the loss asks nothing; its best is the least. A report that a kill took away comes with `--resume`.
+    @Test func lossesAreEvaluatedAndReported() throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        let call = [
+            "train", "my recipe.yaml", "--output", "run", "--threads", "1", "--set",
+            "stages.instruct.evaluate={data: shapes/val/records.jsonl, every: 2}",
+        ]
+        let result = try vitrail.run(call)
+        #expect(result.code == 0 && vitrail.exists("run/report.html"), "said: \(result.error)")
+        let summary = try vitrail.text("run/summary.json")
+        #expect(summary.contains(/"best_evaluation": ?[0-9]/), "\(summary)")
+        #expect(try vitrail.shell("rm run/report.html").code == 0)
+        let again = try vitrail.run(call + ["--resume"])
+        #expect(again.code == 0 && vitrail.exists("run/report.html"), "said: \(again.error)")
+        let steps = try vitrail.text("run/metrics.jsonl")
+        let over = try vitrail.run("report", "run", "--output", "run/metrics.jsonl")
+        #expect(over.code == 1 && over.error.contains("is what is read"), "said: \(over.error)")
+        #expect(try vitrail.text("run/metrics.jsonl") == steps)
+    }
+
+    /// Data that an evaluation cannot use are told before the first step, as the rest of the recipe is.
+    @Test(arguments: [
+        ("{data: shapes/val/records.jsonl, metrics: [exact]}", "shapes/val/records.jsonl:1: no \"question\""),
+        ("{data: shapes/val/questions.jsonl}", "stage \"instruct\": evaluate.data: shapes/val/questions.jsonl:"),
+    ])
+    func evaluationsAreCheckedBeforeTraining(evaluation: String, words: String) throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        for flags in [["--dry-run"], ["--output", "run"]] {
+            let result = try vitrail.run(
+                ["train", "my recipe.yaml", "--set", "stages.instruct.evaluate=\(evaluation)"] + flags)
+            #expect(result.code == 1 && result.error.contains(words), "said: \(result.error)")
+            #expect(!vitrail.exists("run"))
+        }
+    }
+
     /// What an estimate measures in a process of its own ends with it, even where it cannot say so, and nothing of either stays.
     @Test(.enabled(if: FileManager.default.fileExists(atPath: "/proc/self/cmdline")), arguments: ["TERM", "KILL"])
     func anEstimateLeavesNoProcessBehind(signal: String) throws {

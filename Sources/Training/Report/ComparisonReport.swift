@@ -49,8 +49,8 @@ public struct ComparisonReport {
         }
     }
 
-    /// Figures of each run and stage: mean loss of the first and last ten steps, best value of each metric and the step at
-    /// which it first reached each mark.
+    /// Figures of each run and stage: mean loss of the first and last ten steps, the least loss of the evaluations or the best value of each
+    /// metric, and the step at which it first reached each mark.
     public var figures: [JSON] {
         runs.flatMap { run in
             run.stages.map { stage in
@@ -62,6 +62,10 @@ public struct ComparisonReport {
                 ]
                 for metric in run.metrics(of: stage) {
                     let points = run.values(run.evaluations, stage: stage, key: metric)
+                    guard metric != "loss" else {
+                        row["best_evaluation_loss"] = .number(points.map(\.y).min() ?? 0)
+                        continue
+                    }
                     row[metric] = .number(points.map(\.y).max() ?? 0)
                     for mark in Self.marks {
                         let first = points.first { $0.y >= mark }

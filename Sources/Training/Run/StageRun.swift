@@ -120,7 +120,8 @@ final class StageRun {
         return StageSummary(
             name: stage.name, objective: stage.objective.rawValue, steps: state.step,
             trainable: parts.groups.reduce(0) { $0 + $1.count }, parameters: trainer.bundle.model.parameters.count,
-            totals: state.totals, peakMemory: ProcessMemory.peakBytes, best: state.best, bestStep: state.bestStep,
+            totals: state.totals, peakMemory: ProcessMemory.peakBytes,
+            best: evaluation?.measuresLoss == true ? state.best.map { -$0 } : state.best, bestStep: state.bestStep,
             dataDigests: try trainer.dataDigests(stage))
     }
 

@@ -39,6 +39,22 @@ extension Trainer {
         }
     }
 
+    /// What stages from `first` on are measured on can be used.
+    func requireEvaluations(from first: Int) throws {
+        let context = StageContext(bundle: bundle, seed: recipe.seed, folder: folder, workers: 1)
+        for stage in recipe.stages[first...] {
+            guard let evaluation = stage.evaluation else { continue }
+            do { try StageEvaluation(evaluation, stage, context, evaluateAnswers).check() } catch let problem
+                as any Problem
+            {
+                throw UserError(
+                    "stage \"\(stage.name)\": evaluate.data: \(problem.problem)",
+                    fix: "correct it; or name conversations, as the stage trains on, or questions with metrics: [exact]"
+                )
+            }
+        }
+    }
+
     /// A run that was to go on, and whose stage asks for fewer steps of the data that is there now than were done: ending it would
     /// be final, and the data may have been cut by mistake.
     func nothingLeft(of task: any StageTask, _ state: TrainingState, _ checkpoint: ResumePoint?) -> UserError {
@@ -53,6 +69,7 @@ extension Trainer {
     /// Opens all data, fits every pattern to the model, and tells of each stage, without training: what `--dry-run` does.
     public func check() throws {
         try requireFiles(from: 0)
+        try requireEvaluations(from: 0)
         let scratch = RunFolder(try Files.makeTemporaryDirectory())
         defer { try? Files.remove(scratch.path) }
         for (index, stage) in recipe.stages.enumerated() {
@@ -64,7 +81,6 @@ extension Trainer {
             defer { tuning?.finish() }
             let parts = try TrainableParts(stage, tree, tuning: tuning?.tuning)
             try Self.requireMemory(stage, tree, parts)
-            if let evaluation = stage.evaluation, evaluation.metrics.isEmpty { _ = try StageData.open(evaluation.data) }
             _ = observe(
                 .stageStarted(outline(index, stage, parts, tree, totalSteps: task.totalSteps, doneSteps: 0)))
         }

@@ -47,6 +47,7 @@ public final class Trainer {
     ///   call works when the reason is gone.
     public func run(resuming checkpoint: ResumePoint? = nil) throws -> Outcome {
         try requireFiles(from: checkpoint?.state.stage ?? 0)
+        try requireEvaluations(from: checkpoint?.state.stage ?? 0)
         let isNew = folder.isEmpty
         do {
             return try runStages(resuming: checkpoint)

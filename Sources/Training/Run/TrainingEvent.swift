@@ -135,7 +135,7 @@ public struct StageSummary: Sendable {
     public var totals: StageTotals
     /// Largest resident size of the process so far, in bytes.
     public var peakMemory: Int
-    /// Best evaluation; the negative loss where only that is measured.
+    /// The best value of the first metric, or the least loss where only that is measured.
     public var best: Double?
     /// Step of the best evaluation.
     public var bestStep: Int?

@@ -23,12 +23,42 @@ struct StageEvaluation {
         every = recipe.every
     }
 
-    func run() throws -> (loss: Double?, metrics: [(name: String, value: Double)]) {
-        if !recipe.metrics.isEmpty, let answers { return (nil, try answers(context.bundle, recipe)) }
+    /// Records that are looked at before training.
+    private static let looked = 16
+
+    /// The stage with the data that it is measured on.
+    private var held: StageRecipe {
         var held = stage
         held.data = [recipe.data]
         held.mixing = MixingRule()
         held.onError = .skip
+        return held
+    }
+
+    /// Whether only the loss is measured, of which less is better.
+    var measuresLoss: Bool { recipe.metrics.isEmpty || answers == nil }
+
+    /// Reads the first records as ``run()`` will: nobody trains until the first evaluation to learn that it cannot be made.
+    ///
+    /// - Throws: what is wrong with the first of them, where not one can be used.
+    func check() throws {
+        guard measuresLoss else { return }
+        var held = held
+        held.onError = .fail
+        let data = try StageData(held, context, isEvaluation: true)
+        var first: (any Error)?
+        for position in 0..<min(recipe.limit ?? Self.looked, Self.looked, data.order.samplesPerEpoch) {
+            do {
+                if try data.loader(positions: position..<position + 1).next() != nil { return }
+            } catch {
+                first = first ?? error
+            }
+        }
+        if let first { throw first }
+    }
+
+    func run() throws -> (loss: Double?, metrics: [(name: String, value: Double)]) {
+        if !measuresLoss, let answers { return (nil, try answers(context.bundle, recipe)) }
         let data = try StageData(held, context, isEvaluation: true)
         let count = min(recipe.limit ?? data.order.samplesPerEpoch, data.order.samplesPerEpoch)
         let batcher = TokenBudgetBatcher(

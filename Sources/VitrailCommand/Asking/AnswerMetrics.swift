@@ -8,10 +8,12 @@ import VisionLanguage
 
 /// Generated answers measured during training, and the samples that a report shows.
 enum AnswerMetrics {
-    /// Refuses a recipe whose evaluations name metrics that there are not, before anything is trained.
+    /// Refuses a recipe whose evaluations name metrics that there are not, or questions that cannot be read, before anything is trained.
     static func check(_ recipe: Recipe) throws {
         for case let evaluation? in recipe.stages.map(\.evaluation) where !evaluation.metrics.isEmpty {
             _ = try MetricRegistry.metrics(named: evaluation.metrics.joined(separator: ","))
+            // A file that is not there is told with all others.
+            if Files.exists(evaluation.data.path) { _ = try items(evaluation) }
         }
     }
 
@@ -40,9 +42,11 @@ enum AnswerMetrics {
         return result
     }
 
-    /// Answers to the first questions of the last stage that has an evaluation, for the report.
+    /// Answers to the first questions of the last stage whose evaluation asks some, for the report.
     static func samples(_ recipe: Recipe, _ bundle: ModelBundle, count: Int = 24) throws -> [ReportSample] {
-        guard var evaluation = recipe.stages.compactMap(\.evaluation).last else { return [] }
+        guard var evaluation = recipe.stages.compactMap(\.evaluation).last(where: { !$0.metrics.isEmpty }) else {
+            return []
+        }
         evaluation.limit = min(count, evaluation.limit ?? count)
         let items = try self.items(evaluation)
         let answers = Dictionary(

@@ -48,6 +48,8 @@ struct PatternLessonsCommand: ParsableCommand {
         let known = try LabelledPicture.read(pictures, plan: plan)
         var files = JSONObject()
         let folder = output ?? Paths.parent(pictures)
+        try Files.requireOther(
+            plan.patterns.map { Paths.join(folder, "\($0.name).jsonl") }, than: [self.plan, pictures])
         var written = try AtomicFiles(in: folder)
         for pattern in plan.patterns {
             let name = "\(pattern.name).jsonl"
@@ -98,6 +100,7 @@ struct PatternLabelCommand: ParsableCommand {
     }
 
     func run() throws {
+        try Files.requireOther([output], than: [plan, pictures])
         let plan = try PatternPlan(plan)
         guard model.count == 1 || model.count == plan.patterns.count else {
             throw UserError(
@@ -215,6 +218,7 @@ struct PatternDistilCommand: ParsableCommand {
     }
 
     func run() throws {
+        try Files.requireOther([output], than: [plan, pictures])
         let plan = try PatternPlan(plan)
         let records = try PatternExploiting(plan).distillation(
             LabelledPicture.read(pictures, plan: plan), copies: copies)

@@ -30,6 +30,8 @@ struct ReportCommand: ParsableCommand {
             for row in report.figures { Console.out(row.serialized()) }
             return
         }
+        let read = runs.map { RunFolder($0) }.flatMap { [$0.metrics, $0.evaluations, $0.recipe, $0.summary] }
+        try Files.requireOther([output], than: read)
         try Files.write(report.html, to: output)
         Console.error("Report: \(output)")
     }

@@ -55,6 +55,12 @@ struct TrainCommand: ParsableCommand {
             guard resume else { throw occupied(folder) }
             try ResumePoint.find(in: folder, recipe: recipe)?.check(recipe, of: folder)
             Console.error("This run is finished: \(folder.final)")
+            // It may have been killed just before.
+            if !Files.exists(folder.report) {
+                let backend = runtime.backend(
+                    threads: recipe.threads, precision: recipe.precision == .float32 ? .float32 : .bfloat16)
+                try report(recipe, folder, AdapterOptions.open(folder.final, on: backend))
+            }
             return
         }
         if !resume && !dryRun && !folder.isEmpty { throw occupied(folder) }
@@ -81,13 +87,22 @@ struct TrainCommand: ParsableCommand {
         Interruption.listen()
         switch try trainer.run(resuming: point) {
         case .finished:
-            try TrainingReport.write(
-                folder: folder, bundle: bundle, recipe: recipe, samples: AnswerMetrics.samples(recipe, bundle))
-            Console.error("Model:  \(folder.final)\nReport: \(folder.report)")
+            Console.error("Model:  \(folder.final)")
+            try report(recipe, folder, bundle)
         case .interrupted(let checkpoint):
             Console.error("Stopped after a whole step; saved \(checkpoint).\nGo on with: \(again) --resume")
             throw ExitCode(ExitStatus.interrupted)
         }
+    }
+
+    /// Writes the report of a finished run, without answers where the questions cannot be asked any more.
+    private func report(_ recipe: Recipe, _ folder: RunFolder, _ bundle: ModelBundle) throws {
+        var samples: [ReportSample] = []
+        do { samples = try AnswerMetrics.samples(recipe, bundle) } catch let problem as any Problem {
+            Console.error("The report shows no answers: \(problem.problem)")
+        }
+        try TrainingReport.write(folder: folder, bundle: bundle, recipe: recipe, samples: samples)
+        Console.error("Report: \(folder.report)")
     }
 
     /// `runs/pebble` for `Models/pebble/recipe.yaml`, `runs/small` for `small.yaml`.
