@@ -45,6 +45,67 @@ struct AnswerFileTests {
         #expect(try vitrail.text("c.jsonl") == whole)
     }
 
+    /// After a broken picture is there again, or is asked about no more, the file goes on.
+    @Test func aBrokenPictureIsNoDeadEnd() throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        let lines = ["shapes/test/images/000001.png", "none.png"].map {
+            #"{"image":"\#($0)","question":"What color?","answers":["red"]}"# + "\n"
+        }
+        try vitrail.write(lines.joined(), to: "questions.jsonl")
+        let call = ["evaluate", Self.pebble, "--data", "questions.jsonl", "--output", "p.jsonl"] + Self.short
+        #expect(try vitrail.run(call).code == 1)
+        #expect(try vitrail.shell("cp shapes/test/images/000002.png none.png").code == 0)
+        let again = try vitrail.run(call)
+        #expect(
+            again.code == 1 && again.error.contains("lines of p.jsonl with an \"error\" have to be deleted"),
+            "said: \(again.error)")
+        let fewer = try vitrail.run(call + ["--limit", "1"])
+        #expect(fewer.code == 0, "said: \(fewer.error)")
+        #expect(try vitrail.shell("grep -v '\"error\"' p.jsonl > q && mv q p.jsonl").code == 0)
+        #expect(try vitrail.run(call).code == 0)
+    }
+
+    /// Pictures are exchanged among questions with as many; where there is nothing to exchange, no score says otherwise.
+    @Test func picturesAreExchangedAmongLikes() throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        let picture = ["0", "1", "2"].map { "\"shapes/test/images/00000\($0).png\"" }
+        let own = [1, 2].map { #"{"image":\#(picture[$0]),"question":"<image> What color?","answers":["red"]}"# }
+        let two =
+            #"{"images":[\#(picture[0]),\#(picture[1])],"question":"<image> or <image>?","answers":["red"]}"#
+        let none = #"{"question":"What color is grass?","answers":["green"]}"#
+        for (lines, code) in [(own + [two, none], 0), ([own[0], two, none], 1), ([own[0], own[0]], 1)] {
+            try vitrail.write(lines.map { $0 + "\n" }.joined(), to: "questions.jsonl")
+            let result = try vitrail.run(
+                ["evaluate", Self.pebble, "--data", "questions.jsonl", "--shuffle-images", "1"] + Self.short)
+            #expect(result.code == Int32(code), "said: \(result.error)")
+            #expect(code == 0 || result.error.contains("none can be exchanged"), "said: \(result.error)")
+        }
+    }
+
+    /// What is inflated has no name, so that nothing of it stays when the program is killed.
+    @Test func inflatedArchivesHaveNoName() throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        let result = try vitrail.shell(
+            """
+            head -c 400000000 /dev/zero > pad.bin
+            cp shapes/test/images/000001.png a.png
+            tar cf - pad.bin a.png | gzip -1 > a.tar.gz
+            rm pad.bin
+            mkdir scratch
+            TMPDIR=$PWD/scratch "$VITRAIL" caption --model '\(Self.pebble)' --max-new-tokens 2 --threads 1 a.tar.gz & child=$!
+            seen=0
+            while kill -0 $child 2> /dev/null; do
+                [ "$(ls scratch)" ] && seen=$((seen + 1))
+            done
+            wait $child
+            echo "code $? seen $((seen > 2))"
+            """)
+        #expect(result.output.hasSuffix("code 0 seen 0\n"), "said: \(result.output) \(result.error)")
+    }
+
     /// A slip in one question costs its answer, whichever way the batches go.
     @Test(arguments: [["--batch", "1", "--threads", "2"], ["--memory-limit", "1"]])
     func questionsThatCannotBeAskedFailByThemselves(way: [String]) throws {

@@ -28,6 +28,9 @@ public struct FileError: Problem, Equatable {
         self.code = code
     }
 
+    /// Whether the machine had no more of something, whatever the file: descriptors, memory, or room.
+    public var isOfTheMachine: Bool { [EMFILE, ENFILE, ENOMEM, ENOSPC, EDQUOT].contains(code) }
+
     /// What was being done, the path, and the system's words.
     public var problem: String {
         "cannot \(operation) \(path.isEmpty ? "\"\"" : path): \(String(cString: strerror(code)))"

@@ -23,6 +23,15 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
         bytes = try Self.map(path)
     }
 
+    /// Maps what an open descriptor reads, which stays the caller's; `path` is for errors.
+    /// - Throws: ``FileError`` naming the path.
+    public init(descriptor: Int32, path: String) throws(FileError) {
+        self.path = path
+        let size = lseek(descriptor, 0, SEEK_END)
+        guard size >= 0 else { throw FileError("read", path) }
+        bytes = try Self.map(descriptor, size: Int(size), path)
+    }
+
     /// Maps a file of UTF-8 text.
     /// - Throws: ``FileError`` naming the path, or ``UserError`` for text of 2 or 4 bytes a character.
     public static func text(_ path: String) throws -> MappedFile {
@@ -37,10 +46,15 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
         if status.isDirectory { throw FileError("read", path, code: EISDIR) }
         // A pipe has no size, and would pass for an empty file.
         guard status.isRegular else { throw FileError("read", path, code: EOPNOTSUPP) }
-        guard status.size > 0 else { return UnsafeRawBufferPointer(start: nil, count: 0) }
-        let address = mmap(nil, status.size, PROT_READ, MAP_PRIVATE, file.number, 0)
+        return try map(file.number, size: status.size, path)
+    }
+
+    private static func map(_ descriptor: Int32, size: Int, _ path: String) throws(FileError) -> UnsafeRawBufferPointer
+    {
+        guard size > 0 else { return UnsafeRawBufferPointer(start: nil, count: 0) }
+        let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0)
         guard let address, address != UnsafeMutableRawPointer(bitPattern: -1) else { throw FileError("map", path) }
-        return UnsafeRawBufferPointer(start: address, count: status.size)
+        return UnsafeRawBufferPointer(start: address, count: size)
     }
 
     deinit {

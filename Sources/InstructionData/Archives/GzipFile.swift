@@ -23,10 +23,9 @@ enum GzipFile {
                 "can't make a temporary file in \(folder): \(String(cString: strerror(errno)))",
                 fix: "set TMPDIR to a folder with room, or gunzip \(source) first")
         }
-        defer {
-            close(descriptor)
-            unlink(path)
-        }
+        defer { close(descriptor) }
+        // It has no name from now on: nothing stays of it, however the program ends.
+        unlink(path)
         try inflate(bytes, source: source) { piece in
             var rest = piece
             while !rest.isEmpty {
@@ -40,7 +39,7 @@ enum GzipFile {
                 rest = UnsafeRawBufferPointer(rebasing: rest[written...])
             }
         }
-        return try MappedFile(path)
+        return try MappedFile(descriptor: descriptor, path: path)
     }
 
     /// Inflates every member of a gzip stream, in pieces.

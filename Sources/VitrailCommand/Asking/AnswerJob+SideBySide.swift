@@ -78,7 +78,7 @@ extension AnswerJob {
         _ batch: [WaitingItem], _ answerers: inout [String: Answerer]
     ) throws -> (items: [LoadedItem], parts: [[LoadedItem]]) {
         var items = try checked(
-            PictureLoader(processor: bundle.processor, workers: 1).load(batch), with: &answerers)
+            PictureLoader(processor: bundle.processor, workers: 1, store: store).load(batch), with: &answerers)
         let good = items.filter { $0.failure == nil }
         // Pixels are of no use behind the prompt.
         for index in items.indices { items[index].pictures = [] }

@@ -31,6 +31,8 @@ struct AnswerJob {
     var mark: AnswerMark?
     /// What changes between adapters; nil where there is one at most.
     var adapters: AdapterSwitch?
+    /// Where pictures come from.
+    let store = ImageStore()
     /// Questions that are answered side by side.
     var batch: Int { options.batch ?? GenerationOptions.usualBatch }
     /// Threads that decode pictures ahead, while others wait for memory: small models spend most of the time there.
@@ -51,11 +53,16 @@ struct AnswerJob {
     func run(_ items: [AnswerItem]) throws -> Outcome {
         var outcome = Outcome()
         for name in Set(items.compactMap(\.adapter)).sorted() { try check(name) }
-        let before = try output.map { try AnswerJournal($0).remainder(of: items, madeBy: mark) }
+        let size = output.flatMap { try? Files.size($0) } ?? 0
+        var before = try output.map { try AnswerJournal($0).remainder(of: items, madeBy: mark) }
+        let file = try output.map { try AppendFile($0, beginning: "{\"id\":") }
+        // Another process may have written there before this one held the file.
+        if let output, try Files.size(output) != size {
+            before = try AnswerJournal(output).remainder(of: items, madeBy: mark)
+        }
         let waiting = before?.waiting ?? items.enumerated().map { ($0.offset, $0.element) }
         outcome.skipped = items.count - waiting.count
         outcome.failedBefore = before?.failed ?? 0
-        let file = try output.map { try AppendFile($0, beginning: "{\"id\":") }
         let start = ContinuousClock.now
         var progress = ProgressLine(field == "caption" ? "caption" : "answer")
         let batches = stride(from: 0, to: waiting.count, by: batch).map { Array(waiting.dropFirst($0).prefix(batch)) }
@@ -78,7 +85,7 @@ struct AnswerJob {
         guard let first = batches.first else { return }
         // One an adapter: what an answerer keeps of prompts was computed under it.
         var answerers: [String: Answerer] = [:]
-        let loader = PictureLoader(processor: bundle.processor, workers: workers)
+        let loader = PictureLoader(processor: bundle.processor, workers: workers, store: store)
         var loaded = isAskedToStop ? [] : try loader.load(first)
         for index in batches.indices {
             if isAskedToStop { break }

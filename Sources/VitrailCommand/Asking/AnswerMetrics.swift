@@ -25,19 +25,28 @@ enum AnswerMetrics {
         }
     }
 
-    /// Every question's picture exchanged for another's; no question keeps its own when there are two pictures or more.
-    static func shuffled(_ items: [AnswerItem], seed: UInt64) -> [AnswerItem] {
-        var order = Array(items.indices)
-        var generator = RandomGenerator(seed: seed)
-        generator.shuffle(&order)
+    /// Every question's pictures exchanged for those of another with as many; no question keeps its own where there are others.
+    ///
+    /// - Throws: `UserError` where nothing can be exchanged.
+    static func shuffled(_ items: [AnswerItem], seed: UInt64) throws -> [AnswerItem] {
         var result = items
-        for (place, index) in order.enumerated() {
-            // The next question in the shuffled order that is about another picture gives its own.
-            var next = 1
-            while next < order.count, items[order[(place + next) % order.count]].images == items[index].images {
-                next += 1
+        var generator = RandomGenerator(seed: seed)
+        for count in Set(items.map(\.images.count)).sorted() where count > 0 {
+            var order = items.indices.filter { items[$0].images.count == count }
+            generator.shuffle(&order)
+            for (place, index) in order.enumerated() {
+                // The next question in the shuffled order that is about another picture gives its own.
+                var next = 1
+                while next < order.count, items[order[(place + next) % order.count]].images == items[index].images {
+                    next += 1
+                }
+                result[index].images = items[order[(place + next) % order.count]].images
             }
-            result[index].images = items[order[(place + next) % order.count]].images
+        }
+        guard zip(items, result).contains(where: { $0.images != $1.images }) else {
+            throw UserError(
+                "no two questions are about different pictures, so none can be exchanged",
+                fix: "leave --shuffle-images out, or ask about more pictures")
         }
         return result
     }
@@ -85,14 +94,22 @@ enum AnswerMetrics {
                 "\(recipe.data.path): no question of the evaluation could be asked",
                 fix: "correct what is named above")
         }
-        guard outcome.failed > 0 else { return try Prediction.read(file) }
+        guard outcome.failed > 0 else { return try answered(file) }
         Console.error(
             "  \(outcome.failed) of \(items.count.counted("question")) left out of the evaluation, with pictures that cannot be used"
         )
-        let answered = try Files.readLines(file, limit: .max).map(\.text).filter {
-            try JSON.parse($0, source: file)["error"] == nil
-        }
-        try Files.write(answered.joined(separator: "\n") + "\n", to: file)
-        return try Prediction.read(file)
+        return try answered(file)
+    }
+
+    /// What a file of answers holds, besides questions that could not be asked.
+    static func answered(_ file: String) throws -> [Prediction] {
+        let lines = try Files.readLines(file, limit: .max).map(\.text)
+        let answered = try lines.filter { try JSON.parse($0, source: file)["error"] == nil }
+        guard answered.count < lines.count else { return try Prediction.read(file) }
+        let folder = try Files.makeTemporaryDirectory()
+        defer { try? Files.remove(folder) }
+        let copy = Paths.join(folder, "predictions.jsonl")
+        try Files.write(answered.map { $0 + "\n" }.joined(), to: copy)
+        return try Prediction.read(copy)
     }
 }

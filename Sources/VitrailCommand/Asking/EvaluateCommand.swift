@@ -100,7 +100,7 @@ struct EvaluateCommand: ParsableCommand {
                 "\(data!): the question \(item.id) has no \"answers\" to measure by",
                 fix: "add what is right: {\"image\": …, \"question\": …, \"answers\": [\"red\"]}")
         }
-        if let seed = shuffleImages { items = AnswerMetrics.shuffled(items, seed: seed) }
+        if let seed = shuffleImages { items = try AnswerMetrics.shuffled(items, seed: seed) }
         let (bundle, changes) = try quantization.openSwitching(model!, adapters, runtime)
         Interruption.listen()
         let folder = output == nil ? try Files.makeTemporaryDirectory() : nil
@@ -119,9 +119,11 @@ struct EvaluateCommand: ParsableCommand {
         guard outcome.failed + outcome.failedBefore == 0 else {
             throw UserError(
                 "\((outcome.failed + outcome.failedBefore).counted("question")) could not be answered, so a score would be of other questions",
-                fix: "correct what is named above, or leave those questions out")
+                fix: output.map {
+                    "correct what is named above, or leave those questions out; lines of \($0) with an \"error\" have to be deleted"
+                } ?? "correct what is named above, or leave those questions out")
         }
-        return Self.paired(try Prediction.read(file), with: items)
+        return Self.paired(try AnswerMetrics.answered(file), with: items)
     }
 
     /// The predictions of these questions, with the right answers and kinds that the questions have now.

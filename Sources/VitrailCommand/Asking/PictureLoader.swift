@@ -29,14 +29,17 @@ struct LoadedItem: Sendable {
 struct PictureLoader: Sendable {
     let processor: ImageProcessor?
     let workers: Int
+    /// Archives are opened once for all items.
+    let store: ImageStore
 
     func load(_ items: [WaitingItem]) throws -> [LoadedItem] {
-        let store = ImageStore()
         let waiting = items.map { LoadedItem(index: $0.offset, item: $0.element) }
         return try Parallel.map(waiting, workers: workers) { loaded in
             var result = loaded
             for image in loaded.item.images {
                 do { result.pictures.append(try pixels(of: image, in: store)) } catch let error as any Problem {
+                    // A fault of the machine at this moment, which another call may not have.
+                    if let error = error as? FileError, error.isOfTheMachine { throw error }
                     let name = image.description
                     let problem = error.problem.contains(name) ? error.problem : "\(name): \(error.problem)"
                     result.failure = UserError(problem, fix: error.fix)
