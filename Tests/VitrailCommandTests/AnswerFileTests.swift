@@ -84,6 +84,31 @@ struct AnswerFileTests {
         }
     }
 
+    /// An archive's members are told by the bytes of their names, each once, and archives may come from a pattern.
+    @Test func membersAreThoseOfTheFolder() throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        let made = try vitrail.shell(
+            #"""
+            mkdir n && cp shapes/test/images/000000.png "n/$(printf 'caf\303\251.png')"
+            cp shapes/test/images/000001.png "n/$(printf 'cafe\314\201.png')"
+            cp shapes/test/images/000002.png n/a.png
+            tar cf n.tar n && tar rf n.tar n/a.png && ls n | wc -l
+            """#)
+        #expect(made.output.trimmingCharacters(in: .whitespacesAndNewlines) == "3", "said: \(made.error)")
+        let call = ["caption", "--model", Self.pebble, "--json"] + Self.short
+        func captions(_ pictures: String) throws -> [String] {
+            let result = try vitrail.run(call + [pictures])
+            return try result.output.split(separator: "\n").map { line in
+                let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+                return try #require(object?["caption"] as? String)
+            }
+        }
+        let files = try captions("n")
+        #expect(files.count == 3 && Set(files).count > 1, "\(files)")
+        #expect(try captions("n*.tar") == files)
+    }
+
     /// What is inflated has no name, so that nothing of it stays when the program is killed.
     @Test func inflatedArchivesHaveNoName() throws {
         let vitrail = try prepare()

@@ -10,7 +10,17 @@ public final class TarReader: Sendable {
     /// Its regular files, in the archive's order.
     public let entries: [TarEntry]
     private let file: MappedFile
-    private let positions: [String: Int]
+    private let positions: [ExactName: Int]
+
+    /// A name by its bytes: Swift takes two ways to write an accent for one, which are two files.
+    private struct ExactName: Hashable {
+        let text: String
+        static func == (first: Self, second: Self) -> Bool { first.text.utf8.elementsEqual(second.text.utf8) }
+        func hash(into hasher: inout Hasher) {
+            var text = text
+            text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
+        }
+    }
 
     /// Maps an archive and reads its headers.
     /// - Throws: a `Problem` when it can't be read, or is not a tar archive.
@@ -24,12 +34,17 @@ public final class TarReader: Sendable {
         }
         entries = try TarParser(bytes: file.bytes, source: path).entries()
         // A name that stands twice means its last member, as tar's extraction would leave it.
-        positions = Dictionary(entries.enumerated().map { ($1.name, $0) }, uniquingKeysWith: { $1 })
+        positions = Dictionary(entries.enumerated().map { (ExactName(text: $1.name), $0) }, uniquingKeysWith: { $1 })
     }
 
     /// The member of a name, nil when there is none.
     public func entry(named name: String) -> TarEntry? {
-        positions[name.hasPrefix("./") ? String(name.dropFirst(2)) : name].map { entries[$0] }
+        positions[ExactName(text: name.hasPrefix("./") ? String(name.dropFirst(2)) : name)].map { entries[$0] }
+    }
+
+    /// The names of its files, each once, in the archive's order.
+    public var names: [String] {
+        entries.indices.filter { positions[ExactName(text: entries[$0].name)] == $0 }.map { entries[$0].name }
     }
 
     /// Lends a member's bytes.

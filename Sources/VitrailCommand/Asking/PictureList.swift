@@ -45,11 +45,7 @@ struct PictureList {
             return found
         }
         if ImageReference.isArchive(argument), Files.exists(argument) {
-            let names = try TarReader(argument).entries.map(\.name).filter(Self.isPicture).sorted()
-            guard !names.isEmpty else {
-                throw UserError("\(argument): no PNG or JPEG files in this archive", fix: "name another, or the files")
-            }
-            return names.map { .member(archive: argument, name: $0) }
+            return try members(argument)
         }
         if Files.exists(argument) { return [.file(argument)] }
         let reference = ImageReference(argument)
@@ -70,12 +66,27 @@ struct PictureList {
                     : "check the path; patterns such as 'photos/*.jpg' work too")
         }
         return try matches.flatMap { match -> [ImageReference] in
+            if ImageReference.isArchive(match) { return try members(match) }
             guard Files.isDirectory(match) else { return [.file(match)] }
             do { return try search(match) } catch let error as FileError {
                 leaveOut(match, error)
                 return []
             }
         }
+    }
+
+    /// The pictures of an archive. Names that are not UTF-8 could stand for others.
+    private mutating func members(_ archive: String) throws -> [ImageReference] {
+        let before = leftOut
+        let names = try TarReader(archive).names.filter(Self.isPicture).sorted()
+        for name in names where name.contains("\u{FFFD}") {
+            leaveOut("\(archive)#\(name)", Files.unreadableName("\(archive)#\(name)"))
+        }
+        let readable = names.filter { !$0.contains("\u{FFFD}") }
+        guard !readable.isEmpty || leftOut > before else {
+            throw UserError("\(archive): no PNG or JPEG files in this archive", fix: "name another, or the files")
+        }
+        return readable.map { .member(archive: archive, name: $0) }
     }
 
     private mutating func search(_ folder: String) throws -> [ImageReference] {
