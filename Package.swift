@@ -130,7 +130,7 @@ let package = Package(
             ], hasFixtures: true),
         tests("Imaging", ["Basics", "Imaging", "Checkpointing", "TestSupport"], hasFixtures: true),
         tests("Jinja", ["Basics", "Jinja"], hasFixtures: true),
-        tests("Tokenization", ["Basics", "Tokenization"], hasFixtures: true),
+        tests("Tokenization", ["Basics", "Tokenization", "TestSupport"], hasFixtures: true),
         tests("NeuralNetwork", ["Basics", "TensorCore", "NeuralNetwork", "TestSupport"], hasFixtures: true),
         tests("Checkpointing", ["Basics", "TensorCore", "NeuralNetwork", "Checkpointing", "TestSupport"]),
         tests(

@@ -26,16 +26,40 @@ indirect enum RegexNode: Sendable {
 /// Lays a syntax tree out as instructions.
 struct RegexCompiler {
     private var program: [RegularExpression.Instruction] = []
+    /// Instructions of the finished programs inside look-aheads and atomic groups: each use has its own.
+    private var nested = 0
+    /// Nodes laid out, with those inside: repetitions of something empty take time and emit nothing.
+    private var visits = 0
 
     static func compile(_ node: RegexNode) throws(RegularExpression.SyntaxError) -> [RegularExpression.Instruction] {
         var compiler = RegexCompiler()
-        try compiler.emit(node)
-        compiler.program.append(.match)
-        return compiler.program
+        return try compiler.finish(node)
+    }
+
+    private mutating func finish(
+        _ node: RegexNode
+    ) throws(RegularExpression.SyntaxError) -> [RegularExpression.Instruction] {
+        try emit(node)
+        program.append(.match)
+        return program
+    }
+
+    /// The program of a look-ahead or an atomic group, which counts as a part of this one.
+    private mutating func inner(
+        _ node: RegexNode
+    ) throws(RegularExpression.SyntaxError) -> [RegularExpression.Instruction] {
+        var compiler = RegexCompiler()
+        compiler.nested = nested + program.count
+        compiler.visits = visits
+        let result = try compiler.finish(node)
+        nested = compiler.nested + result.count - program.count
+        visits = compiler.visits
+        return result
     }
 
     private mutating func emit(_ node: RegexNode) throws(RegularExpression.SyntaxError) {
-        guard program.count < 20_000 else {
+        visits += 1
+        guard program.count + nested < 20_000, visits < 200_000 else {
             throw RegularExpression.SyntaxError(reason: "the pattern is too large", position: 0)
         }
         switch node {
@@ -46,9 +70,9 @@ struct RegexCompiler {
         case .alternatives(let parts): try emitAlternatives(parts)
         case .repetition(let body, let min, let max, let kind): try emitRepetition(body, min, max, kind)
         case .look(let body, let isNegative):
-            program.append(.look(try Self.compile(body), isNegative: isNegative))
+            program.append(.look(try inner(body), isNegative: isNegative))
         case .lookBehind(let set, let isNegative): program.append(.lookBehind(set, isNegative: isNegative))
-        case .atomic(let body): program.append(.atomic(try Self.compile(body)))
+        case .atomic(let body): program.append(.atomic(try inner(body)))
         case .anchor(let instruction): program.append(instruction)
         }
     }

@@ -4,6 +4,8 @@ struct RegexMatcher {
     /// Left for the whole text; a pattern that needs more matches nothing further.
     private var steps: Int
     private var stack: [Choice] = []
+    /// Choices that are kept at most, 24 MB; a pattern that needs more is treated as one that needs more steps.
+    private static let mostChoices = 1_000_000
 
     /// A place to go on from when the current way fails.
     private struct Choice {
@@ -39,7 +41,7 @@ struct RegexMatcher {
             case .run(let set, let min, let max, let repetition):
                 matched = run(set, min, max, repetition, &pc, &index)
             case .split(let first, let second):
-                stack.append(Choice(instruction: second, index: index, lowest: -1))
+                push(Choice(instruction: second, index: index, lowest: -1))
                 pc = first
             case .jump(let target):
                 pc = target
@@ -66,6 +68,14 @@ struct RegexMatcher {
             }
         }
         return nil
+    }
+
+    private mutating func push(_ choice: Choice) {
+        guard stack.count < Self.mostChoices else {
+            steps = 0
+            return
+        }
+        stack.append(choice)
     }
 
     private mutating func backtrack(_ pc: inout Int, _ index: inout Int) {
@@ -101,7 +111,7 @@ struct RegexMatcher {
         steps -= count / 8
         guard count >= min else { return false }
         if repetition == .greedy, index > lowest {
-            stack.append(Choice(instruction: pc + 1, index: index, lowest: lowest))
+            push(Choice(instruction: pc + 1, index: index, lowest: lowest))
         }
         pc += 1
         return true

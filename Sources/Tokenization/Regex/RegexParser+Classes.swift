@@ -1,6 +1,8 @@
 extension RegexParser {
     /// A class after its opening bracket.
     mutating func parseClass() throws(SyntaxError) -> CodePointSet {
+        try enter()
+        defer { leave() }
         var set = CodePointSet()
         let isNegated = take("^")
         var isFirst = true

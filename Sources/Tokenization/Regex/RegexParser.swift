@@ -4,6 +4,8 @@ struct RegexParser {
     var position = 0
     var ignoresCase = false
     private var depth = 0
+    /// One above another, on one atom: the tree is as deep as they are many, and what goes through it goes down on the stack.
+    private static let mostQuantifiers = 8
 
     typealias SyntaxError = RegularExpression.SyntaxError
 
@@ -28,10 +30,17 @@ struct RegexParser {
         return true
     }
 
-    private mutating func parseAlternatives() throws(SyntaxError) -> RegexNode {
+    /// One group or class further in; ``leave()`` at its end.
+    mutating func enter() throws(SyntaxError) {
         depth += 1
-        defer { depth -= 1 }
-        guard depth <= 64 else { throw failure("groups are nested too deeply") }
+        guard depth <= 64 else { throw failure("groups and classes are nested too deeply") }
+    }
+
+    mutating func leave() { depth -= 1 }
+
+    private mutating func parseAlternatives() throws(SyntaxError) -> RegexNode {
+        try enter()
+        defer { leave() }
         let outer = ignoresCase
         defer { ignoresCase = outer }
         var alternatives: [RegexNode] = []
@@ -54,6 +63,7 @@ struct RegexParser {
 
     private mutating func parseQuantifier(_ atom: RegexNode) throws(SyntaxError) -> RegexNode {
         var node = atom
+        var count = 0
         while let character = next {
             var range: (min: Int, max: Int)
             switch character {
@@ -65,6 +75,10 @@ struct RegexParser {
                 range = counted
                 position -= 1
             default: return node
+            }
+            count += 1
+            guard count <= Self.mostQuantifiers else {
+                throw failure("more than \(Self.mostQuantifiers) quantifiers in a row are not supported")
             }
             position += 1
             var kind = RegularExpression.Repetition.greedy

@@ -38,6 +38,23 @@ struct CharacterMap: Sendable {
         }
         units = (0..<size / 4).map { word(4 + 4 * $0) }
         replacements = Array(bytes[(4 + size)...])
+        try check()
+    }
+
+    /// What comes out is text, whatever the table says: replacements are UTF-8, and none begins inside a character.
+    private func check() throws(Damage) {
+        guard String(validating: replacements, as: UTF8.self) != nil else {
+            throw Damage(reason: "has a replacement that is not UTF-8")
+        }
+        for (index, unit) in units.enumerated() where unit & 0x8000_0100 == 0x100 {
+            let place = index ^ offset(unit)
+            guard place < units.count else { throw Damage(reason: "has a key whose value is outside the trie") }
+            let start = Int(units[place] & 0x7FFF_FFFF)
+            guard start < replacements.count else { throw Damage(reason: "has a replacement behind its end") }
+            guard replacements[start] & 0xC0 != 0x80 else {
+                throw Damage(reason: "has a replacement that begins inside a character")
+            }
+        }
     }
 
     func apply(_ bytes: [UInt8]) -> [UInt8] {
@@ -119,7 +136,7 @@ struct CharacterMap: Sendable {
         }
     }
 
-    /// The shortest or longest key that stands at the beginning of a range: its length, 0 for none, and where its replacement starts.
+    /// The shortest or longest key of whole characters that stands at the beginning of a range: its length, 0 for none, and where its replacement starts.
     private func match(
         _ bytes: UnsafeBufferPointer<UInt8>, _ range: Range<Int>, isLongest: Bool
     ) -> (length: Int, value: Int) {
@@ -134,7 +151,7 @@ struct CharacterMap: Sendable {
             guard unit & 0x8000_00FF == UInt32(byte) else { break }
             position ^= offset(unit)
             guard position < units.count else { break }
-            if unit >> 8 & 1 == 1 {
+            if unit >> 8 & 1 == 1, index + 1 == bytes.count || bytes[index + 1] & 0xC0 != 0x80 {
                 found = (index - range.lowerBound + 1, Int(units[position] & 0x7FFF_FFFF))
                 if !isLongest { break }
             }

@@ -19,7 +19,9 @@ enum CodePoints {
         }
         guard remaining >= 4 else { return (0xFFFD, 1) }
         let high = UInt32(first & 0x07) << 18 | UInt32(bytes[index + 1] & 0x3F) << 12
-        return (high | UInt32(bytes[index + 2] & 0x3F) << 6 | UInt32(bytes[index + 3] & 0x3F), 4)
+        let value = high | UInt32(bytes[index + 2] & 0x3F) << 6 | UInt32(bytes[index + 3] & 0x3F)
+        // Tables end with the last code point; bytes that are no UTF-8 must not lead behind it.
+        return (value <= 0x10FFFF ? value : 0xFFFD, 4)
     }
 
     /// Number of bytes of the character whose first byte this is.
