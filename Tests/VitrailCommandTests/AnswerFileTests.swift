@@ -109,6 +109,30 @@ struct AnswerFileTests {
         #expect(try captions("n*.tar") == files)
     }
 
+    /// A picture under a misspelt key is not passed over; all pictures of a question stand in its line, and `inspect` names each file.
+    @Test func picturesAreNamed() throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        let names = (0..<2).map { "shapes/test/images/00000\($0).png" }
+        for key in ["Image", "img", "imagse", "picture"] {
+            try vitrail.write("{\"\(key)\":\"\(names[0])\",\"question\":\"What color?\"}\n", to: "q.jsonl")
+            let result = try vitrail.run(["answer", "--model", Self.pebble, "--input", "q.jsonl"] + Self.short)
+            #expect(result.code == 1 && result.error.contains("q.jsonl:1: \"\(key)\" is no key"), "\(result.error)")
+        }
+        try vitrail.write(
+            #"{"images":["\#(names[0])","\#(names[1])"],"question":"<image> or <image>?","about":"x"}"# + "\n",
+            to: "q.jsonl")
+        let both = try vitrail.run(["answer", "--model", Self.pebble, "--input", "q.jsonl", "--json"] + Self.short)
+        let line = try JSONSerialization.jsonObject(with: Data(both.output.utf8)) as? [String: Any]
+        #expect(line?["images"] as? [String] == names, "said: \(both.output) \(both.error)")
+        for line in try vitrail.run(["inspect", names[0], names[1], Self.pebble, "--json"]).output.split(
+            separator: "\n")
+        {
+            let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any]
+            #expect(object?["path"] is String && object?["kind"] is String, "\(line)")
+        }
+    }
+
     /// What is inflated has no name, so that nothing of it stays when the program is killed.
     @Test func inflatedArchivesHaveNoName() throws {
         let vitrail = try prepare()

@@ -114,11 +114,25 @@ enum QuestionFile {
                 "\(source): a picture's path is empty",
                 fix: "name a file, or leave the key out to ask without a picture")
         }
+        // A picture under a key that nobody reads would be answered blind.
+        let keys = json.object.map { Array($0.keys) } ?? []
+        if names.isEmpty, let slip = keys.first(where: { Self.isPictureSlip($0) }) {
+            throw UserError(
+                "\(source): \"\(slip)\" is no key of a picture",
+                fix: "write \"image\"; or leave it out to ask without a picture")
+        }
         let id = json["id"].map { $0.string ?? $0.serialized() } ?? String(index)
         return AnswerItem(
             id: id, images: names.map { ImageReference($0).resolved(under: base) }, question: question,
             references: try texts(["answers", "references", "answer"], of: json, source),
             kind: try texts(["kind"], of: json, source).first, adapter: try texts(["adapter"], of: json, source).first)
+    }
+
+    private static func isPictureSlip(_ key: String) -> Bool {
+        let name = key.lowercased()
+        return key != "image" && key != "images"
+            && (["img", "imgs", "image_path", "image_file", "picture", "photo"].contains(name)
+                || Suggestion.nearest(to: name, among: ["image", "images"]) != nil)
     }
 
     /// The text, or the list of texts, under the first of the keys that is there; none where none is.

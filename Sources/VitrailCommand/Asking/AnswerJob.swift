@@ -135,6 +135,9 @@ struct AnswerJob {
             var object = JSONObject()
             object["id"] = .string(loaded.item.id)
             if let image = loaded.item.images.first { object["image"] = .string(image.description) }
+            if loaded.item.images.count > 1 {
+                object["images"] = .array(loaded.item.images.map { .string($0.description) })
+            }
             if field != "caption" { object["question"] = .string(loaded.item.question) }
             if let failure = loaded.failure {
                 outcome.failed += 1

@@ -65,7 +65,9 @@ struct InspectCommand: ParsableCommand {
     private func model(_ folder: String) throws -> Bool {
         let model = try ModelInspection(folder, on: CPUBackend(threads: 1))
         if json {
-            Console.out(model.json.serialized())
+            var object = model.json.object ?? JSONObject()
+            object["path"] = .string(folder)
+            Console.out(JSON.object(object).serialized())
             return model.problems.isEmpty
         }
         var facts = [(name: "folder", value: folder), ("family", model.family)]
@@ -144,7 +146,9 @@ struct InspectCommand: ParsableCommand {
             )
         }
         if json {
-            Console.out(inspection.json.serialized())
+            var object: JSONObject = ["kind": "picture", "path": .string(file)]
+            for (key, value) in inspection.json.object ?? JSONObject() { object[key] = value }
+            Console.out(JSON.object(object).serialized())
         } else {
             let header = inspection.header
             Console.out(
