@@ -118,7 +118,9 @@ import Testing
         let server = try TestServer { request, _ in
             let text = request.body["messages"]?[0]?["content"]?.string ?? ""
             if text == "too long" { return .answer(status: 400, body: #"{"error":{"message":"context length"}}"#) }
-            if text == "key" { return .answer(status: 401, body: #"{"error":{"message":"Incorrect API key"}}"#) }
+            if text == "key" {
+                return .answer(status: 401, body: #"{"error":{"message":"Incorrect API key: Bearer secret-key-2"}}"#)
+            }
             if text == "never" { return .answer(status: 503, body: "") }
             return .answer(status: 200, body: TestServer.completion("fine"))
         }
@@ -130,7 +132,7 @@ import Testing
         #expect(results[2] == .failure(CompletionFailure(.transient(after: nil), "status 503")))
         #expect(client.totals.attempts == 5 && client.totals.failures == 2)
         let stop = problem { _ = try client.complete([self.request("key")]) }
-        #expect(stop?.problem == "the writer of answers gave up: status 401: Incorrect API key")
+        #expect(stop?.problem == "the writer of answers gave up: status 401: Incorrect API key: Bearer …")
         #expect(stop?.description.contains("secret") == false)
         let nobody = CompletionClient(
             try EndpointWriter("http://127.0.0.1:9/v1", model: "m", key: nil),

@@ -58,7 +58,7 @@ import Tokenization
                 "000000000.json", "000000000.png", "000000001.json", "000000001.0.png", "000000001.1.png",
                 "000000002.json", "000000002.png",
             ])
-        let pattern = scratch.file("shards/train-{000000..000002}\(suffix)")
+        let pattern = scratch.file("shards/../shards/train-{000000..000002}\(suffix)")
         let read = try readBack(pattern, scratch)
         #expect(read.map(\.id) == (0..<7).map { "r\($0)" })
         for (index, record) in read.enumerated() {

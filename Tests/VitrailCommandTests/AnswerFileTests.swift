@@ -293,6 +293,10 @@ struct AnswerFileTests {
         let folder = try vitrail.run(["caption", "shapes/test/images", "--model", Self.pebble, "--json"] + Self.short)
         #expect(folder.code == 1 && folder.lines.count { !$0.contains("\"error\"") } == 6, "\(folder.error)")
         #expect(folder.error.contains("pipe.png is a pipe") && folder.error.contains("x.png"), "\(folder.error)")
+        #expect(try vitrail.shell("ls shapes/test/images/* > list.txt").code == 0)
+        let listed = try vitrail.run(
+            ["caption", "--input", "list.txt", "--model", Self.pebble, "--json"] + Self.short)
+        #expect(listed.code == 1 && listed.error.contains("pipe.png is a pipe"), "\(listed.error)")
     }
 
     /// A picture that arrives through a pipe, and a list from an editor that ends lines with two bytes.

@@ -115,6 +115,11 @@ public enum Files {
     /// Whether `path` is a regular file or a link to one.
     public static func isRegularFile(_ path: String) -> Bool { kind(path) == S_IFREG }
 
+    /// Whether `path` is a pipe in a folder, not one that the program was started with.
+    public static func isNamedPipe(_ path: String) -> Bool {
+        kind(path) == S_IFIFO && !path.hasPrefix("/dev/") && !path.hasPrefix("/proc/")
+    }
+
     private static func kind(_ path: String) -> mode_t? {
         var status = stat()
         return stat(path, &status) == 0 ? status.st_mode & S_IFMT : nil

@@ -41,7 +41,8 @@ public struct MappedFile: ~Copyable, @unchecked Sendable {
     }
 
     private static func map(_ path: String) throws(FileError) -> UnsafeRawBufferPointer {
-        let file = try FileDescriptor(path, flags: O_RDONLY, operation: "read")
+        // Opening a pipe would wait for its writer.
+        let file = try FileDescriptor(path, flags: O_RDONLY | O_NONBLOCK, operation: "read")
         let status = try file.status()
         if status.isDirectory { throw FileError("read", path, code: EISDIR) }
         // A pipe has no size, and would pass for an empty file.

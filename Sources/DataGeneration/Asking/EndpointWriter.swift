@@ -60,7 +60,7 @@ public struct EndpointWriter: CompletionWriter {
         var headers = ["Content-Type: application/json", "Accept: application/json", "User-Agent: vitrail"]
         if let key { headers.append("Authorization: Bearer \(key)") }
         let reply = try post(body, headers)
-        return try Self.completion(reply.body, status: reply.status, retryAfter: reply.retryAfter)
+        return try Self.completion(reply.body, status: reply.status, retryAfter: reply.retryAfter, hiding: key)
     }
 
     /// The request as OpenAI's chat completions have it; pictures as `data:` addresses.
@@ -120,16 +120,17 @@ public struct EndpointWriter: CompletionWriter {
         return (Int(response.status), Array(received), retryAfter)
     }
 
-    /// Reads an answer, and sorts failures by what they mean.
+    /// Reads an answer, and sorts failures by what they mean; a server may repeat the key, which is told to nobody.
     static func completion(
-        _ body: [UInt8], status: Int, retryAfter: Double?
+        _ body: [UInt8], status: Int, retryAfter: Double?, hiding key: String? = nil
     ) throws(CompletionFailure) -> Completion {
         func said() -> String {
             let value = try? JSON.parse(body, source: "answer")
             let text =
                 value?["error"]?["message"]?.string ?? value?["error"]?.string ?? value?["message"]?.string
                 ?? value?["detail"]?.serialized() ?? String(validating: body, as: UTF8.self)
-            let line = (text ?? "").split(whereSeparator: \.isWhitespace).joined(separator: " ")
+            var line = (text ?? "").split(whereSeparator: \.isWhitespace).joined(separator: " ")
+            if let key, !key.isEmpty { line = line.replacing(key, with: "…") }
             // A page of a proxy or of another server tells nobody anything.
             return line.isEmpty || line.hasPrefix("<") ? "" : ": " + line.prefix(200)
         }

@@ -17,6 +17,10 @@ public final class ImageStore: Sendable {
     ) throws -> Result {
         switch image {
         case .file(let path):
+            // A named pipe would be waited for; one that the shell made is the caller's own.
+            if Files.isNamedPipe(path) {
+                throw UserError("\(path) is a pipe, not a picture's file", fix: "name a file")
+            }
             do { return try Files.withBytes(of: path, body) } catch let error as FileError {
                 if Files.exists(path) { throw error }
                 throw UserError(

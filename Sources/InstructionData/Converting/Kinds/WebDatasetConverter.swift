@@ -32,17 +32,19 @@ struct WebDatasetConverter: DatasetConverter {
 
     /// `a-{000..012}.tar` as its names.
     private static func numbers(_ pattern: String) throws -> [String]? {
-        guard let open = pattern.firstRange(ofUTF8: "{"), let dots = pattern.firstRange(ofUTF8: ".."),
-            let close = pattern.firstRange(ofUTF8: "}"), open.upperBound <= dots.lowerBound,
+        guard let open = pattern.firstRange(ofUTF8: "{") else { return nil }
+        // Two dots may stand in the folders before it.
+        let rest = String(pattern[open.upperBound...])
+        guard let dots = rest.firstRange(ofUTF8: ".."), let close = rest.firstRange(ofUTF8: "}"),
             dots.upperBound <= close.lowerBound
         else { return nil }
-        let low = String(pattern[open.upperBound..<dots.lowerBound])
-        let high = String(pattern[dots.upperBound..<close.lowerBound])
+        let low = String(rest[..<dots.lowerBound])
+        let high = String(rest[dots.upperBound..<close.lowerBound])
         guard let first = Int(low), let last = Int(high), first <= last, last - first < 1_000_000 else { return nil }
         return (first...last).map { number in
             let digits = String(number)
             let zeros = String(repeating: "0", count: max(0, low.utf8.count - digits.utf8.count))
-            return pattern[..<open.lowerBound] + zeros + digits + pattern[close.upperBound...]
+            return pattern[..<open.lowerBound] + zeros + digits + rest[close.upperBound...]
         }
     }
 
