@@ -2,13 +2,15 @@
 import PackageDescription
 
 // Layers: each target imports lower rows only, siblings never import each other (see CONTRIBUTING.md).
-//   0  Basics, Jinja (on Basics), COpenBLAS, CPNG, CJPEG, CZlib, CKernels, CImageCodecs
+//   0  Basics, Jinja (on Basics), CPNG, CJPEG, CZlib, CKernels, CImageCodecs
 //   1  TensorCore, Imaging, Tokenization
 //   2  CPUBackend, ReferenceBackend, NeuralNetwork
 //   3  Checkpointing, InstructionData, Tuning (on Checkpointing)
-//   4  VisionLanguage, DataGeneration (on CHTTP, which loads libcurl when it is first asked)
+//   4  VisionLanguage, DataGeneration (on CHTTP)
 //   5  Training, Evaluation
 //   6  VitrailCommand (the `vitrail` executable), Vitrail (umbrella library)
+
+// CHTTP loads libcurl, and CKernels OpenBLAS, when they first need them.
 
 let swiftSettings: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
@@ -47,16 +49,13 @@ let package = Package(
     targets: [
         // 0: system libraries, C code, and what every room needs
         .systemLibrary(
-            name: "COpenBLAS", pkgConfig: "openblas",
-            providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
-        .systemLibrary(
             name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"]), .brew(["libpng"])]),
         .systemLibrary(
             name: "CJPEG", pkgConfig: "libjpeg",
             providers: [.apt(["libjpeg62-turbo-dev"]), .brew(["jpeg-turbo"])]),
         .systemLibrary(
             name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
-        .target(name: "CKernels", dependencies: ["COpenBLAS"]),
+        .target(name: "CKernels", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
         .target(name: "CImageCodecs", dependencies: ["CPNG", "CJPEG"]),
         .target(name: "CHTTP", linkerSettings: [.linkedLibrary("dl", .when(platforms: [.linux]))]),
         library("Basics"),

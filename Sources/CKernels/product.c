@@ -5,16 +5,13 @@
 
 #include <time.h>
 
-static vitrail_products_engine automatic_engine(void) {
-    return vitrail_cpu() >= VITRAIL_CPU_AVX2 ? VITRAIL_PRODUCTS_NATIVE : VITRAIL_PRODUCTS_OPENBLAS;
-}
-
-static vitrail_products_engine engine_of(const vitrail_product_args *args) {
-    return args->engine == VITRAIL_PRODUCTS_AUTOMATIC ? automatic_engine() : args->engine;
+static vitrail_products_engine engine_in_use(vitrail_products_engine wanted) {
+    if (wanted == VITRAIL_PRODUCTS_AUTOMATIC && vitrail_cpu() < VITRAIL_CPU_AVX2) wanted = VITRAIL_PRODUCTS_OPENBLAS;
+    return wanted == VITRAIL_PRODUCTS_OPENBLAS && vitrail_openblas_is_here() ? wanted : VITRAIL_PRODUCTS_NATIVE;
 }
 
 bool vitrail_products_in_bfloat16(void) {
-    return automatic_engine() == VITRAIL_PRODUCTS_NATIVE && bfloat16_kernels_in_use();
+    return engine_in_use(VITRAIL_PRODUCTS_AUTOMATIC) == VITRAIL_PRODUCTS_NATIVE && bfloat16_kernels_in_use();
 }
 
 bool vitrail_products_take_codes(void) {
@@ -31,14 +28,14 @@ static bool is_quantized(vitrail_element type) { return type >= VITRAIL_INT4_GRO
 
 bool vitrail_product_finishes(const vitrail_product_args *args) {
     if (is_quantized(args->b_type)) return true;
-    return args->precision == VITRAIL_BFLOAT16 && args->k > 0 && engine_of(args) == VITRAIL_PRODUCTS_NATIVE
+    return args->precision == VITRAIL_BFLOAT16 && args->k > 0 && engine_in_use(args->engine) == VITRAIL_PRODUCTS_NATIVE
            && bfloat16_kernels_in_use() && product_bfloat16_visits(args, bfloat16_kernels_in_use()) == 1;
 }
 
 bool vitrail_product(vitrail_pool *pool, const vitrail_product_args *args) {
     if (args->m <= 0 || args->n <= 0) return true;
     if (is_quantized(args->b_type)) return product_quantized(pool, args);
-    if (args->k > 0 && engine_of(args) == VITRAIL_PRODUCTS_OPENBLAS) {
+    if (args->k > 0 && engine_in_use(args->engine) == VITRAIL_PRODUCTS_OPENBLAS) {
         if (!args->addend) return product_openblas(pool, args);
         for (int64_t row = 0; row < args->m; row++) {
             memcpy(args->c + row * args->ldc, args->addend + row * args->ld_addend, (size_t)args->n * sizeof(float));
@@ -61,7 +58,7 @@ bool vitrail_product(vitrail_pool *pool, const vitrail_product_args *args) {
 /// Whether this product's parts can share a run with others'.
 static bool joins_others(const vitrail_product_args *args, const bfloat16_kernels *kernels) {
     return args->m > 0 && args->n > 0 && args->k > 0 && !is_quantized(args->b_type) && args->precision == VITRAIL_BFLOAT16
-           && engine_of(args) == VITRAIL_PRODUCTS_NATIVE && kernels->multiply_columns;
+           && engine_in_use(args->engine) == VITRAIL_PRODUCTS_NATIVE && kernels->multiply_columns;
 }
 
 bool vitrail_products(vitrail_pool *pool, const vitrail_product_args *args, int count) {

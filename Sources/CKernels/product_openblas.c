@@ -1,9 +1,10 @@
 // Products by OpenBLAS: every thread of the pool calls it for tiles of its own, so that two sets of threads never
-// compete for the cores.
+// compete for the cores. It is loaded when a product first takes it: most processors never do, and would wait for its
+// buffers and for a thread a core at each start.
 
 #include "product_internal.h"
 
-#include <cblas.h>
+#include <dlfcn.h>
 #include <pthread.h>
 
 enum { TILE_ROWS = 256, TILE_COLUMNS = 512 };
@@ -15,19 +16,36 @@ typedef struct {
     int64_t row_tiles, column_tiles;
 } openblas_product;
 
-#if defined(__linux__)
-/// OpenBLAS's own end of its threads, as it calls it before a fork; it starts them anew when it needs them. Not in every build of it.
-extern int blas_thread_shutdown_(void) __attribute__((weak));
+// The part of CBLAS that is used here, as cblas.h has it where an index is an int.
+enum { ROW_MAJOR = 101, AS_IT_IS = 111, TRANSPOSED = 112 };
+typedef void sgemm_function(int order, int transpose_a, int transpose_b, int m, int n, int k, float alpha, const float *a,
+                            int lda, const float *b, int ldb, float beta, float *c, int ldc);
 
-/// OpenBLAS starts a thread for every core when a program is loaded, and these turn over `sched_yield` for a tenth of a second
-/// beside the program's first work. Before `main` nobody is using them.
-__attribute__((constructor)) static void end_idle_threads(void) {
-    if (blas_thread_shutdown_) blas_thread_shutdown_();
-}
-#endif
-
+static sgemm_function *sgemm;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static void one_thread(void) { openblas_set_num_threads(1); }
+
+static void load(void) {
+    static const char *const names[] = {
+        "libopenblas.so.0", "libopenblas.so", "libopenblas.dylib", "/opt/homebrew/opt/openblas/lib/libopenblas.dylib"};
+    void *library = NULL;
+    for (size_t i = 0; !library && i < sizeof names / sizeof *names; i++) library = dlopen(names[i], RTLD_NOW | RTLD_LOCAL);
+    if (!library) return;
+    void (*set_threads)(int);
+    int (*end_threads)(void);
+    *(void **)&set_threads = dlsym(library, "openblas_set_num_threads");
+    *(void **)&end_threads = dlsym(library, "blas_thread_shutdown_");
+    *(void **)&sgemm = dlsym(library, "cblas_sgemm");
+    if (!set_threads) sgemm = NULL;
+    if (!sgemm) return;
+    set_threads(1);
+    // Its own end of its threads, which turn over `sched_yield` for a tenth of a second after loading. Not in every build of it.
+    if (end_threads) end_threads();
+}
+
+bool vitrail_openblas_is_here(void) {
+    pthread_once(&once, load);
+    return sgemm != NULL;
+}
 
 static void multiply_tile(void *context, int part, int parts) {
     (void)parts;
@@ -39,11 +57,10 @@ static void multiply_tile(void *context, int part, int parts) {
     const int64_t column = args->n * column_tile / product->column_tiles;
     const int64_t columns = args->n * (column_tile + 1) / product->column_tiles - column;
     float *c = args->c + row * args->ldc + column;
-    cblas_sgemm(CblasRowMajor, args->transpose_a ? CblasTrans : CblasNoTrans,
-                args->transpose_b ? CblasTrans : CblasNoTrans, (int)rows, (int)columns, (int)args->k, args->alpha,
-                product->a + (args->transpose_a ? row : row * product->lda), (int)product->lda,
-                product->b + (args->transpose_b ? column * product->ldb : column), (int)product->ldb,
-                args->accumulate ? 1.0f : 0.0f, c, (int)args->ldc);
+    sgemm(ROW_MAJOR, args->transpose_a ? TRANSPOSED : AS_IT_IS, args->transpose_b ? TRANSPOSED : AS_IT_IS, (int)rows,
+          (int)columns, (int)args->k, args->alpha, product->a + (args->transpose_a ? row : row * product->lda),
+          (int)product->lda, product->b + (args->transpose_b ? column * product->ldb : column), (int)product->ldb,
+          args->accumulate ? 1.0f : 0.0f, c, (int)args->ldc);
     if (!args->bias) return;
     for (int64_t i = 0; i < rows; i++) {
         for (int64_t j = 0; j < columns; j++) c[i * args->ldc + j] += args->bias[column + j];
@@ -83,7 +100,6 @@ static bool convert(vitrail_pool *pool, const void *in, vitrail_element type, vi
 }
 
 bool product_openblas(vitrail_pool *pool, const vitrail_product_args *args) {
-    pthread_once(&once, one_thread);
     openblas_product product = {.args = args, .lda = args->lda, .ldb = args->ldb};
     float *copy_a, *copy_b = NULL;
     const bool converted =

@@ -26,6 +26,7 @@ import Testing
 
     @Test("OpenBLAS products agree with Double", arguments: [VITRAIL_FLOAT32, VITRAIL_BFLOAT16])
     func openBLAS(precision: vitrail_element) throws {
+        #expect(vitrail_openblas_is_here(), "own kernels would be tested in its place")
         try check(level: vitrail_cpu_detected(), precision: precision, engine: VITRAIL_PRODUCTS_OPENBLAS)
     }
 

@@ -21,6 +21,20 @@ struct HelpTests {
 
     private static let names = commands.map { $0.path.joined(separator: " ") }
 
+    #if os(Linux)
+        /// OpenBLAS takes 4 ms and 3 MB to load, and does not end where address space is scarce.
+        @Test func librariesThatFewNeedAreNotLoaded() throws {
+            let vitrail = try VitrailProcess()
+            defer { vitrail.remove() }
+            let help = try vitrail.shell("LD_DEBUG=files \"$VITRAIL\" --help").error
+            #expect(help.contains("libpng") && !help.contains("libopenblas") && !help.contains("libcurl"))
+            // Processors without AVX2 multiply with it.
+            let step = "bench step --preset tiny --steps 1"
+            let old = try vitrail.shell("LD_DEBUG=files VITRAIL_CPU=baseline \"$VITRAIL\" \(step)")
+            #expect(old.code == 0 && old.error.contains("libopenblas"))
+        }
+    #endif
+
     @Test func everyCommandIsFound() {
         for name in ["train", "caption", "data generate", "bench step", "adapter merge", "pet label"] {
             #expect(Self.names.contains(name), "\(Self.names)")

@@ -30,10 +30,13 @@ typedef struct vitrail_coded_rows {
 
 /// Which code multiplies.
 typedef enum vitrail_products_engine {
-    VITRAIL_PRODUCTS_AUTOMATIC = 0,  ///< native with AVX2 or more, OpenBLAS otherwise
+    VITRAIL_PRODUCTS_AUTOMATIC = 0,  ///< native with AVX2 or more, or without OpenBLAS; OpenBLAS otherwise
     VITRAIL_PRODUCTS_NATIVE = 1,     ///< this library's kernels
-    VITRAIL_PRODUCTS_OPENBLAS = 2,   ///< OpenBLAS on one thread a tile, tiles spread over the pool
+    VITRAIL_PRODUCTS_OPENBLAS = 2,   ///< OpenBLAS on one thread a tile, tiles spread over the pool; only where `vitrail_openblas_is_here`
 } vitrail_products_engine;
+
+/// Whether the system has OpenBLAS; loads it.
+bool vitrail_openblas_is_here(void);
 
 /// C[m, n] = (accumulate ? C : 0) + alpha * op(A)[m, k] * op(B)[k, n] + bias[n] + addend[m, n], everything row-major.
 typedef struct vitrail_product_args {
