@@ -40,7 +40,17 @@ package struct ModelFamily {
             Files.isDirectory(folder) ? "no config.json" : Files.exists(folder) ? "that is no folder" : "no such folder"
         return UserError(
             "\(folder): \(fault)",
-            fix: innerModel(of: folder) ?? "name a model folder in Hugging Face layout, such as Models/pebble")
+            fix: innerModel(of: folder) ?? "name a model folder in Hugging Face layout" + advice(fault, folder))
+    }
+
+    /// What else may be meant by a path that is not there: one from another folder, or a name of the hub, which is never asked.
+    private static func advice(_ fault: String, _ folder: String) -> String {
+        guard fault == "no such folder", !folder.hasPrefix("/") else { return "" }
+        let names = folder.split(separator: "/", omittingEmptySubsequences: false)
+        let download =
+            names.count == 2 && !folder.hasPrefix(".")
+            ? "; a model of the hub is fetched first: hf download \(folder) --local-dir models/\(names[1])" : ""
+        return ", by its path from the folder where vitrail is called" + download
     }
 
     /// The advice where a folder holds a model's folder, as a run's holds `final`; nil where it holds none.
