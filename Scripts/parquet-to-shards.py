@@ -6,30 +6,52 @@
     Scripts/parquet-to-shards.py OUT/train data/*.parquet --image image --columns question answers
 
 A picture is a column of bytes, or of structs with `bytes` (as the datasets library writes them), or a list of these. The
-other columns become the sample's JSON; `texts` of `{user, assistant}` (the_cauldron, FineVision) become conversations. One
-row group is in memory at a time.
+other columns become the sample's JSON; `texts` of `{user, assistant}` (the_cauldron, FineVision) become conversations. Pictures
+keep their bytes and the ending of their format, also of those that `vitrail convert` does not decode: it names them. Numbers
+that JSON has not (NaN, infinity) become null. One row group is in memory at a time.
 """
 import argparse
 import io
 import json
+import math
 import os
+import sys
 import tarfile
 
 import pyarrow.parquet
 
 
+BEGINNINGS = [
+    (0, b"\x89PNG", "png"), (0, b"\xff\xd8", "jpg"), (0, b"GIF8", "gif"), (8, b"WEBP", "webp"), (0, b"BM", "bmp"),
+    (0, b"II*\0", "tif"), (0, b"MM\0*", "tif"), (4, b"ftypavif", "avif"), (4, b"ftyphei", "heic"),
+    (4, b"ftypmif1", "heic"), (0, b"\xff\x0a", "jxl"), (4, b"JXL ", "jxl"), (4, b"jP  ", "jp2")]
+
+
 def pictures(value):
+    """The bytes of pictures; raises ValueError of a picture that is named and not there."""
     if value is None:
         return []
     if isinstance(value, list):
         return [picture for member in value for picture in pictures(member)]
     if isinstance(value, dict):
-        value = value.get("bytes")
+        value = value.get("bytes") or value.get("path")
+    if isinstance(value, str) and value:
+        raise ValueError(f'the picture "{value}" is only named, its bytes are not in the file')
     return [value] if value else []
 
 
 def ending(data):
-    return "png" if data[:4] == b"\x89PNG" else "jpg" if data[:2] == b"\xff\xd8" else "img"
+    # A picture of no known format is .img, of which the converter says that it is not decoded.
+    return next((name for place, begin, name in BEGINNINGS if data[place:place + len(begin)] == begin), "img")
+
+
+def plain(value):
+    """A value as JSON has it: what is no number becomes null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, dict):
+        return {key: plain(member) for key, member in value.items()}
+    return [plain(member) for member in value] if isinstance(value, list) else value
 
 
 def record(row, image_columns):
@@ -64,6 +86,11 @@ class Shards:
             os.rename(self.path + ".part", self.path)
             self.tar, self.number = None, self.number + 1
 
+    def discard(self):
+        if self.tar is not None:
+            self.tar.close()
+            os.remove(self.path + ".part")
+
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -77,10 +104,16 @@ def main():
     for path in arguments.files:
         file = pyarrow.parquet.ParquetFile(path)
         names = [name for name in file.schema_arrow.names if name in arguments.image or not arguments.columns or name in arguments.columns]
+        number = 1
         for group in range(file.num_row_groups):
             for row in file.read_row_group(group, columns=names).to_pylist():
-                found = [picture for name in arguments.image for picture in pictures(row.get(name))]
-                data = json.dumps(record(row, arguments.image), ensure_ascii=False, default=str).encode()
+                try:
+                    found = [picture for name in arguments.image for picture in pictures(row.get(name))]
+                except ValueError as fault:
+                    shards.discard()
+                    sys.exit(f"error: {path}, row {number}: {fault}\nfix: write the file with the pictures' bytes in it")
+                number += 1
+                data = json.dumps(plain(record(row, arguments.image)), ensure_ascii=False, default=str).encode()
                 label = (lambda index: "") if len(found) == 1 else (lambda index: f"{index}.")
                 shards.add([("json", data)] + [(label(i) + ending(one), one) for i, one in enumerate(found)])
     shards.close()

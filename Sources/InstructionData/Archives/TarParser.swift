@@ -2,24 +2,25 @@ import Basics
 
 /// Reads the headers of a tar archive (POSIX ustar, pax, and GNU long names) that lies in memory.
 ///
-/// Follows POSIX.1-2017 `pax` ("ustar Interchange Format", "pax Header Block"). Only regular files are listed;
-/// folders, links and devices are passed over.
+/// Follows POSIX.1-2017 `pax` ("ustar Interchange Format", "pax Header Block"). Regular files are listed, and the names
+/// of links; folders and devices are passed over.
 struct TarParser {
     let bytes: UnsafeRawBufferPointer
     let source: String
 
     private static let block = 512
 
-    /// All regular files in order.
+    /// All regular files in order, and the names of links.
     /// - Throws: `UserError` naming the archive and the offset of a damaged header.
-    func entries() throws(UserError) -> [TarEntry] {
+    func read() throws(UserError) -> (entries: [TarEntry], links: [String]) {
         var entries: [TarEntry] = []
+        var links: [String] = []
         var position = 0
         var extended: [String: String] = [:]
         var longName: String?
         while position + Self.block <= bytes.count {
             let header = UnsafeRawBufferPointer(rebasing: bytes[position..<(position + Self.block)])
-            if header.allSatisfy({ $0 == 0 }) { return entries }
+            if header.allSatisfy({ $0 == 0 }) { return (entries, links) }
             guard checksumHolds(header) else { throw damaged(at: position, "the header's checksum is wrong") }
             guard var size = number(header[124..<136]) else { throw damaged(at: position, "the size is not a number") }
             let kind = header[156]
@@ -45,16 +46,19 @@ struct TarParser {
                 let name = extended["path"] ?? longName ?? ustarName(header)
                 entries.append(TarEntry(name: normalised(name), offset: start, size: size))
                 (extended, longName) = ([:], nil)
+            case UInt8(ascii: "1"), UInt8(ascii: "2"):
+                links.append(normalised(extended["path"] ?? longName ?? ustarName(header)))
+                (extended, longName) = ([:], nil)
             default:
                 (extended, longName) = ([:], nil)
             }
             let padded = (size + Self.block - 1) / Self.block * Self.block
             position = start + padded
         }
-        if position < bytes.count || entries.isEmpty {
+        if position < bytes.count || entries.isEmpty && links.isEmpty {
             throw damaged(at: min(position, bytes.count), "the archive ends inside a header")
         }
-        return entries  // without the two zero blocks: tar itself accepts that
+        return (entries, links)  // without the two zero blocks: tar itself accepts that
     }
 
     private func damaged(at offset: Int, _ what: String) -> UserError {

@@ -9,6 +9,8 @@ public final class TarReader: Sendable {
     public let path: String
     /// Its regular files, in the archive's order.
     public let entries: [TarEntry]
+    /// Names of its links, which have no bytes of their own and are not followed.
+    public let links: [String]
     private let file: MappedFile
     private let positions: [ExactName: Int]
 
@@ -32,7 +34,7 @@ public final class TarReader: Sendable {
         } else {
             file = mapped
         }
-        entries = try TarParser(bytes: file.bytes, source: path).entries()
+        (entries, links) = try TarParser(bytes: file.bytes, source: path).read()
         // A name that stands twice means its last member, as tar's extraction would leave it.
         positions = Dictionary(entries.enumerated().map { (ExactName(text: $1.name), $0) }, uniquingKeysWith: { $1 })
     }

@@ -18,12 +18,12 @@ struct ImageFolderConverter: DatasetConverter {
         let files = try tree.files(under: prefix) { name, problem in
             let isFolder = problem is FileError
             // Other files would be passed over anyway; what lies in a folder of such a name is not known.
-            guard isFolder || Self.isPicture(name) || Paths.fileExtension(name).isEmpty else { return }
+            guard isFolder || PictureName.isDecoded(name) || Paths.fileExtension(name).isEmpty else { return }
             try sink.fault(
                 path: tree.shown(name), line: 1, isFolder ? "the folder may not be listed" : "the name is not UTF-8",
                 fix: "\(isFolder ? "change its permissions" : "rename it"), or pass --lenient to leave it out")
         }
-        let pictures = files.filter(Self.isPicture)
+        let pictures = files.filter { PictureName.isDecoded($0) || PictureName.fault(of: $0) != nil }
         guard !pictures.isEmpty else {
             let splits = prefix.isEmpty ? [] : try Self.folders(of: tree)
             throw UserError(
@@ -33,7 +33,15 @@ struct ImageFolderConverter: DatasetConverter {
                     : "--split with one of \(splits.joined(separator: ", "))")
         }
         let question = request.asked(request.question ?? Self.question)
+        for name in tree.links(under: prefix) where PictureName.isDecoded(name) {
+            let fault = PictureName.linkFault
+            try sink.fault(path: tree.shown(name), line: 1, fault.reason, fix: fault.fix)
+        }
         for name in pictures {
+            if let fault = PictureName.fault(of: name) {
+                try sink.fault(path: tree.shown(name), line: 1, fault.reason, fix: fault.fix)
+                continue
+            }
             let inner = name.dropFirst(prefix.count)
             guard let slash = inner.firstIndex(of: "/") else {
                 try sink.fault(
@@ -51,13 +59,8 @@ struct ImageFolderConverter: DatasetConverter {
 
     /// Folders with pictures below them, some of many.
     private static func folders(of tree: FileTree) throws -> [String] {
-        let pictures = try tree.files(under: "") { _, _ in }.filter(isPicture)
+        let pictures = try tree.files(under: "") { _, _ in }.filter(PictureName.isDecoded)
         return Set(pictures.compactMap { name in name.firstIndex(of: "/").map { String(name[..<$0]) } }).sorted()
             .prefix(8).map(\.self)
-    }
-
-    /// Whether a name ends like a picture's.
-    static func isPicture(_ name: String) -> Bool {
-        ["png", "jpg", "jpeg"].contains(Paths.fileExtension(name).lowercased())
     }
 }

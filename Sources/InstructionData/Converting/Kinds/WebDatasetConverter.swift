@@ -3,8 +3,8 @@ import Tokenization
 
 /// WebDataset: tar shards (also gzip) whose members of one stem are a sample: a picture, and `.json` or `.txt`.
 ///
-/// A `.json` holds a LLaVA or messages record, or `question` and `answer`, or `caption`; a `.txt` is a caption. The input is
-/// a shard, a folder of shards, or a pattern such as `shards/train-{000000..000009}.tar`.
+/// A `.json` holds a LLaVA or messages record, or `question` and `answer`, or `caption`; a `.txt` is a caption. A sample whose
+/// picture is in another format than PNG or JPEG, or a link, is a fault. The input is a shard, a folder of shards, or a pattern such as `shards/train-{000000..000009}.tar`.
 struct WebDatasetConverter: DatasetConverter {
     static let kind = "webdataset"
     static let aliases = ["wds"]
@@ -50,6 +50,13 @@ struct WebDatasetConverter: DatasetConverter {
 
     private func convert(_ shard: String, _ request: ConversionRequest, _ sink: ConversionSink) throws {
         let reader = try TarReader(shard)
+        var linked: [String: String] = [:]
+        for name in reader.links where PictureName.isDecoded(name) || PictureName.fault(of: name) != nil {
+            linked[Self.stem(name)] = name
+        }
+        func tell(_ fault: EntryFault, of name: String) throws {
+            try sink.fault(path: "\(shard)#\(name)", line: 1, fault.reason, fix: fault.fix)
+        }
         var position = 0
         while position < reader.entries.count {
             // Members of one sample follow each other; the stem ends at the first dot of the name.
@@ -59,8 +66,24 @@ struct WebDatasetConverter: DatasetConverter {
                 members.append(reader.entries[position])
                 position += 1
             }
-            try emit(stem, members, reader, request, sink)
+            if let name = linked.removeValue(forKey: stem) {
+                try tell(PictureName.linkFault, of: name)
+            } else if let (name, fault) = Self.unusable(members) {
+                try tell(fault, of: name)
+            } else {
+                try emit(stem, members, reader, request, sink)
+            }
         }
+        // Samples of links alone.
+        for name in linked.values.sorted() { try tell(PictureName.linkFault, of: name) }
+    }
+
+    /// The first picture of a sample in a format that is not decoded.
+    private static func unusable(_ members: [TarEntry]) -> (name: String, fault: EntryFault)? {
+        for member in members {
+            if let fault = PictureName.fault(of: member.name) { return (member.name, fault) }
+        }
+        return nil
     }
 
     private static func stem(_ name: String) -> String {
@@ -76,7 +99,7 @@ struct WebDatasetConverter: DatasetConverter {
             try sink.fault(path: "\(reader.path)#\(stem)", line: 1, reason, fix: fix)
         }
         let archive = Paths.name(reader.path)
-        let images = members.filter { ImageFolderConverter.isPicture($0.name) }.map {
+        let images = members.filter { PictureName.isDecoded($0.name) }.map {
             ImageReference.member(archive: archive, name: $0.name)
         }
         if let member = members.first(where: { $0.name.hasSuffix(".json") }) {
