@@ -62,6 +62,7 @@ indirect enum Value {
         case .null: self = .none
         case .bool(let value): self = .bool(value)
         case .integer(let value): self = .integer(Int(value))
+        case .digits(let digits): self = .number(Double(digits) ?? .infinity)
         case .number(let value): self = .number(value)
         case .string(let value): self = .string(value)
         case .array(let members): self = .list(members.map(Value.init))

@@ -41,7 +41,13 @@ struct JSONParseTests {
 
     @Test func integersStayExact() throws {
         #expect(try JSON.parse("9007199254740993") == .integer(9_007_199_254_740_993))
-        #expect(try JSON.parse("9223372036854775808") == .number(0x1p63))
+        #expect(try JSON.parse("-9223372036854775808") == .integer(.min))
+        #expect(try JSON.parse("9223372036854775808") == .digits("9223372036854775808"))
+        #expect(try JSON.parse("9223372036854775808").double == 0x1p63)
+        #expect(try JSON.parse("9223372036854775808.0") == .number(0x1p63))
+        let long = #"{"a":-12345678901234567890123,"b":[18446744073709551616]}"#
+        #expect(try JSON.parse(long).serialized() == long)
+        #expect(try JSON.parse(long)["a"]?.digits == "-12345678901234567890123")
         #expect(try JSON.parse("3.0").int == 3)
         #expect(try JSON.parse("3.5").int == nil)
         #expect(try JSON.parse("1e300").int == nil)

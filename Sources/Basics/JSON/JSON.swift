@@ -1,12 +1,14 @@
 /// A JSON value; objects keep the order of their keys.
 ///
-/// Integers that fit 64 bits stay integers, so ids and sizes survive a round trip exactly; every other number is a
-/// `Double`. Keys are compared byte by byte: Swift's `String` equality follows Unicode equivalence and would merge
+/// Whole numbers survive a round trip exactly: those that fit 64 bits as integers, larger ones as their digits, so that ids
+/// and sizes stay what they are. Every other number is a `Double`. Keys are compared byte by byte: Swift's `String` equality follows Unicode equivalence and would merge
 /// vocabulary entries that differ only in normalization.
 public enum JSON: Equatable, Sendable {
     case null
     case bool(Bool)
     case integer(Int64)
+    /// The digits of a whole number beyond 64 bits, which is finite as a double.
+    case digits(String)
     case number(Double)
     case string(String)
     case array([JSON])
@@ -42,7 +44,17 @@ extension JSON {
     public var double: Double? {
         switch self {
         case .integer(let value): Double(value)
+        case .digits(let digits): Double(digits)
         case .number(let value): value
+        default: nil
+        }
+    }
+
+    /// The decimal digits of a whole number of any size, when this is one that was written without point or exponent.
+    public var digits: String? {
+        switch self {
+        case .integer(let value): String(value)
+        case .digits(let digits): digits
         default: nil
         }
     }
@@ -70,7 +82,7 @@ extension JSON {
         switch self {
         case .null: "null"
         case .bool: "a boolean"
-        case .integer: "an integer"
+        case .integer, .digits: "an integer"
         case .number: "a number"
         case .string: "a string"
         case .array: "an array"

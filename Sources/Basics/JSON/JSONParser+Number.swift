@@ -29,7 +29,9 @@ extension JSONParser {
             try scanExponent(into: &decimal, from: start)
         }
         if isInteger, let value = decimal.integer(negative: negative) { return .integer(value) }
-        return .number(try double(decimal, negative: negative, from: start))
+        let value = try double(decimal, negative: negative, from: start)
+        guard isInteger, value != 0 else { return .number(value) }
+        return .digits(String(decoding: bytes[start..<position], as: UTF8.self))
     }
 
     /// The digits seen so far, while they fit 64 bits.

@@ -48,6 +48,7 @@ public struct JSONText: Sendable {
         case .null: append(raw: "null")
         case .bool(let flag): append(raw: flag ? "true" : "false")
         case .integer(let number): bytes.append(contentsOf: String(number).utf8)
+        case .digits(let digits): bytes.append(contentsOf: digits.utf8)
         case .number(let number): bytes.append(contentsOf: (number.isFinite ? number.description : "null").utf8)
         case .string(let text): append(string: text)
         case .array(let elements): writeArray(elements, level: level)

@@ -77,7 +77,7 @@ public struct RecordReader: Sendable {
     private func identifier(_ value: JSONView?) throws(RecordFault) -> String? {
         guard let value, !value.isNull else { return nil }
         if let text = value.string { return text.isEmpty ? nil : text }
-        if case .integer(let number) = value.json { return String(number) }
+        if let digits = value.json.digits { return digits }
         throw RecordFault("\"id\" must be a text or a whole number, not \(value.kind)", fix: "write \"id\": \"…\"")
     }
 

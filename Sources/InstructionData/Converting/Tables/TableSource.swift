@@ -117,6 +117,7 @@ struct TableSource {
         switch value {
         case .string(let text)?: [text]
         case .integer(let number)?: [String(number)]
+        case .digits(let digits)?: [digits]
         case .number(let number)?: [String(number)]
         case .bool(let truth)?: [truth ? "yes" : "no"]
         case .array(let values)?: values.flatMap { texts(of: $0.object?["answer"] ?? $0) }
