@@ -23,6 +23,9 @@ public final class AppendFile: Sendable {
     ///   - held: what to throw when another process is writing the file, where that has a meaning of its own.
     /// - Throws: ``FileError``, or ``UserError`` when another process is writing the file, or when it is no such file.
     public init(_ path: String, beginning: String = "{", held: UserError? = nil) throws {
+        guard path != "-" else {
+            throw UserError("- names no file", fix: "write /dev/stdout for what goes through a pipe")
+        }
         let descriptor = try FileDescriptor(path, flags: O_RDWR | O_CREAT | O_APPEND, operation: "write")
         guard descriptor.lock() else {
             throw held

@@ -55,8 +55,10 @@ public struct AtomicFile: ~Copyable {
     /// Waits until the disk holds what was written.
     public func synchronize() throws(FileError) { try descriptor.synchronize() }
 
-    /// A folder can't be replaced, and a device or pipe must not be: its name would become a file's.
+    /// A folder can't be replaced, and a device or pipe must not be: its name would become a file's. Nor is a standard stream
+    /// replaced by the file that it was redirected to: whoever writes there goes on with the old one.
     private static func check(_ path: String) throws(FileError) {
+        if Files.isStream(path) { throw FileError("replace", path, code: EOPNOTSUPP) }
         if Files.isDirectory(path) { throw FileError("write", path, code: EISDIR) }
         if Files.exists(path), !Files.isRegularFile(path) { throw FileError("replace", path, code: EOPNOTSUPP) }
     }

@@ -69,6 +69,8 @@ public struct FileError: Problem, Equatable {
         case EFBIG: "the file system or the limit 'ulimit -f' does not allow a file of that size"
         case EPIPE: "whoever was to read it has ended"
         case EIO: "the disk reports an error; check it and restore the file from a copy"
+        case EOPNOTSUPP where operation == "replace" && Files.isStream(path):
+            "name a file: it appears when it is complete, and data names its pictures from there"
         case EOPNOTSUPP: "that is a device or a pipe; name a file"
         case ELOOP: "that is a link that leads back to itself; see: ls -l '\(path)'"
         default: "check the path and its disk with: ls -ld '\(path)'; df '\(folder)'"

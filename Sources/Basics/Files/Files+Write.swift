@@ -9,14 +9,15 @@ extension Files {
     ///
     /// The bytes go to a hidden file beside it, are synchronized, and take the name at once; the folder is
     /// synchronized too. On failure the hidden file is removed and the old content is untouched. A link is followed;
-    /// pipes and devices are written to directly.
+    /// pipes, devices and the program's own streams are written to directly.
     /// - Throws: ``FileError`` naming `path`.
     public static func write(_ bytes: UnsafeRawBufferPointer, to path: String) throws(FileError) {
         var status = stat()
         let exists = stat(path, &status) == 0
         if exists, status.st_mode & S_IFMT == S_IFDIR { throw FileError("write", path, code: EISDIR) }
-        if exists, status.st_mode & S_IFMT != S_IFREG {
-            let file = try FileDescriptor(path, flags: O_WRONLY, operation: "write")
+        if path == "-" { throw FileError("replace", path, code: EOPNOTSUPP) }
+        if exists, status.st_mode & S_IFMT != S_IFREG || isStream(path) {
+            let file = try FileDescriptor(path, flags: O_WRONLY | O_APPEND, operation: "write")
             return try file.write(bytes)
         }
         let target = exists ? resolved(path) : path

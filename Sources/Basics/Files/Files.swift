@@ -100,10 +100,13 @@ public enum Files {
     /// The folder that relative paths in a file are relative to: its own, or the working folder for what comes through a pipe or by
     /// redirection. Other files under `/dev`, such as those in `/dev/shm`, are files.
     public static func folder(of path: String) -> String {
-        let isStream =
-            path == "/dev/stdin" || path.hasPrefix("/dev/fd/") || path.hasPrefix("/proc/")
-            || (exists(path) && !isRegularFile(path))
-        return isStream ? "." : Paths.parent(path)
+        isStream(path) || (exists(path) && !isRegularFile(path)) ? "." : Paths.parent(path)
+    }
+
+    /// Whether a path is a stream that the program was started with, whatever it leads to; `-` stands for one.
+    static func isStream(_ path: String) -> Bool {
+        ["-", "/dev/stdin", "/dev/stdout", "/dev/stderr"].contains(path) || path.hasPrefix("/dev/fd/")
+            || path.hasPrefix("/proc/")
     }
 
     /// Whether anything is at `path` (a dangling link counts as nothing).
