@@ -9,10 +9,13 @@ import Basics
 /// What a written record calls its pictures, so that a reader finds them from the data file's own folder.
 ///
 /// Pictures under the output's folder are named by their relative path. Others are reached through one link beside the
-/// output, `<output's name>-images`, or are copied into a folder of that name.
+/// output, `<output's name>-images`, or are copied into a folder of that name. Where that name leads to other pictures that
+/// another data file beside the output still names, it is `<output's name>-images-2`, and so on.
 struct PicturePlacement: Sendable {
     private let outputFolder: String
     private let beside: String
+    /// Names of the files that this output replaces, which need their pictures no longer.
+    private let replaced: Set<String>
     private let copies: Bool
     private var root = "."
     private(set) var prefix = ""
@@ -21,9 +24,14 @@ struct PicturePlacement: Sendable {
     private var made: [String] = []
     private var needsLink = false
 
-    /// - Parameter output: the data file to be written.
-    init(output: String, copies: Bool) {
+    /// - Parameters:
+    ///   - output: the data file to be written.
+    ///   - others: files that are written with it.
+    init(output: String, others: [String] = [], copies: Bool) {
         outputFolder = Paths.parent(output)
+        let folder = Files.resolved(outputFolder)
+        let written = [output] + others.filter { Files.resolved(Paths.parent($0)) == folder }
+        replaced = Set(written.map { Paths.name($0) })
         beside = Paths.stem(output) + "-images"
         self.copies = copies
     }
@@ -41,8 +49,39 @@ struct PicturePlacement: Sendable {
             return
         }
         let suffix = ImageReference.archiveSuffixes.first { path.hasSuffix($0) } ?? ""
-        prefix = beside + suffix
         needsLink = !copies
+        var number = 1
+        prefix = beside + suffix
+        while !isFree(prefix, for: target) {
+            number += 1
+            prefix = "\(beside)-\(number)\(suffix)"
+        }
+    }
+
+    /// Whether a name can be given to the pictures: nothing is there, or these pictures are, or others that no file needs.
+    private func isFree(_ name: String, for target: String) -> Bool {
+        let place = Paths.join(outputFolder, name)
+        var status = stat()
+        guard lstat(place, &status) == 0 else { return true }
+        if status.st_mode & S_IFMT == S_IFLNK {
+            // Copies must not go through a link into the folder that it leads to.
+            return !copies && (Files.resolved(place) == target || !isNamed(name))
+        }
+        return !copies || !isNamed(name)
+    }
+
+    /// Whether a file beside the output that is not replaced names pictures of this folder or archive. A look at the
+    /// beginning of a data file shows it: its records name theirs alike.
+    private func isNamed(_ name: String) -> Bool {
+        let words = ["/", "#"].map { Array("\"\(name)\($0)".utf8) }
+        let files = (try? Files.list(outputFolder, leaveOut: { _ in })) ?? []
+        return files.contains { file in
+            let path = Paths.join(outputFolder, file)
+            guard !file.hasPrefix("."), !replaced.contains(file), Files.isRegularFile(path),
+                let mapped = try? MappedFile(path)
+            else { return false }
+            return words.contains { mapped.bytes.prefix(1 << 20).firstOffset(of: $0) != nil }
+        }
     }
 
     /// The name of a picture in the output; copies it when asked to.

@@ -13,7 +13,8 @@ struct ConvertCommand: ParsableCommand {
             \(kinds)
 
             Questions about one picture become one conversation, so its tokens are computed once. Pictures outside the
-            output's folder are reached through one link beside it, <output>-images, or copied with --copy-images.
+            output's folder are reached through one link beside it, <output>-images, or copied with --copy-images; where
+            another file there needs that name for other pictures, it is <output>-images-2.
 
             EXAMPLES
               vitrail convert folder pets/ --output pets.jsonl
