@@ -42,10 +42,18 @@ public final class ConversionSink {
     /// Says which folder or archive the pictures are relative to; to be called before the first record.
     public func setImageRoot(_ path: String) { imageRootSet(path) }
 
-    /// Hands on a record; an empty question or answer is a fault of its line.
+    /// Hands on a record; an empty question or answer is a fault of its line, and so are markers of pictures that the
+    /// source's own text holds.
     /// - Parameter line: the record's line, counted only when a message needs it.
     public func emit(_ record: ConvertedRecord, path: String, line: @autoclosure () -> Int) throws {
         var record = record
+        do {
+            for repair in try record.settleMarkers(lenient: lenient) {
+                try repaired(path: path, line: line(), repair)
+            }
+        } catch let error as RecordFault {
+            return try fault(path: path, line: line(), error.reason, fix: error.fix)
+        }
         for exchange in record.exchanges where exchange.isEmpty {
             let part = exchange.answer.isBlank ? "answer" : "question"
             try fault(

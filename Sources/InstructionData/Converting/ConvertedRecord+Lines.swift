@@ -31,9 +31,7 @@ extension ConvertedRecord {
             if !images.isEmpty { text.append(raw: ",\"image\":") }
             text.append(images)
             text.append(raw: ",\"question\":")
-            let marker = Conversation.imageMarker
-            let question = exchange.question.replacing(utf8: marker + "\n", with: "").replacing(utf8: marker, with: "")
-            text.append(string: question.trimmed)
+            text.append(string: exchange.question.withoutMarkers.trimmed)
             text.append(raw: ",\"answers\":")
             text.append(.array(exchange.references.map { .string($0) }))
             text.append(raw: "}")

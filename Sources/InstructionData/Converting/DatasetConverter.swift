@@ -1,4 +1,5 @@
 import Basics
+import Tokenization
 
 /// Reads one published form of image-and-text data.
 ///
@@ -96,6 +97,11 @@ public struct ConversionRequest: Sendable {
             throw UserError(
                 "\(converter.kind) has no use for \(choice.rawValue)",
                 fix: "leave that out; of use to \(kinds.joined(separator: ", "))")
+        }
+        if let questionSuffix, questionSuffix.count(ofUTF8: Conversation.imageMarker) > 0 {
+            throw UserError(
+                "--question-suffix holds \(Conversation.imageMarker)",
+                fix: "leave that out: pictures go before the first question")
         }
         try ImageReference.requireFolder(images)
     }

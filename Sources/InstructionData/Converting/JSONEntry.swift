@@ -43,9 +43,12 @@ struct JSONEntry {
 
     /// A name: a text or a whole number.
     func name(_ key: String) throws(EntryFault) -> String {
-        if let number = value[key]?.int { return String(number) }
+        if let digits = value[key]?.digits { return digits }
         return try text(key)
     }
+
+    /// What messages call an annotation of a picture.
+    func annotation(of image: Int) -> String { "annotation \(value["id"]?.digits ?? "without id") of image \(image)" }
 
     /// A list that must be there and not be empty.
     func list(_ key: String) throws(EntryFault) -> [JSON] {

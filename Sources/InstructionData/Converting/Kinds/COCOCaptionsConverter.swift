@@ -26,6 +26,12 @@ struct COCOCaptionsConverter: DatasetConverter {
                     fix: "is this COCO's captions file?")
                 continue
             }
+            guard places[id] == nil else {
+                try sink.fault(
+                    path: path, line: members.line(of: range), "two images have the number \(id)",
+                    fix: "remove one, or pass --lenient to keep the first")
+                continue
+            }
             places[id] = pictures.count
             pictures.append((name, range, []))
         }

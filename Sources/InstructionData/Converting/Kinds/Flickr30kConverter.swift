@@ -18,7 +18,7 @@ struct Flickr30kConverter: DatasetConverter {
             pending = nil
             try emit(ready.name, ready.captions, request, sink, line: ready.line)
         }
-        var position = 0
+        var position = file.bytes.starts(with: [0xEF, 0xBB, 0xBF]) ? 3 : 0
         var line = 0
         while position < file.bytes.count {
             let end = RecordIndex.newline(in: file.bytes, from: position) ?? file.bytes.count

@@ -15,27 +15,31 @@ struct RefCOCOConverter: DatasetConverter {
         guard let instances = request.annotations else {
             throw UserError("RefCOCO's boxes are in a second file", fix: "pass --annotations instances.json")
         }
-        var pictures: [Int: (name: String, width: Double, height: Double)] = [:]
+        var pictures = NumberedPictures<(name: String, size: PictureSize)>()
         try JSONEntries(instances, list: "images", kind: "RefCOCO's instances").forEach(sink) { entry in
-            pictures[try entry.number("id")] = (
-                try entry.text("file_name"), Double(try entry.number("width")), Double(try entry.number("height"))
-            )
+            let picture = (try entry.text("file_name"), try PictureSize(entry))
+            try pictures.add(picture, number: try entry.number("id"))
         }
-        var boxes: [Int: [Double]] = [:]
+        var boxes: [Int: [JSON]] = [:]
         try JSONEntries(instances, list: "annotations", kind: "RefCOCO's instances").forEach(sink) { entry in
-            boxes[try entry.number("id")] = try entry.list("bbox").compactMap(\.double)
+            let number = try entry.number("id")
+            guard boxes.updateValue(try entry.list("bbox"), forKey: number) == nil else {
+                throw EntryFault(
+                    "two annotations have the number \(number)", fix: "remove one, or pass --lenient to keep the last")
+            }
         }
         let entries = try JSONEntries(request.input, kind: "RefCOCO's references, a list", allowsPickle: true)
         sink.setImageRoot(request.images ?? Paths.parent(request.input))
         try entries.forEach(sink) { entry in
             if let split = request.split, entry.value["split"]?.string != split { return }
-            guard let picture = pictures[try entry.number("image_id")], let box = boxes[try entry.number("ann_id")]
-            else {
+            let (number, annotation) = (try entry.number("image_id"), try entry.number("ann_id"))
+            guard let picture = pictures[number], let values = boxes[annotation] else {
                 throw EntryFault(
                     "its picture or box is not in \(instances)", fix: "give the instances.json of the same collection")
             }
             let image = try entry.picture(picture.name)
-            let text = try BoxText.normalised(box, width: picture.width, height: picture.height)
+            let box = try PictureBox(values, in: picture.size, of: "annotation \(annotation) of image \(number)")
+            let text = box.text
             let id = try entry.name("ref_id")
             let exchanges = try entry.texts("sentences").enumerated().map { index, phrase in
                 Exchange(

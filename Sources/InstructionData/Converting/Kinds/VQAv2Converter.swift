@@ -29,6 +29,12 @@ struct VQAv2Converter: DatasetConverter {
                     fix: "is this VQAv2's annotations file?")
                 continue
             }
+            guard answers[id] == nil else {
+                try sink.fault(
+                    path: annotationsPath, line: annotations.line(of: range), "question \(id) has two annotations",
+                    fix: "remove one, or pass --lenient to keep the first")
+                continue
+            }
             answers[id] = range
         }
         let subtype = try questions.value("data_subtype")?.string ?? "train2014"
@@ -40,6 +46,7 @@ struct VQAv2Converter: DatasetConverter {
             pending = nil
             try sink.emit(ready.record, path: request.input, line: questions.line(of: ready.range))
         }
+        var asked: Set<Int> = []
         for range in try questions.elements(of: "questions", kind: "VQAv2 questions") {
             let entry = try questions.element(at: range)
             func fault(_ reason: String, _ fix: String) throws {
@@ -55,6 +62,10 @@ struct VQAv2Converter: DatasetConverter {
             guard let place = answers[id] else {
                 try fault(
                     "question \(id) has no annotation in \(annotationsPath)", "give the annotations of the same split")
+                continue
+            }
+            guard asked.insert(id).inserted else {
+                try fault("two questions have the number \(id)", "remove one, or pass --lenient to keep the first")
                 continue
             }
             let given = try annotations.element(at: place)["answers"]?.array ?? []

@@ -11,19 +11,30 @@ struct VisualGenomeConverter: DatasetConverter {
     func convert(_ request: ConversionRequest, into sink: ConversionSink) throws {
         let entries = try JSONEntries(request.input, kind: "Visual Genome's regions or questions, a list by picture")
         sink.setImageRoot(request.images ?? Paths.parent(request.input))
-        let pictures = try request.annotations.map { try Self.pictures($0, sink) } ?? [:]
+        let pictures = try request.annotations.map { try Self.pictures($0, sink) } ?? NumberedPictures()
         try entries.forEach(sink) { entry in
             let number = try entry.value["id"] == nil ? entry.number("image_id") : entry.number("id")
             let known = pictures[number]
             let image = try entry.picture(known?.name ?? "VG_100K/\(number).jpg")
             var exchanges: [Exchange] = []
+            /// A question or region that can't be used is left out by itself.
+            func add(_ values: [JSON], _ make: (JSONEntry) throws -> Exchange) throws {
+                for value in values {
+                    do {
+                        exchanges.append(
+                            try make(JSONEntry(value: value, key: "", position: entry.position, kind: entry.kind)))
+                    } catch let fault as EntryFault {
+                        try sink.fault(
+                            path: entries.path, line: entries.line(at: entry.position),
+                            "picture \(number): \(fault.reason)", fix: fault.fix)
+                    }
+                }
+            }
             if let questions = entry.value["qas"]?.array {
-                for value in questions {
-                    let inner = JSONEntry(value: value, key: "", position: entry.position, kind: entry.kind)
-                    exchanges.append(
-                        Exchange(
-                            question: request.asked(try inner.text("question")), answer: try inner.text("answer"),
-                            id: value["qa_id"]?.int.map { String($0) }, task: "vqa-open"))
+                try add(questions) { inner in
+                    Exchange(
+                        question: request.asked(try inner.text("question")), answer: try inner.text("answer"),
+                        id: inner.value["qa_id"]?.digits, task: "vqa-open")
                 }
             } else {
                 guard let known else {
@@ -31,16 +42,14 @@ struct VisualGenomeConverter: DatasetConverter {
                         "the size of picture \(number) is not known",
                         fix: "pass --annotations image_data.json of the same version")
                 }
-                for value in try entry.list("regions") {
-                    let inner = JSONEntry(value: value, key: "", position: entry.position, kind: entry.kind)
-                    let box = ["x", "y", "width", "height"].compactMap { value[$0]?.double }
-                    let text = try BoxText.normalised(box, width: known.width, height: known.height)
+                try add(try entry.list("regions")) { inner in
+                    let id = inner.value["region_id"]?.digits
+                    let sides = ["x", "y", "width", "height"].map { inner.value[$0] }
+                    let text = try PictureBox(sides, in: known.size, of: "region \(id ?? "")").text
                     let phrase = try inner.text("phrase").trimmed
-                    exchanges.append(
-                        Exchange(
-                            question: request.asked("Describe the region \(text)."), answer: phrase,
-                            id: value["region_id"]?.int.map { String($0) }, task: "region-description",
-                            fields: ["box": .string(text), "phrase": .string(phrase)]))
+                    return Exchange(
+                        question: request.asked("Describe the region \(text)."), answer: phrase, id: id,
+                        task: "region-description", fields: ["box": .string(text), "phrase": .string(phrase)])
                 }
             }
             let record = ConvertedRecord(id: "vg-\(number)", images: [image], exchanges: exchanges)
@@ -52,15 +61,13 @@ struct VisualGenomeConverter: DatasetConverter {
 
     private static func pictures(
         _ path: String, _ sink: ConversionSink
-    ) throws -> [Int: (name: String, width: Double, height: Double)] {
-        var pictures: [Int: (name: String, width: Double, height: Double)] = [:]
+    ) throws -> NumberedPictures<(name: String, size: PictureSize)> {
+        var pictures = NumberedPictures<(name: String, size: PictureSize)>()
         try JSONEntries(path, kind: "Visual Genome's image_data.json").forEach(sink) { entry in
             let number = try entry.value["image_id"] == nil ? entry.number("id") : entry.number("image_id")
             // The last two parts of the address are folder and file, as the archives unpack.
             let parts = try entry.text("url").split(separator: "/").suffix(2)
-            pictures[number] = (
-                parts.joined(separator: "/"), Double(try entry.number("width")), Double(try entry.number("height"))
-            )
+            try pictures.add((parts.joined(separator: "/"), try PictureSize(entry)), number: number)
         }
         return pictures
     }

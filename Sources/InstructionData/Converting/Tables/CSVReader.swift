@@ -2,7 +2,8 @@ import Basics
 
 /// Reads rows of a CSV or TSV file one at a time (RFC 4180: quoted fields, doubled quotes, line ends inside quotes).
 ///
-/// A quote inside a field that does not begin with one is text, as in Python's `csv` module. A small reader of our own:
+/// A quote inside a field that does not begin with one is text, as in Python's `csv` module; in TSV so is one that begins a
+/// field and does not end it, because many of its writers know no quotes. A small reader of our own:
 /// the packages at hand hold the whole file as one string, which a set of millions of rows does not allow.
 struct CSVReader {
     private let bytes: UnsafeRawBufferPointer
@@ -31,7 +32,7 @@ struct CSVReader {
         let start = line
         var fields: [String] = []
         while true {
-            fields.append(bytes[safe: position] == Self.quote ? try quotedField() : try plainField())
+            fields.append(bytes[safe: position] == Self.quote ? try fieldWithQuote() : try plainField())
             guard position < bytes.count else { return (start, fields) }
             let end = bytes[position]
             position += 1
@@ -51,6 +52,14 @@ struct CSVReader {
             position += 1
         }
         return try text(bytes[start..<position])
+    }
+
+    private mutating func fieldWithQuote() throws -> String {
+        guard delimiter == 9 else { return try quotedField() }
+        let before = (position, line)
+        if let field = try? quotedField() { return field }
+        (position, line) = before
+        return try plainField()
     }
 
     private mutating func quotedField() throws -> String {
