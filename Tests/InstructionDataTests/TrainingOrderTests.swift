@@ -1,5 +1,6 @@
 import Basics
 import InstructionData
+import TestSupport
 import Testing
 import Tokenization
 
@@ -68,6 +69,14 @@ import Tokenization
         let order = TrainingOrder(mixture, seed: 4)
         let shown = (0..<17).flatMap { order.epoch($0).filter { $0.component == 1 }.map(\.record) }
         #expect(Set(shown).count == 500)
+    }
+
+    @Test func weightsGoWithTheirRuleOnly() throws {
+        let component = Mixture.Component(name: "a", count: 5, weight: 2)
+        #expect(try Mixture([component]).quotas() == [10])
+        for rule in [Mixture.Rule.proportional(cap: 3), .temperature(2)] {
+            #expect(problem { _ = try Mixture([component], rule: rule) }?.problem.contains("a: weight 2.0") == true)
+        }
     }
 
     @Test func temperatureFlattensShares() throws {

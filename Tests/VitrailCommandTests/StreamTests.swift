@@ -76,6 +76,35 @@ struct StreamTests {
         #expect(try vitrail.bytes("tokenizer/tokenizer_config.json") == before)
     }
 
+    /// Of data and the list beside it, too; and what lies beside a mixture.
+    @Test func dataThatDoesNotFitLeavesNothingBeside() throws {
+        let vitrail = try VitrailProcess()
+        defer { vitrail.remove() }
+        let record = #"{"conversations":[{"from":"human","value":"q"},{"from":"gpt","value":"a"}]}"# + "\n"
+        try vitrail.write(String(repeating: record, count: 400), to: "d.jsonl")
+        for call in ["filter d.jsonl --max-exchanges 3", "mix d.jsonl"] {
+            let full = try vitrail.shell("ulimit -f 4; \"$VITRAIL\" data \(call) --output o.jsonl")
+            #expect(full.code == 1 && full.error.contains("File too large\nfix: "), "\(full)")
+            #expect(try vitrail.list(".") == ["d.jsonl"])
+        }
+    }
+
+    /// A standard stream is no file to replace: a redirected one would be another file than the shell's.
+    @Test(arguments: ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"])
+    func dataFilesAreNotStreams(_ stream: String) throws {
+        let vitrail = try VitrailProcess()
+        defer { vitrail.remove() }
+        let record = #"{"image":"1.png","conversations":[{"from":"human","value":"q"},{"from":"gpt","value":"a"}]}"#
+        try vitrail.write(record, to: "d.jsonl")
+        for call in [
+            "convert llava d.jsonl", "data mix d.jsonl", "data filter d.jsonl --leaks", "data dedupe d.jsonl",
+        ] {
+            let result = try vitrail.shell("echo before >log; \"$VITRAIL\" \(call) --output \(stream) >>log; cat log")
+            #expect(result.output == "before\n" && result.error.contains("fix: name a file"), "\(call): \(result)")
+            #expect(try vitrail.list(".") == ["d.jsonl", "log"])
+        }
+    }
+
     @Test func messagesDoNotGoIntoDataFiles() throws {
         let vitrail = try VitrailProcess()
         defer { vitrail.remove() }

@@ -121,6 +121,8 @@ final class CleaningOutput {
         if report.removed["broken"] == report.records, report.records > 0 {
             throw UserError.unreadable(dataset.path, report.records)
         }
+        // A full disk shows before any file has its name.
+        for file in [side, output?.file] { _ = try file?.settle() }
         try side?.commit()
         try output?.commit()
         try journal?.finish()

@@ -38,7 +38,9 @@ final class ConversionWriter {
         paths = (conversion.output, conversion.evaluation)
         output = try open(conversion.output)
         evaluation = try open(conversion.evaluation)
-        placement = PicturePlacement(output: main ?? "check.jsonl", copies: conversion.copiesImages)
+        placement = PicturePlacement(
+            output: main ?? "check.jsonl", others: [conversion.evaluation].compactMap { $0 },
+            copies: conversion.copiesImages)
         if let journal, let path = noticesPath, journal.has(path) { notices = try journal.open(path) }
     }
 
@@ -123,9 +125,10 @@ final class ConversionWriter {
         try file.appendLine(notice.json.serialized())
     }
 
-    /// Gives all files their names, the data file last.
+    /// Gives all files their names, the data file last; when the disk has room for all of them.
     func commit() throws {
         guard main != nil else { return }
+        for file in [notices, evaluation, output] { _ = try file?.settle() }
         try placement.finish()
         try notices?.commit()
         try evaluation?.commit()

@@ -107,6 +107,7 @@ public struct DatasetMixing: Sendable {
                     ]
                 }),
         ]
+        _ = try file.file.settle()
         try Files.write(
             note.serialized(pretty: true) + "\n",
             to: Paths.join(Paths.parent(output), Paths.stem(output) + ".mixture.json"))

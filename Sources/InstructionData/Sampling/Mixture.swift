@@ -43,7 +43,8 @@ public struct Mixture: Sendable, Equatable {
     public let rule: Rule
 
     /// Checks and holds a mixture.
-    /// - Throws: `UserError` when it is empty, or a weight, cap or temperature makes no sense.
+    /// - Throws: `UserError` when it is empty, or a weight, cap or temperature makes no sense, or a weight stands beside another
+    ///   rule than that of weights.
     public init(_ components: [Component], rule: Rule = .weights) throws(UserError) {
         self.components = components
         self.rule = rule
@@ -58,6 +59,11 @@ public struct Mixture: Sendable, Equatable {
             guard component.count <= Int(UInt32.max) else {
                 throw UserError("\(component.name) has over 4 billion records", fix: "split it")
             }
+        }
+        if rule != .weights, let component = components.first(where: { $0.weight != 1 }) {
+            throw UserError(
+                "\(component.name): weight \(component.weight) has no meaning where shares follow from sizes",
+                fix: "leave the weight out, or mix by weights")
         }
         switch rule {
         case .weights: break

@@ -74,6 +74,7 @@ extension ShapeWorld {
             }
             try progress(end - start)
         }
+        for file in files { _ = try file.settle() }
         for file in files { try file.commit() }
         if split == .train {
             try writeCorpus(to: Paths.join(folder, "corpus.txt"), workers: workers) { try progress(0) }

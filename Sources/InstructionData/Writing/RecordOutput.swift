@@ -66,6 +66,7 @@ package final class RecordOutput: @unchecked Sendable {
 
     /// Gives the file its name, and makes the link to the pictures first.
     package func commit() throws {
+        _ = try file.settle()
         try placement.finish()
         try file.commit()
     }

@@ -13,7 +13,7 @@ struct DataMixCommand: ParsableCommand {
             the same way while they train; a file is for other trainers, and to look at.
 
             RULES
-              weights               each record as often as its weight says (1 unless given)
+              weights               each record as often as its weight says (1 unless given; the other rules take none)
               proportional:CAP      each data set whole, but at most CAP records (Flan)
               temperature:T[:CAP]   shares in proportion to min(records, CAP)^(1/T) (T5, mT5)
 
