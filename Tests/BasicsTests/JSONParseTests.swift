@@ -47,6 +47,7 @@ struct JSONParseTests {
         #expect(try JSON.parse("9223372036854775808.0") == .number(0x1p63))
         let long = #"{"a":-12345678901234567890123,"b":[18446744073709551616]}"#
         #expect(try JSON.parse(long).serialized() == long)
+        #expect(try JSON.parse(long)["a"]?.kind == "an integer beyond 64 bits")
         #expect(try JSON.parse(long)["a"]?.digits == "-12345678901234567890123")
         #expect(try JSON.parse("3.0").int == 3)
         #expect(try JSON.parse("3.5").int == nil)

@@ -82,7 +82,8 @@ extension JSON {
         switch self {
         case .null: "null"
         case .bool: "a boolean"
-        case .integer, .digits: "an integer"
+        case .integer: "an integer"
+        case .digits: "an integer beyond 64 bits"
         case .number: "a number"
         case .string: "a string"
         case .array: "an array"
