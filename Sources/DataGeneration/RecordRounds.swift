@@ -16,6 +16,8 @@ struct RecordRounds {
 
     /// A record with what was asked about it.
     struct Item: Sendable {
+        /// Where in the data; names may stand there twice.
+        var position: Int
         var record: InstructionRecord
         /// A kind of request, when a strategy has several.
         var kind: String
@@ -46,7 +48,9 @@ struct RecordRounds {
                 do {
                     let record = try data.unresolvedRecord(at: position, repairs: &repairs)
                     let items = try requests(record).map { kind, request in
-                        Item(record: record, kind: kind, request: request, digest: request.digest(model: model))
+                        Item(
+                            position: position, record: record, kind: kind, request: request,
+                            digest: request.digest(model: model))
                     }
                     return (items, nil)
                 } catch {
@@ -58,7 +62,7 @@ struct RecordRounds {
             let answers = try client.complete(items.map(\.request))
             for (item, answer) in zip(items, answers) where !sink.isFull {
                 switch answer {
-                case .success(let completion) where completion.finish == "length":
+                case .success(let completion) where completion.isCut:
                     try sink.reject("cut off", completion.text, request: item.digest)
                 case .success(let completion): try read(item, completion)
                 case .failure(let failure): try sink.reject("no answer", failure.reason, request: item.digest)

@@ -84,6 +84,25 @@ import Testing
         #expect(try scratch.lines("journal.jsonl").count == 1)
     }
 
+    /// A server that is asked before its time counts it as another fault; one that wants hours ends the run.
+    @Test func aServersOwnWaitIsKept() throws {
+        let scratch = try Scratch()
+        let server = try TestServer { request, number in
+            let wait = request.body["messages"]?[0]?["content"]?.string == "late" ? 7_200 : 600
+            return number == 1
+                ? .answer(status: 200, body: TestServer.completion("at last"))
+                : .answer(status: 429, body: "{}", headers: ["Retry-After: \(wait)"])
+        }
+        defer { server.stop() }
+        let waits = WaitLog()
+        let client = try client(server, scratch, waits: waits)
+        #expect(try client.complete([request("q")])[0].get().text == "at last")
+        #expect(waits.all == [600])
+        let stop = problem { _ = try client.complete([self.request("late")]) }
+        #expect(stop?.problem == "the server asks to be left alone for 7,200 seconds: status 429: {}")
+        #expect(waits.all == [600] && server.requests.count == 3)
+    }
+
     /// A server's counts neither overflow nor refill the budget.
     @Test(arguments: [Int.max, -5, Int.min]) func countsThatNoAnswerTakesCountForNothing(tokens: Int) throws {
         let scratch = try Scratch()
@@ -99,6 +118,21 @@ import Testing
         let line = #"{"digest":"d","text":"t","prompt_tokens":\#(tokens),"completion_tokens":\#(tokens)}"#
         try Files.write(line + "\n" + line.replacing("\"d\"", with: "\"e\"") + "\n", to: scratch.file("other.jsonl"))
         #expect(try CompletionJournal(scratch.file("other.jsonl")).tokens == 0)
+    }
+
+    /// What a model thought until its limit is paid for: it counts, and is not asked for again.
+    @Test(arguments: ["null", "\"\"", "[]"]) func answersWithoutTextCount(content: String) throws {
+        let scratch = try Scratch()
+        let server = try TestServer { _, _ in
+            let choice = #"{"message":{"content":\#(content)},"finish_reason":"length"}"#
+            let usage = #"{"prompt_tokens":9,"completion_tokens":300}"#
+            return .answer(status: 200, body: #"{"choices":[\#(choice)],"usage":\#(usage)}"#)
+        }
+        defer { server.stop() }
+        let asking = try client(server, scratch) { $0.maximumTokens = 600 }
+        let answer = try asking.complete([request("q")])[0].get()
+        #expect(answer.text.isEmpty && answer.isCut && server.requests.count == 1)
+        #expect(problem { _ = try asking.complete([self.request("r")]) }?.problem.contains("(309 used)") == true)
     }
 
     /// How often is left open: on a busy machine the good answer may come too late as well.

@@ -131,6 +131,57 @@ import Testing
         #expect(try scratch.lines("out.jsonl").compactMap { $0["id"]?.string } == ["r0-e", "r1-e", "r2-e"])
     }
 
+    /// Strategies that make several records of an answer, or none, ask by what is missing.
+    @Test(arguments: ["self-instruct", "instruct-wild", "self-chat"], [1, 7])
+    func whatIsMadeOfNothingCostsFewAnswers(_ strategy: String, count: Int) throws {
+        let scratch = try Scratch()
+        let server = try TestServer { request, _ in
+            .answer(status: 200, body: TestServer.completion(Self.reply(request)))
+        }
+        defer { server.stop() }
+        var plan = try plan(strategy, scratch)
+        (plan.round, plan.count) = (16, count)
+        #expect(try run(plan, server, scratch).records == count)
+        // Two of seven at first for prompts, then an answer each, in Self-Instruct after another about its kind.
+        let most = strategy == "self-chat" ? count : strategy == "instruct-wild" ? count + 2 : 2 * count + 2
+        #expect(server.requests.count <= most, "\(server.requests.count)")
+    }
+
+    /// Two records of one name stay apart, with their pictures where they stood, their system turns, and questions that got no
+    /// better words.
+    @Test func questionsInOtherWordsStayInTheirRecords() throws {
+        let scratch = try Scratch()
+        let server = try TestServer { request, _ in
+            let asked = request.body["messages"]?.array?.last?["content"]?.string ?? ""
+            let word = ["one", "two", "three", "four", "five"].first { asked.contains("\($0)?") } ?? "none"
+            return .answer(status: 200, body: TestServer.completion(word == "two" ? "a\nb" : "Rather \(word)?"))
+        }
+        defer { server.stop() }
+        var plan = GenerationPlan(strategy: "rephrase", prompts: shippedPrompts, output: scratch.file("out.jsonl"))
+        func turn(_ from: String, _ value: String) -> JSON { ["from": .string(from), "value": .string(value)] }
+        func line(_ picture: String, _ turns: [JSON]) -> String {
+            (["id": "same", "image": ["0.png", .string(picture)], "conversations": .array(turns)] as JSON).serialized()
+        }
+        let lines = [
+            line(
+                "1.png",
+                [
+                    turn("system", "Be kind."), turn("human", "<image>\none?"), turn("gpt", "1"),
+                    turn("human", "two?"), turn("gpt", "2"), turn("human", "three?\n<image>"), turn("gpt", "3"),
+                ]),
+            line("2.png", [turn("human", "<image>\n<image>\nfour?"), turn("gpt", "4")]),
+            line("3.png", [turn("human", "<image>\n<image>\nfive?"), turn("gpt", "5")]),
+        ]
+        plan.data = try InstructionDataset(try scratch.write("data.jsonl", lines.joined(separator: "\n")))
+        (plan.round, plan.count) = (1, 2)
+        #expect(try run(plan, server, scratch).records == 2 && server.requests.count == 4)
+        let made = try scratch.lines("out.jsonl")
+        #expect(made.map { $0["image"]?[1] } == ["1.png", "2.png"])
+        let values = made.map { $0["conversations"]?.array?.compactMap { $0["value"]?.string } }
+        #expect(values[0] == ["Be kind.", "<image>\nRather one?", "1", "two?", "2", "Rather three?\n<image>", "3"])
+        #expect(values[1] == ["<image>\n<image>\nRather four?", "4"])
+    }
+
     @Test func badAnswersAreSortedOutAndEachRecordComesOnce() throws {
         let scratch = try Scratch()
         let server = try TestServer { request, number in

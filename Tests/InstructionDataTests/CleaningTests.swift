@@ -6,15 +6,18 @@ import Testing
 
 /// Filters and deduplication on small sets whose faults are known.
 @Suite struct CleaningTests {
-    private func record(_ id: String, image: String? = nil, _ turns: [(String, String)]) -> String {
+    private func record(
+        _ id: String, image: String? = nil, system: String? = nil, _ turns: [(String, String)]
+    ) -> String {
         var object: JSONObject = ["id": .string(id)]
         if let image { object["image"] = .string(image) }
         object["conversations"] = .array(
-            turns.flatMap { question, answer -> [JSON] in
-                [
-                    ["from": "human", "value": .string(question)], ["from": "gpt", "value": .string(answer)],
-                ]
-            })
+            (system.map { [["from": "system", "value": .string($0)]] } ?? [])
+                + turns.flatMap { question, answer -> [JSON] in
+                    [
+                        ["from": "human", "value": .string(question)], ["from": "gpt", "value": .string(answer)],
+                    ]
+                })
         return JSON.object(object).serialized()
     }
 
@@ -145,6 +148,33 @@ import Testing
         #expect(removed.allSatisfy { $0["rule"] == "evaluation" } && removed.count == 3)
     }
 
+    /// What a benchmark adds to each of its questions is no question of its; answers count as records' do.
+    @Test func templatesOfAnEvaluationSetAreNotKeptOut() throws {
+        let scratch = try Scratch()
+        let suffix = """
+            When the provided information is insufficient, respond with 'Unanswerable'.\\nAnswer the question using a single word \
+            or phrase.
+            """
+        let box = { (name: String) in "Where is each \(name)? Give boxes [x1, y1, x2, y2] from 0 to 1." }
+        let long = "Which of the two men who stand at the left of the red car has a hat on his head?"
+        let answer = "a small brown dog runs across the green grass near an old red barn in summer"
+        var questions = (0..<40).map {
+            #"{"id":"\#($0)","question":"What is thing \#($0)?\n\#(suffix)","answers":["a"]}"#
+        }
+        questions += (0..<40).map { #"{"id":"b\#($0)","question":"\#(box("kind\($0)"))","answers":["a"]}"# }
+        questions.append(#"{"id":"l","question":"\#(long)\n\#(suffix)","answers":["a"]}"#)
+        questions.append(#"{"id":"c","question":"Describe it.","answers":["b","\#(answer)"]}"#)
+        let test = try scratch.write("test.jsonl", questions.joined(separator: "\n"))
+        let records = [
+            record("other", [("What is thing 77?\\n\(suffix)", "b")]), record("box", [(box("kind3"), "b")]),
+            record("long", [(long, "b")]), record("suffixed", [("\(long)\\n\(suffix)", "b")]),
+            record("caption", [("Say what you see.", answer)]),
+        ]
+        let (kept, removed, _) = try filter(records, in: scratch) { $0.evaluation = try EvaluationOverlap(test) }
+        #expect(kept.compactMap { $0["id"]?.string } == ["other", "box"])
+        #expect(removed.allSatisfy { $0["rule"] == "evaluation" } && removed.count == 3)
+    }
+
     @Test func shardsTogetherAreTheWhole() throws {
         let scratch = try Scratch()
         let records = (0..<301).map { record("r\($0)", [("q", $0 % 7 == 0 ? "As an AI I won't" : "fine")]) }
@@ -204,6 +234,23 @@ import Testing
             $0.ignoresPictures = true
         }
         #expect(any.kept == ["a", "different"])
+    }
+
+    /// What a record is told to be decides on its answer; a long one that many have makes them no nearer to each other.
+    @Test func recordsOfOtherSystemTurnsStay() throws {
+        let scratch = try Scratch()
+        let long = Self.words.joined(separator: " ")
+        let records = [
+            record("a", system: "Be brief.", [("Who?", "Ann, who was here.")]),
+            record("other", system: "Be kind.", [("Who?", "Ann, who was here.")]),
+            record("none", [("Who?", "Ann, who was here.")]),
+            record("equal", system: "Be brief.", [("Who?", "Ann, who was here.")]),
+            record("long", system: long, [("Who?", "Ann, who was here.")]),
+            record("far", system: long, [("Where?", "In the house next door.")]),
+        ]
+        let exact = try dedupe(records, in: scratch)
+        #expect(exact.kept == ["a", "other", "none", "long", "far"] && exact.removed[0]["of"] == "a")
+        #expect(try dedupe(records, in: scratch) { $0.threshold = 0.7 }.kept == exact.kept)
     }
 
     @Test func everyNearDuplicateAboveTheThresholdIsFound() throws {

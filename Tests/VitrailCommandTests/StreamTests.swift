@@ -60,6 +60,23 @@ struct StreamTests {
         #expect(shown.output.contains("measuring recipe\r\u{1B}[Kmethod"), "\(shown.output)")
     }
 
+    /// Data cannot move a terminal's cursor or name its window; a pipe gets it as it is.
+    @Test(.enabled(if: FileManager.default.fileExists(atPath: "/usr/bin/script")))
+    func terminalsAreShownNoControlCharacters() throws {
+        let vitrail = try VitrailProcess()
+        defer { vitrail.remove() }
+        let answer = #"\u001b]0;mine\u0007 \u001b[8m\u009b2J"#
+        try vitrail.write(
+            #"{"id":"a","conversations":[{"from":"human","value":"q"},{"from":"gpt","value":"\#(answer)"}]}"# + "\n",
+            to: "a.jsonl")
+        let shown = try vitrail.shell(
+            "NO_COLOR= TERM=xterm script -qec '\"$VITRAIL\" data stats a.jsonl' /dev/null")
+        #expect(shown.output.contains(#"\u{1B}]0;mine\u{7} \u{1B}[8m\u{9B}2J"#), "\(shown.output)")
+        #expect(shown.output.contains("\u{1B}[1m"), "its own colours stay")
+        let piped = try vitrail.shell("\"$VITRAIL\" data stats a.jsonl | cat")
+        #expect(piped.output.contains("\u{1B}]0;mine\u{7}") && !piped.output.contains("\u{1B}[1m"))
+    }
+
     /// The limit stands for a full disk: files that go together appear together or not at all.
     @Test func folderOfFilesThatDoNotFitIsLeftAsItWas() throws {
         let vitrail = try VitrailProcess()

@@ -19,8 +19,10 @@ public final class CompletionClient: Sendable {
         public var retries = 6
         /// Seconds before the second attempt; doubled each time.
         public var backoff = 1.0
-        /// The longest wait in seconds, also when a server asks for more.
+        /// The longest wait in seconds that nobody asked for.
         public var longestWait = 60.0
+        /// The longest wait in seconds that a server may ask for; it ends the run when it asks for more.
+        public var longestAsked = 3_600.0
         /// Attempts that may be sent in this run; nil: no bound.
         public var maximumRequests: Int?
         /// Tokens of prompts and answers, those of the journal included; nil: no bound.
@@ -60,7 +62,7 @@ public final class CompletionClient: Sendable {
     private struct State {
         var totals = Totals()
         var nextStart = ContinuousClock.now
-        var stopped: UserError?
+        var stopped: GenerationStopped?
         /// Tokens that requests under way may take at most.
         var reserved = 0
     }
@@ -133,9 +135,9 @@ public final class CompletionClient: Sendable {
             } catch {
                 switch error.kind {
                 case .fatal:
-                    let stop = UserError("the writer of answers gave up: \(error.reason)", fix: Self.fatalFix)
-                    state.withLock { $0.stopped = $0.stopped ?? stop }
-                    throw GenerationStopped(problem: stop.problem, fix: stop.fix)
+                    throw stop(
+                        GenerationStopped(problem: "the writer of answers gave up: \(error.reason)", fix: Self.fatalFix)
+                    )
                 case .refused:
                     state.withLock { $0.totals.failures += 1 }
                     return .failure(error)
@@ -150,13 +152,29 @@ public final class CompletionClient: Sendable {
                     var wait = policy.backoff
                     for _ in 0..<attempt { wait *= 2 }
                     wait *= 0.5 + 0.5 * generator.uniform()
-                    wait = min(policy.longestWait, max(wait, after ?? 0))
+                    // To come back before a server wants it makes it wait longer still.
+                    wait = max(min(policy.longestWait, wait), after ?? 0)
+                    if wait > policy.longestAsked {
+                        let time = Int(min(wait, 1e9)).counted("second")
+                        throw stop(
+                            GenerationStopped(
+                                problem: "the server asks to be left alone for \(time): \(error.reason)",
+                                fix: "run the same command again then; nothing is asked twice", isOrderly: true))
+                    }
                     state.withLock { $0.totals.waited += wait }
                     waiting(wait, error.reason)
                     sleep(wait)
                     attempt += 1
                 }
             }
+        }
+    }
+
+    /// Ends the run: no other request is begun.
+    private func stop(_ reason: GenerationStopped) -> GenerationStopped {
+        state.withLock { state in
+            state.stopped = state.stopped ?? reason
+            return state.stopped ?? reason
         }
     }
 
@@ -167,7 +185,9 @@ public final class CompletionClient: Sendable {
         do { try journal.record(completion, digest: digest, model: writer.model) } catch {
             // An answer that cannot be kept would be paid for again: no more are asked for.
             let problem = error as? any Problem
-            state.withLock { $0.stopped = UserError(problem?.problem ?? "\(error)", fix: problem?.fix) }
+            state.withLock {
+                $0.stopped = GenerationStopped(problem: problem?.problem ?? "\(error)", fix: problem?.fix)
+            }
         }
         state.withLock { $0.totals.answers += 1 }
     }
@@ -181,7 +201,7 @@ public final class CompletionClient: Sendable {
     private func reserve(_ most: Int) throws {
         let tokens = journal.tokens
         let wait = try state.withLock { state -> Double in
-            if let stopped = state.stopped { throw GenerationStopped(problem: stopped.problem, fix: stopped.fix) }
+            if let stopped = state.stopped { throw stopped }
             if isCancelled() { throw Self.cancelled }
             if let most = policy.maximumRequests, state.totals.attempts >= most {
                 throw GenerationStopped(

@@ -82,8 +82,10 @@ public struct CompletionRequest: Sendable {
 public struct Completion: Sendable, Equatable {
     /// The text.
     public var text: String
-    /// `stop` when the model ended it, `length` when it was cut.
+    /// `stop` when the model ended it, `length` when it was cut at its limit, `content_filter` when the server cut it.
     public var finish: String
+    /// Whether it may lack its end, or all of it.
+    public var isCut: Bool { finish == "length" || finish == "content_filter" }
     /// Tokens of the prompt, as the writer counts them.
     public var promptTokens: Int
     /// Tokens of the answer.

@@ -147,11 +147,13 @@ public struct EndpointWriter: CompletionWriter {
         guard let value = try? JSON.parse(body, source: "answer") else {
             throw CompletionFailure(.transient(after: nil), "the answer is no JSON")
         }
-        guard let choice = value["choices"]?[0],
-            let text = choice["message"]?["content"]?.string ?? choice["text"]?.string
-        else { throw CompletionFailure(.transient(after: nil), "the answer holds no text\(said())") }
+        guard let choice = value["choices"]?[0], let content = choice["message"]?["content"] ?? choice["text"] else {
+            throw CompletionFailure(.transient(after: nil), "the answer holds no text\(said())")
+        }
+        let parts = (content.array ?? []).compactMap { $0["text"]?.string }
+        // Without text, as of a model that thought until its limit, it is paid for all the same and would come again.
         return Completion(
-            text: text, finish: choice["finish_reason"]?.string ?? "stop",
+            text: content.string ?? parts.joined(), finish: choice["finish_reason"]?.string ?? "stop",
             promptTokens: Completion.tokens(value["usage"]?["prompt_tokens"]),
             completionTokens: Completion.tokens(value["usage"]?["completion_tokens"]))
     }

@@ -26,9 +26,10 @@ struct InstructWildStrategy: GenerationStrategy {
         var pool = InstructionPool(seeds: seeds, novelty: plan.novelty, allowsPictures: false)
         let wanted = plan.count ?? 100
         var draw = 0
+        var size = RoundSize(most: plan.round)
         // A model that repeats itself never gets there: five answers a wanted record are enough.
         while !sink.isFull, draw < wanted * 5 {
-            let requests = try (0..<min(plan.round, wanted)).map { _ in
+            let requests = try (0..<size.next(sink)).map { _ in
                 let examples = (0..<5).map { _ in seeds[generator.below(seeds.count)].instruction }
                 draw += 1
                 return try more.request(["examples": .array(examples.map { .string($0) })], draw: draw)
@@ -41,7 +42,7 @@ struct InstructWildStrategy: GenerationStrategy {
                     continue
                 }
                 var items = completion.text.numberedItems
-                if completion.finish == "length" { items = Array(items.dropLast()) }
+                if completion.isCut { items = Array(items.dropLast()) }
                 for item in items {
                     if let fault = try pool.fault(of: item) {
                         try sink.reject(fault, item, request: digest)
@@ -50,24 +51,35 @@ struct InstructWildStrategy: GenerationStrategy {
                     }
                 }
             }
-            let asked = try fresh.map { try answer.request(["instruction": .string($0.instruction)]) }
-            for (number, result) in try client.complete(asked).enumerated() where !sink.isFull {
-                let digest = asked[number].digest(model: client.model)
-                guard case .success(let completion) = result, completion.finish != "length",
-                    !completion.text.stripped.isEmpty
-                else {
-                    try sink.reject("no whole answer", fresh[number].instruction, request: digest)
-                    continue
-                }
-                let record = InstructionRecord(
-                    id: "instruct-wild-\(sink.report.records)", images: [],
-                    conversation: Conversation([
-                        Turn(role: .user, content: fresh[number].instruction),
-                        Turn(role: .assistant, content: completion.text.stripped),
-                    ]))
-                try sink.emit(record, prompt: answer.digest, requests: [fresh[number].request, digest], sources: [])
+            // No more of them than can still be used: answers are paid for.
+            while !fresh.isEmpty, !sink.isFull {
+                let part = Array(fresh.prefix(min(sink.missing, plan.round)))
+                fresh.removeFirst(part.count)
+                try makeAnswers(part, client, sink)
             }
             progress(sink.report.records)
+        }
+    }
+
+    private func makeAnswers(
+        _ prompts: [(instruction: String, request: String)], _ client: CompletionClient, _ sink: GenerationSink
+    ) throws {
+        let asked = try prompts.map { try answer.request(["instruction": .string($0.instruction)]) }
+        for (number, result) in try client.complete(asked).enumerated() where !sink.isFull {
+            let digest = asked[number].digest(model: client.model)
+            guard case .success(let completion) = result, !completion.isCut,
+                !completion.text.stripped.isEmpty
+            else {
+                try sink.reject("no whole answer", prompts[number].instruction, request: digest)
+                continue
+            }
+            let record = InstructionRecord(
+                id: "instruct-wild-\(sink.report.records)", images: [],
+                conversation: Conversation([
+                    Turn(role: .user, content: prompts[number].instruction),
+                    Turn(role: .assistant, content: completion.text.stripped),
+                ]))
+            try sink.emit(record, prompt: answer.digest, requests: [prompts[number].request, digest], sources: [])
         }
     }
 }

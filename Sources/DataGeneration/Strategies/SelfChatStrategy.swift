@@ -24,7 +24,8 @@ struct SelfChatStrategy: GenerationStrategy {
         sink.begin(numbers.count)
         var asked = 0
         while !sink.isFull, asked < numbers.count {
-            let batch = numbers[asked..<min(asked + plan.round, numbers.count)].map { (seeds[$0 % seeds.count], $0) }
+            let size = min(plan.round, sink.missing)
+            let batch = numbers.dropFirst(asked).prefix(size).map { (seeds[$0 % seeds.count], $0) }
             asked += batch.count
             let requests = try batch.map { seed, number in
                 try prompt.request(["seed": .string(seed.instruction)], draw: number / seeds.count)
@@ -36,7 +37,7 @@ struct SelfChatStrategy: GenerationStrategy {
                     try sink.reject("no answer", answer.failureReason, request: digest)
                     continue
                 }
-                let turns = Self.turns(in: completion.text, isCut: completion.finish == "length")
+                let turns = Self.turns(in: completion.text, isCut: completion.isCut)
                 guard turns.count >= 2 else {
                     try sink.reject("no talk", completion.text, request: digest)
                     continue

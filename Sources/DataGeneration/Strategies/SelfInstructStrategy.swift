@@ -40,8 +40,9 @@ struct SelfInstructStrategy: GenerationStrategy {
         var pool = InstructionPool(seeds: seeds, novelty: plan.novelty, allowsPictures: pictures != nil)
         let wanted = plan.count ?? 100
         var draw = 0
+        var size = RoundSize(most: plan.round)
         while !sink.isFull, draw < wanted * 5 {
-            let requests = try (0..<min(plan.round, wanted)).map { _ in
+            let requests = try (0..<size.next(sink)).map { _ in
                 draw += 1
                 return try taskRequest(pool, draw, &generator)
             }
@@ -55,7 +56,7 @@ struct SelfInstructStrategy: GenerationStrategy {
                 var items = completion.text.numberedItems
                 if items.isEmpty { items = [completion.text.stripped] }
                 // The last one of a text that was cut is not whole.
-                if completion.finish == "length" { items = Array(items.dropLast()) }
+                if completion.isCut { items = Array(items.dropLast()) }
                 for item in items {
                     if let fault = try pool.fault(of: item) {
                         try sink.reject(fault, item, request: digest)
@@ -64,7 +65,12 @@ struct SelfInstructStrategy: GenerationStrategy {
                     }
                 }
             }
-            try makeInstances(fresh, client, sink, &generator)
+            // Instances of no more tasks than can still be used: answers are paid for.
+            while !fresh.isEmpty, !sink.isFull {
+                let part = Array(fresh.prefix(min(sink.missing, plan.round)))
+                fresh.removeFirst(part.count)
+                try makeInstances(part, client, sink, &generator)
+            }
             progress(sink.report.records)
         }
     }
@@ -111,7 +117,7 @@ struct SelfInstructStrategy: GenerationStrategy {
         for (entry, result) in try zip(asked, client.complete(asked.map(\.request))) where !sink.isFull {
             let digest = entry.request.digest(model: client.model)
             let task = fresh[entry.task]
-            guard case .success(let completion) = result, completion.finish != "length" else {
+            guard case .success(let completion) = result, !completion.isCut else {
                 try sink.reject("no whole answer", task.instruction, request: digest)
                 continue
             }

@@ -3,7 +3,7 @@ import Tokenization
 
 /// Takes out records that repeat earlier ones: word for word, nearly, by their pictures, or too little new in them.
 ///
-/// Texts are compared only between records with the same pictures: "What colour is it?" may be asked of each.
+/// Texts are compared only between records with the same pictures and system turn: "What colour is it?" may be asked of each.
 public struct DatasetDeduplication: Sendable {
     /// The share of word triples in common above which texts are near-duplicates; nil: only equal texts count.
     public var threshold: Double?
@@ -168,15 +168,25 @@ public struct DatasetDeduplication: Sendable {
     private var rulesHash: UInt64 {
         let bands = MinHash.bands(for: threshold ?? 1, permutations: permutations)
         return RandomStream.mixed(
-            1, UInt64(permutations), threshold == nil ? 0 : 1, UInt64(bands.bands), UInt64(bands.rows),
+            2, UInt64(permutations), threshold == nil ? 0 : 1, UInt64(bands.bands), UInt64(bands.rows),
             novelty == nil ? 0 : 1, pictureDistance == nil ? 0 : 1, UInt64(Self.shingle))
     }
 
     /// Words in a run that is compared.
     static let shingle = 3
 
-    static func words(of record: InstructionRecord) -> WordSequence {
+    /// Runs of words of a record, ascending; those of records with other system turns share none, however much of it they repeat.
+    static func shingles(of record: InstructionRecord) -> [UInt32] {
         WordSequence(record.conversation.dialogue.map { plain($0.content) }.joined(separator: "\n"))
+            .shingles(of: shingle, salt: system(of: record))
+    }
+
+    /// A hash of the system turn; 0 where there is none.
+    static func system(of record: InstructionRecord) -> UInt64 {
+        guard let text = record.conversation.system.map(plain), !text.isEmpty else { return 0 }
+        var hash = FNV()
+        hash.add(text)
+        return hash.value
     }
 
     static func plain(_ text: String) -> String {

@@ -117,11 +117,11 @@ struct DeduplicationState: Sendable {
             return try dataset.unresolvedRecord(
                 at: position, repairs: &repairs, on: JSONTape(), keepsMetadata: false)
         }
-        let own = DatasetDeduplication.words(of: try record(position)).shingles(of: DatasetDeduplication.shingle)
+        let own = DatasetDeduplication.shingles(of: try record(position))
         for candidate in candidates.sorted() {
             let record = try record(Int(candidate))
             guard pictureKey(record.images) == pictures else { continue }
-            let other = DatasetDeduplication.words(of: record).shingles(of: DatasetDeduplication.shingle)
+            let other = DatasetDeduplication.shingles(of: record)
             let share = WordSequence.jaccard(own, other)
             if share >= threshold { return (candidate, share) }
         }

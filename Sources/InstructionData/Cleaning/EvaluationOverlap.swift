@@ -2,11 +2,12 @@ public import Basics
 
 /// An evaluation set, to keep its questions and pictures out of training (decontamination).
 public struct EvaluationOverlap: Sendable {
-    /// Runs of this many words that texts may not share; shorter questions count only with a shared picture.
-    public let runLength: Int
+    /// Runs of this many words that texts may not share; shorter questions count only with a shared picture, and rows of words that
+    /// many of the set's questions share do not count.
+    public var runLength: Int { texts.length }
     /// Bits by which the perceptual hashes of two pictures may differ and yet count as one picture; nil: not looked at.
     public let pictureDistance: Int?
-    private let runs: Set<UInt64>
+    private let texts: EvaluationTexts
     private let pictures: HashNeighbours
     private let digests: Set<UInt64>
 
@@ -19,9 +20,8 @@ public struct EvaluationOverlap: Sendable {
         _ path: String, images: String? = nil, runLength: Int = 13, pictureDistance: Int? = nil,
         workers: Int = Parallel.processors
     ) throws {
-        self.runLength = runLength
         self.pictureDistance = pictureDistance
-        var runs: Set<UInt64> = []
+        var words: [[WordSequence]] = []
         var references: [ImageReference] = []
         let folder = images ?? Paths.parent(path)
         let file = try MappedFile.text(path)
@@ -35,7 +35,7 @@ public struct EvaluationOverlap: Sendable {
             var texts: [String] = []
             var named: [String] = []
             if let question = value["question"]?.string {
-                texts = [question]
+                texts = [question] + ["answers", "references", "answer"].flatMap { Self.texts(value[$0]) }
                 named = value["image"]?.string.map { [$0] } ?? value["image"]?.array?.compactMap(\.string) ?? []
             } else {
                 var repairs: [Repair] = []
@@ -50,10 +50,10 @@ public struct EvaluationOverlap: Sendable {
                         reason: error.reason, fix: error.fix)
                 }
             }
-            for text in texts { runs.formUnion(Self.runs(of: text, runLength)) }
+            words.append(Set(texts).map { WordSequence($0) })
             references += named.map { ImageReference($0) }
         }
-        self.runs = runs
+        self.texts = EvaluationTexts(words, length: runLength)
         var neighbours = HashNeighbours(radius: pictureDistance ?? 0)
         var digests: Set<UInt64> = []
         if pictureDistance != nil {
@@ -74,20 +74,13 @@ public struct EvaluationOverlap: Sendable {
         self.digests = digests
     }
 
-    private static func runs(of text: String, _ length: Int) -> Set<UInt64> {
-        let words = WordSequence(text).words
-        guard words.count >= length else { return [] }
-        var runs: Set<UInt64> = []
-        for start in 0...(words.count - length) {
-            var hash = FNV()
-            for word in words[start..<(start + length)] { hash.add(word) }
-            runs.insert(hash.value)
-        }
-        return runs
+    /// A text, or those of a list, as `evaluate` reads answers.
+    private static func texts(_ value: JSON?) -> [String] {
+        value?.string.map { [$0] } ?? (value?.array ?? []).compactMap(\.string)
     }
 
     /// Whether a text shares a run of words with the evaluation set.
-    func sharesText(_ text: String) -> Bool { !Self.runs(of: text, runLength).isDisjoint(with: runs) }
+    func sharesText(_ text: String) -> Bool { texts.stand(in: text) }
 
     /// Whether a picture is one of the evaluation set's, or looks like it.
     func sharesPicture(_ facts: PictureFacts) -> Bool {

@@ -24,13 +24,12 @@ struct RecordSigner: Sendable {
     func signature(of record: InstructionRecord) -> RecordSignature {
         var signature = RecordSignature()
         var hash = FNV()
+        hash.add(DatasetDeduplication.system(of: record))
         for turn in record.conversation.dialogue { hash.add(DatasetDeduplication.plain(turn.content)) }
         signature.text = hash.value
         if rules.threshold != nil {
-            let words = DatasetDeduplication.words(of: record)
-            if words.count > 0 {
-                signature.bands = bandHashes(hasher.signature(of: words.shingles(of: DatasetDeduplication.shingle)))
-            }
+            let shingles = DatasetDeduplication.shingles(of: record)
+            if !shingles.isEmpty { signature.bands = bandHashes(hasher.signature(of: shingles)) }
         }
         if rules.pictureDistance != nil { signature.pictures = record.images.map { ledger[$0].hash?.bits } }
         if rules.novelty != nil {

@@ -14,6 +14,7 @@ enum Console {
     static let usesColor = isTerminal && (environment("NO_COLOR") ?? "").isEmpty
     /// Whether standard output is a terminal.
     static let outputIsTerminal = isatty(STDOUT_FILENO) == 1
+    private static let errorsAreSeen = isatty(STDERR_FILENO) == 1
 
     /// Takes the places of standard streams that are closed, so that no data file gets one and is sent messages.
     ///
@@ -28,53 +29,68 @@ enum Console {
     /// A line of results.
     static func out(_ text: String) {
         clearStatus()
-        write(text + "\n", to: STDOUT_FILENO)
+        write((outputIsTerminal ? harmless(text) : text) + "\n", to: STDOUT_FILENO)
     }
 
     /// Results without an end of line, for streaming.
-    static func stream(_ text: String) { write(text, to: STDOUT_FILENO) }
+    static func stream(_ text: String) { write(outputIsTerminal ? harmless(text) : text, to: STDOUT_FILENO) }
 
     /// A line about progress or trouble.
     static func error(_ text: String) {
         clearStatus()
-        write(text + "\n", to: STDERR_FILENO)
+        write((errorsAreSeen ? harmless(text) : text) + "\n", to: STDERR_FILENO)
     }
 
     /// A line that the next one replaces; nothing when standard error is no terminal.
     static func status(_ text: String) {
         guard isTerminal else { return }
         hasStatus = true
-        write("\r\u{1B}[K" + text.prefix(columns - 1), to: STDERR_FILENO)
+        write("\r\u{1B}[K" + harmless(text).prefix(columns - 1), to: STDERR_FILENO)
     }
 
     /// A problem and its fix.
     static func report(_ problem: any Problem) {
         let lines = problem.problem.split(separator: "\n", omittingEmptySubsequences: false)
-        for line in lines { error(colored("error: ", .red) + harmless(line)) }
-        for line in (problem.fix ?? "").split(separator: "\n") { error(colored("fix: ", .green) + harmless(line)) }
+        for line in lines { error(colored("error: ", .red) + harmless(String(line), colors: false)) }
+        for line in (problem.fix ?? "").split(separator: "\n") {
+            error(colored("fix: ", .green) + harmless(String(line), colors: false))
+        }
     }
 
-    /// A line with a file's name or a server's words in it, without the characters that a terminal obeys.
-    private static func harmless(_ line: Substring) -> String {
+    /// Text with names of files, data, or a model's or server's words in it, without the characters that a terminal obeys but for
+    /// ends of lines and, with `colors`, those of ``Color``.
+    private static func harmless(_ text: String, colors: Bool = true) -> String {
         func isControl(_ scalar: Unicode.Scalar) -> Bool {
-            scalar.properties.generalCategory == .control && scalar != "\t"
+            scalar.properties.generalCategory == .control && scalar != "\t" && scalar != "\n"
         }
-        guard line.unicodeScalars.contains(where: isControl) else { return String(line) }
-        return line.unicodeScalars.reduce(into: "") { text, scalar in
-            if isControl(scalar) {
-                text += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
-            } else {
-                text.unicodeScalars.append(scalar)
+        guard text.unicodeScalars.contains(where: isControl) else { return text }
+        var shown = ""
+        var rest = text.unicodeScalars[...]
+        while let scalar = rest.first {
+            if colors, let code = codes.first(where: { rest.starts(with: $0.unicodeScalars) }) {
+                shown += code
+                rest = rest.dropFirst(code.unicodeScalars.count)
+                continue
             }
+            if isControl(scalar) {
+                shown += "\\u{\(String(scalar.value, radix: 16, uppercase: true))}"
+            } else {
+                shown.unicodeScalars.append(scalar)
+            }
+            rest = rest.dropFirst()
         }
+        return shown
     }
 
     /// Text in a colour, where colours are wanted.
     static func colored(_ text: String, _ color: Color) -> String {
-        usesColor ? "\u{1B}[\(color.rawValue)m\(text)\u{1B}[0m" : text
+        usesColor ? code(color.rawValue) + text + code(0) : text
     }
 
-    enum Color: Int {
+    private static func code(_ number: Int) -> String { "\u{1B}[\(number)m" }
+    private static let codes = [code(0)] + Color.allCases.map { code($0.rawValue) }
+
+    enum Color: Int, CaseIterable {
         case red = 31
         case green = 32
         case yellow = 33
