@@ -67,7 +67,7 @@ struct VitrailProcess {
         process.standardOutput = try FileHandle(forWritingTo: outputFile)
         process.standardError = error.writing
         process.standardInput = FileHandle.nullDevice
-        try process.run()
+        try Self.withoutSignalMask { try process.run() }
         try error.writing.close()
         var said = Data()
         var isInterrupted = false
@@ -83,6 +83,17 @@ struct VitrailProcess {
         return Result(
             code: process.terminationReason == .exit ? process.terminationStatus : -process.terminationStatus,
             output: String(decoding: output, as: UTF8.self), error: String(decoding: said, as: UTF8.self))
+    }
+
+    /// Threads that run tests block most signals, and a process begins as its thread is: a shell would wait for ever for the signal
+    /// that its child has ended.
+    private static func withoutSignalMask(_ body: () throws -> Void) rethrows {
+        var none = sigset_t()
+        var before = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, &before)
+        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+        try body()
     }
 
     private static func pipe() -> (reading: FileHandle, writing: FileHandle) {
