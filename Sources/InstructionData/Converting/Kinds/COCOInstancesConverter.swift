@@ -42,11 +42,14 @@ struct COCOInstancesConverter: DatasetConverter {
             guard let size = pictures[number]?.size else {
                 throw EntryFault("there is no image of the number \(number)", fix: "the file is not complete")
             }
-            if entry.value["iscrowd"]?.int == 1 {
+            let sides = try entry.list("bbox")
+            // COCO's own train2017 has a box without height, which is no fault of its user; it is nothing to point at either.
+            let isLine = sides.count == 4 && sides[2...].contains { $0.double == 0 }
+            if entry.value["iscrowd"]?.int == 1 || isLine {
                 pictures[number]?.crowds.insert(category)
                 return
             }
-            let box = try PictureBox(try entry.list("bbox"), in: size, of: entry.annotation(of: number))
+            let box = try PictureBox(sides, in: size, of: entry.annotation(of: number))
             pictures[number]?.boxes.append((category, box))
         }
         for picture in pictures.all where !picture.boxes.isEmpty {
