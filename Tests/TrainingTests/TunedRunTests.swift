@@ -48,11 +48,13 @@ struct TunedRunTests {
                     == Files.read(Paths.join(folder, "whole", adapter)))
             #expect(whole[15] < whole[6], "\(whole)")
 
-            // The stage before with the adapter on top is the finished model.
+            // The model that the adapter names with the adapter on top is the finished model.
             let backend = CPUBackend(threads: 2)
-            let base = try ModelBundle.open(Paths.join(folder, "whole/checkpoints/align/step-6"), on: backend)
-            let tuning = try AdapterFile(Paths.join(folder, "whole/adapters/instruct"))
-                .attach(to: base.model.parameters, table: base.keyTable)
+            let file = try AdapterFile(Paths.join(folder, "whole/adapters/instruct"))
+            let noted = try #require(file.configuration["base_model_name_or_path"]?.string)
+            let base = try ModelBundle.open(noted, on: backend)
+            let tuning = try file.attach(to: base.model.parameters, table: base.keyTable)
+            #expect(noted == Paths.join(folder, "whole/checkpoints/align/step-6"))
             let final = try ModelBundle.open(Paths.join(folder, "whole/final"), on: backend)
             guard tuning.mergeObstacle == nil else {
                 #expect(Files.exists(Paths.join(folder, "whole/final/adapter/adapter_config.json")))
@@ -62,6 +64,31 @@ struct TunedRunTests {
             for (a, b) in zip(base.model.parameters.entries, final.model.parameters.entries) {
                 expectClose(a.parameter.value.floats, b.parameter.value.floats, .ofScale(1e-6), a.path)
             }
+        }
+    }
+
+    /// An adapter on weights that are in no folder says of which run they were.
+    @Test func anAdapterOnWeightsThatAreNotKeptSaysSo() throws {
+        try withTemporaryFolder { folder in
+            let run = try SmallRun(folder)
+            let low = "{language: {method: lora, rank: 2}}"
+            let recipe = try run.recipe(["stages.align.train=[]", "stages.align.tune=\(low)"] + changes(low))
+            _ = try run.train(recipe, in: "run")
+            func noted(_ run: String, _ stage: String) throws -> String? {
+                try AdapterFile(Paths.join(folder, run, "adapters", stage)).configuration["base_model_name_or_path"]?
+                    .string
+            }
+            for stage in ["align", "instruct"] {
+                #expect(try noted("run", stage) == "\(recipe.source) before its stage \(stage)")
+            }
+            // Prompts leave the weights as they were.
+            let prompts = try run.recipe(changes("{language: {method: prompt, tokens: 4}}"), stages: ["instruct"])
+            _ = try run.train(prompts, in: "prompts")
+            #expect(try noted("prompts", "instruct") == Paths.join(folder, "prompts/final"))
+            let trained = try run.recipe(
+                changes("{language: {method: prompt, tokens: 4}, projector: full}"), stages: ["instruct"])
+            _ = try run.train(trained, in: "trained")
+            #expect(try noted("trained", "instruct") == "\(trained.source) before its stage instruct")
         }
     }
 

@@ -116,7 +116,10 @@ final class StageRun {
 
     /// The stage is done: its methods end in the weights or in an adapter's folder.
     func complete() throws -> StageSummary {
-        try tuning?.complete(trainer.folder.adapter(of: stage.name))
+        if let tuning {
+            let base = try trainer.base(of: state.stage, tuning)
+            try tuning.complete(trainer.folder.adapter(of: stage.name), base: base)
+        }
         return StageSummary(
             name: stage.name, objective: stage.objective.rawValue, steps: state.step,
             trainable: parts.groups.reduce(0) { $0 + $1.count }, parameters: trainer.bundle.model.parameters.count,

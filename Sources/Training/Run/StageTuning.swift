@@ -10,7 +10,6 @@ import VisionLanguage
 final class StageTuning {
     let tuning: Tuning
     private let bundle: ModelBundle
-    private let base: String
     private var isFinished = false
 
     /// Nil for a stage without `tune:`.
@@ -21,8 +20,6 @@ final class StageTuning {
     ) throws {
         guard !stage.tune.isEmpty else { return nil }
         self.bundle = bundle
-        base =
-            if index == 0, case .folder(let folder) = recipe.model { folder.path } else { recipe.source }
         let tokenizer = bundle.tokenizer
         do {
             tuning = try Tuning(
@@ -37,6 +34,11 @@ final class StageTuning {
                 "stage \"\(stage.name)\": the next stage needs this one's result in the weights, but \(obstacle)",
                 fix: "make it the last stage, or use lora, ia3, bitfit or full")
         }
+    }
+
+    /// Whether the finished weights are those that the methods began with: nothing is folded in, nothing beside the methods was trained.
+    var leavesTheBase: Bool {
+        tuning.mergeObstacle != nil && BaseDigest.hex(of: bundle.model.parameters) == tuning.baseDigest
     }
 
     /// Codes of a quantised base as tensors for checkpoints, under names of their own.
@@ -70,7 +72,8 @@ final class StageTuning {
     /// The stage is done: writes the adapter, and folds it into the weights where that is possible.
     ///
     /// What cannot be folded stays at work; the finished model gets it as a folder of its own.
-    func complete(_ folder: String) throws {
+    /// - Parameter base: the model that the adapter belongs on, as it is noted in the adapter.
+    func complete(_ folder: String, base: String) throws {
         let directory = try AtomicDirectory(folder)
         try AdapterFolder.write(
             tuning, tree: bundle.model.parameters, table: bundle.keyTable, base: base,

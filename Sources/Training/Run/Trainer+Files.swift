@@ -16,6 +16,22 @@ extension Trainer {
         }
     }
 
+    /// The model folder that a stage's adapter belongs on: the recipe's, the checkpoint that the stage began from, or the finished
+    /// model where its weights are those. Where none is kept, words that say which model it was.
+    func base(of index: Int, _ tuning: StageTuning) throws -> String {
+        if index == 0, case .folder(let model) = recipe.model, model.vocabulary == VocabularyGrowth() {
+            return model.path
+        }
+        if index > 0, recipe.stages[index - 1].tune.isEmpty {
+            let name = recipe.stages[index - 1].name
+            if let step = try folder.completeCheckpoints(of: name).last {
+                return folder.checkpoint(of: name, step: step)
+            }
+        }
+        return tuning.leavesTheBase
+            ? folder.final : "\(recipe.source) before its stage \(recipe.stages[index].name)"
+    }
+
     func writeFinal() throws {
         let directory = try AtomicDirectory(folder.final)
         try bundle.write(to: directory.path)
