@@ -40,6 +40,25 @@ import Tokenization
         #expect(tokenizer.pieces("xcx") == (quantifier == "{1}" ? ["xcx"] : ["x", "c", "x"]))
     }
 
+    /// Stages that multiply what the ones before them have written; those that files have in earnest load.
+    @Test(arguments: [
+        (64, 3, true), (64, 2, false), (20_000, 1, true), (1, 50, false),
+    ]) func textsDoNotGrowWithoutBound(length: Int, stages: Int, isRefused: Bool) throws {
+        let replace: JSON = [
+            "type": "Replace", "pattern": ["Regex": "a+"], "content": .string(Self.repeated("a", length)),
+        ]
+        let model: JSON = ["type": "BPE", "vocab": ["a": 0], "merges": []]
+        for (stage, list) in [("normalizer", "normalizers"), ("decoder", "decoders")] {
+            let chain = JSONObject([
+                ("type", .string("Sequence")), (list, .array(Array(repeating: replace, count: stages))),
+            ])
+            let object = JSONObject([("model", model), (stage, .object(chain))])
+            let refusal = problem { _ = try Tokenizer(json: JSON.object(object).serialized()) }
+            #expect((refusal != nil) == isRefused, "\(stage)")
+            #expect(refusal?.problem.contains("10,000 times as long") ?? true)
+        }
+    }
+
     /// A tokenizer that replaces by a trie with the key "a", or another byte, and then decomposes.
     static func tokenizer(map: String) throws -> Tokenizer {
         let json: JSON = [

@@ -222,6 +222,25 @@ struct TrainerTests {
         }
     }
 
+    /// Codes of moments are no numbers, though as many bytes.
+    @Test func momentsOfAnotherKindAreRefused() throws {
+        try withTemporaryFolder { folder in
+            let run = try SmallRun(folder)
+            let recipe = try run.recipe(["stages.align.optimizer=adamw8bit", "stages.align.train=[language]"])
+            try run.train(recipe, in: "run", stoppingAfter: 3)
+            let path = Paths.join(folder, "run/checkpoints/align/step-3/optimizer.safetensors")
+            var bytes = try Files.read(path)
+            guard let element = bytes.firstRange(of: Array("\"I32\"".utf8)) else {
+                Issue.record("no moments in 8 bits")
+                return
+            }
+            bytes.replaceSubrange(element, with: Array("\"F32\"".utf8))
+            try Files.write(bytes, to: path)
+            let refusal = problem { try run.train(recipe, in: "run", resuming: true) }
+            #expect(refusal?.problem.contains("holds float32") == true, "\(String(describing: refusal))")
+        }
+    }
+
     /// Figures of stages that are done can be lost; the run cannot.
     @Test func aDamagedSummaryIsNoReasonToTrainAgain() throws {
         try withTemporaryFolder { folder in

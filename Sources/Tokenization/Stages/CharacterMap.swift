@@ -19,12 +19,15 @@ struct CharacterMap: Sendable {
     private let units: [UInt32]
     private let replacements: [UInt8]
     private let matching: Matching
+    /// Bytes of the longest replacement.
+    let longestReplacement: Int
 
     init(_ bytes: [UInt8], matching: Matching) throws(Damage) {
         self.matching = matching
         if bytes.isEmpty {
             units = []
             replacements = []
+            longestReplacement = 0
             return
         }
         guard bytes.count > 4 else { throw Damage(reason: "is too short") }
@@ -38,6 +41,7 @@ struct CharacterMap: Sendable {
         }
         units = (0..<size / 4).map { word(4 + 4 * $0) }
         replacements = Array(bytes[(4 + size)...])
+        longestReplacement = replacements.split(separator: 0).lazy.map(\.count).max() ?? 0
         try check()
     }
 
@@ -45,6 +49,9 @@ struct CharacterMap: Sendable {
     private func check() throws(Damage) {
         guard String(validating: replacements, as: UTF8.self) != nil else {
             throw Damage(reason: "has a replacement that is not UTF-8")
+        }
+        guard Double(longestReplacement) <= Growth.most else {
+            throw Damage(reason: "has a replacement of \(longestReplacement) bytes")
         }
         for (index, unit) in units.enumerated() where unit & 0x8000_0100 == 0x100 {
             let place = index ^ offset(unit)

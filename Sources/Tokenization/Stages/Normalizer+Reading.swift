@@ -31,6 +31,7 @@ extension Normalizer {
         case "ByteLevel": self = .byteLevel
         default: throw reader.unsupported(type, "normalizer")
         }
+        try Growth.check(growth, reader)
     }
 }
 

@@ -128,6 +128,7 @@ extension TokenDecoder {
         case "BPEDecoder": self = .bpe(suffix: Array((try reader.optionalString("suffix") ?? "</w>").utf8))
         default: throw reader.unsupported(type, "decoder")
         }
+        try Growth.check(growth, reader)
     }
 }
 

@@ -37,6 +37,11 @@ enum StageCheckpoint {
                     "\(file.path): \(name) has shape \(entry.shape), the recipe's stage needs \(tensor.shape)",
                     fix: "resume with the recipe that the run was started with")
             }
+            guard (tensor.dtype == .int32) == (entry.element == .int32) else {
+                throw UserError(
+                    "\(file.path): \(name) holds \(entry.element.torchName), which the stage's optimizer does not keep it in",
+                    fix: "resume with the recipe that the run was started with")
+            }
             if tensor.dtype == .int32 {
                 // Codes of 8-bit moments, four an element.
                 try file.withBytes(name) { bytes in
