@@ -102,6 +102,21 @@ struct TrainCallTests {
         #expect(result.output.contains(/^[0-9]+ has ended\n$/), "\(result.output) \(result.error)")
     }
 
+    /// `timeout` sends its signal to both processes, also where the second is only about to listen.
+    @Test func anEstimateThatIsStoppedAtItsStartLeavesNothing() throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        let result = try vitrail.shell(
+            """
+            mkdir scratch
+            for time in 0.01 0.015 0.02 0.03 0.04 0.06 0.08 0.1; do
+                TMPDIR=$PWD/scratch timeout $time "$VITRAIL" estimate "my recipe.yaml" --steps 100 --threads 1
+            done >/dev/null
+            ls scratch
+            """)
+        #expect(result.output.isEmpty, "\(result.output) \(result.error)")
+    }
+
     /// The folder of what is measured goes in the end; one that holds something is nobody's scratch.
     @Test func anEstimateRemovesNoFolderWithFiles() throws {
         let vitrail = try prepare()

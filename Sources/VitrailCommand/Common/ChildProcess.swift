@@ -16,7 +16,7 @@ enum ChildProcess {
         var isInterrupted: Bool
     }
 
-    /// What it prints; its errors go where this process's go.
+    /// What it prints; its errors go where this process's go. Who calls listens to ``Interruption``, which ends it.
     ///
     /// - Throws: when no process can be started.
     static func output(_ words: [String]) throws -> (text: String, status: Status) {
@@ -27,11 +27,18 @@ enum ChildProcess {
         }
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 4_096)
-        while case let count = fread(&buffer, 1, buffer.count, pipe), count > 0 { bytes += buffer[..<count] }
+        var results = pollfd(fd: fileno(pipe), events: Int16(POLLIN), revents: 0)
+        while !Interruption.isRequested {
+            guard poll(&results, 1, 100) > 0 else { continue }
+            let count = read(results.fd, &buffer, buffer.count)
+            if count > 0 { bytes += buffer[..<count] } else if count == 0 || errno != EINTR { break }
+        }
+        // Without a reader the child ends, too.
         let result = pclose(pipe)
         let signal = Int(result & 0x7f)
         let code = signal == 0 ? Int((result >> 8) & 0xff) : nil
-        let isInterrupted = signal == Int(SIGINT) || code == Int(ExitStatus.interrupted)
+        let isInterrupted =
+            Interruption.isRequested || signal == Int(SIGINT) || code == Int(ExitStatus.interrupted)
         return (String(decoding: bytes, as: UTF8.self), Status(code: code, isInterrupted: isInterrupted))
     }
 

@@ -76,6 +76,8 @@ struct EstimateCommand: ParsableCommand {
             ChildProcess.endWithParent(removing: alone)
             return try names.forEach { Console.out(try measured(recipe, $0, in: alone).json.serialized()) }
         }
+        // Before the folder is there, which would stay otherwise.
+        Interruption.listen()
         let scratch = try Files.makeTemporaryDirectory()
         defer { try? Files.remove(scratch) }
         if let stage { _ = try recipe.index(ofStage: stage) }
@@ -134,7 +136,7 @@ struct EstimateCommand: ParsableCommand {
         words += overrides.flatMap { ["--set", $0] }
         words += runtime.words
         let (output, status) = try ChildProcess.output(words)
-        if status.isInterrupted { throw ExitCode(ExitStatus.interrupted) }
+        if status.isInterrupted { throw RunStopped() }
         guard status.code == 0, let line = output.split(separator: "\n").last,
             let json = try? JSON.parse(String(line), source: "estimate")
         else {
