@@ -102,6 +102,38 @@ struct TrainCallTests {
         #expect(result.output.contains(/^[0-9]+ has ended\n$/), "\(result.output) \(result.error)")
     }
 
+    /// A loss far beyond a model's positions is told as such.
+    @Test func scoresOfLongRecordsAreNoted() throws {
+        let vitrail = try VitrailProcess()
+        defer { vitrail.remove() }
+        for (name, count) in [("long", 1_200), ("short", 3)] {
+            let answer = String(repeating: "red ", count: count)
+            try vitrail.write(
+                #"{"id":"a","conversations":[{"from":"human","value":"q"},{"from":"gpt","value":"\#(answer)"}]}"#
+                    + "\n",
+                to: "\(name).jsonl")
+        }
+        let model = VitrailProcess.repository.appendingPathComponent("Models/pebble").path
+        let long = try vitrail.run("score", model, "--data", "long.jsonl", "--json")
+        #expect(long.code == 0 && long.lines.last?.contains(#""too_long":1"#) == true, "\(long)")
+        #expect(long.error.contains("1 record of more than the 1,024 tokens that the model was made for"))
+        let short = try vitrail.run("score", model, "--data", "short.jsonl", "--json")
+        #expect(short.code == 0 && short.error.isEmpty && short.lines.last?.contains("too_long") == false, "\(short)")
+    }
+
+    /// A log on a full disk costs no steps: what is learned is saved first.
+    @Test(.enabled(if: FileManager.default.fileExists(atPath: "/dev/full")), arguments: [">/dev/full", ">&-"])
+    func aLogThatIsLostCostsNoSteps(sink: String) throws {
+        let vitrail = try prepare()
+        defer { vitrail.remove() }
+        let call = "\"$VITRAIL\" train \"my recipe.yaml\" --output run --threads 1"
+        let stopped = try vitrail.shell("\(call) --json \(sink)")
+        #expect(stopped.code == 1 && stopped.error.contains("error: cannot write standard output"), "\(stopped)")
+        #expect(stopped.error.contains("Stopped after a whole step; saved run/checkpoints/"), "\(stopped.error)")
+        let rest = try vitrail.shell("\(call) --resume")
+        #expect(rest.code == 0 && rest.error.contains("Continuing from stage"), "\(rest.error)")
+    }
+
     /// `timeout` sends its signal to both processes, also where the second is only about to listen.
     @Test func anEstimateThatIsStoppedAtItsStartLeavesNothing() throws {
         let vitrail = try prepare()

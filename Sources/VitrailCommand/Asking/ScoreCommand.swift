@@ -75,27 +75,35 @@ struct ScoreCommand: ParsableCommand {
         guard let data else { return }
         let scorer = try AnswerScorer(bundle, data: data, images: images, template: template)
         let count = min(limit ?? scorer.count, scorer.count)
+        let most = bundle.model.configuration.language.maximumPositions
         var sum = 0.0
-        var total = 0
+        var (total, tooLong) = (0, 0)
         for start in stride(from: 0, to: count, by: batchSize) {
             for score in try scorer.scores(start..<min(start + batchSize, count)) {
                 sum += score.losses.reduce(0) { $0 + Double($1) }
                 total += score.losses.count
+                if score.ids.count > most { tooLong += 1 }
                 if json || tokens { Console.out(score.json(tokens: tokens).serialized()) }
             }
             if !json && !tokens { Console.status("\(Formatting.count(start)) of \(count.counted("record"))") }
         }
-        show(records: count, sum: sum, total: total, of: "tokens of answers")
+        show(records: count, sum: sum, total: total, of: "tokens of answers", tooLong: tooLong)
+        if tooLong > 0 {
+            Console.error(
+                "\(tooLong.counted("record")) of more than the \(Formatting.count(most)) tokens that the model was made for; "
+                    + "their loss may mean nothing")
+        }
     }
 
-    private func show(records count: Int, sum: Double, total: Int, of what: String) {
+    private func show(records count: Int, sum: Double, total: Int, of what: String, tooLong: Int = 0) {
         let loss = sum / Double(max(1, total))
         let perplexity = exp(loss)
         if json || tokens {
-            let all: JSON = [
+            var all: JSONObject = [
                 "records": .int(count), "tokens": .int(total), "loss": .number(loss), "perplexity": .number(perplexity),
             ]
-            return Console.out(all.serialized())
+            if tooLong > 0 { all["too_long"] = .int(tooLong) }
+            return Console.out(JSON.object(all).serialized())
         }
         Console.facts([
             ("records", Formatting.count(count)), (what, Formatting.count(total)),

@@ -125,6 +125,23 @@ enum Console {
 
     static func environment(_ name: String) -> String? { getenv(name).map { String(cString: $0) } }
 
+    /// Whether results that cannot be written are only noted in ``loss``, since there is work to be saved before the end.
+    nonisolated(unsafe) static var savesFirst = false
+    /// Why results could not be written, a number of the system's; nil while they can.
+    nonisolated(unsafe) static private(set) var loss: Int32?
+
+    /// Ends the process where results could not be written, which can't be made up for.
+    static func endWithoutOutput() {
+        guard let code = loss else { return }
+        // Whoever read results has enough of them: head, for example. Ends as a shell expects it of any program.
+        if code == EPIPE { endUnread() }
+        report(
+            UserError(
+                FileError("write", "standard output", code: code).problem,
+                fix: "name a file or pipe that can be written, or free some space where it goes"))
+        exit(ExitStatus.failed)
+    }
+
     // One thread draws: the one that runs the command.
     nonisolated(unsafe) private static var hasStatus = false
 
@@ -143,6 +160,7 @@ enum Console {
     }
 
     private static func write(_ text: String, to descriptor: Int32) {
+        if descriptor == STDOUT_FILENO, loss != nil { return }
         var text = text
         text.withUTF8 { bytes in
             var done = 0
@@ -153,21 +171,14 @@ enum Console {
                     let code = errno
                     // Nobody listens to messages any more; results that are lost are a failure.
                     guard descriptor == STDOUT_FILENO else { return }
-                    // Whoever read results has enough of them: head, for example. Ends as a shell expects it of any program.
-                    if code == EPIPE { endUnread() }
-                    lost(FileError("write", "standard output", code: code))
+                    loss = code
+                    if !savesFirst { endWithoutOutput() }
+                    return
                 }
                 done += count
             }
         }
     }
-}
-
-/// Ends the process: results that no place took can't be made up for.
-private func lost(_ error: FileError) -> Never {
-    Console.report(
-        UserError(error.problem, fix: "name a file or pipe that can be written, or free some space where it goes"))
-    exit(ExitStatus.failed)
 }
 
 /// Ends the process as a pipe without a reader does unless that is ignored.

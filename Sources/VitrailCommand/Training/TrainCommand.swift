@@ -77,7 +77,7 @@ struct TrainCommand: ParsableCommand {
             recipe, bundle: bundle, folder: folder, workers: 2, evaluateAnswers: AnswerMetrics.measure
         ) { event in
             progress.show(event)
-            return Interruption.isRequested ? .stop : .proceed
+            return Interruption.isRequested || Console.loss != nil ? .stop : .proceed
         }
         if dryRun {
             try trainer.check()
@@ -85,12 +85,16 @@ struct TrainCommand: ParsableCommand {
             return
         }
         Interruption.listen()
+        // A log on a full disk must not cost the steps since the last checkpoint.
+        Console.savesFirst = true
         switch try trainer.run(resuming: point) {
         case .finished:
             Console.error("Model:  \(folder.final)")
             try report(recipe, folder, bundle)
+            Console.endWithoutOutput()
         case .interrupted(let checkpoint):
             Console.error("Stopped after a whole step; saved \(checkpoint).\nGo on with: \(again) --resume")
+            Console.endWithoutOutput()
             throw ExitCode(ExitStatus.interrupted)
         }
     }
