@@ -26,7 +26,10 @@ struct CaptionCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Model folder.", valueName: "folder"), completion: .directory)
     var model: String
 
-    @Option(help: ArgumentHelp("List of pictures: a path a line, or JSONL with \"image\".", valueName: "file"))
+    @Option(
+        help: ArgumentHelp(
+            "List of pictures: a path a line, or JSONL with \"image\"; ./{a}.png where a path begins with a brace.",
+            valueName: "file"))
     var input: String?
 
     @Option(help: ArgumentHelp("Folder that the paths of --input are relative to.", valueName: "folder"))
