@@ -31,12 +31,7 @@ enum Filters {
         case "abs":
             if let integer = value.asInteger, integer != .min { return .integer(abs(integer)) }
             return .number(abs(value.asNumber ?? 0))
-        case "round":
-            guard let number = value.asNumber else { throw Failure("round needs a number") }
-            let digits = max(0, min(call.argument(0, "precision")?.asInteger ?? 0, 15))
-            var scale = 1.0
-            for _ in 0..<digits { scale *= 10 }
-            return .number((number * scale).rounded(.toNearestOrEven) / scale)
+        case "round": return try Rounding.round(value, call)
         case "safe", "highlight": return value
         case "attr": return try interpreter.attribute(value, call.argument(0, "name")?.text ?? "")
         default: throw Failure("the filter \"\(name)\" is not supported")
@@ -71,7 +66,7 @@ enum Filters {
             return .string(Methods.strip(text, call.argument(0, "chars")?.text, left: true, right: true))
         case "upper": return .string(text.uppercased())
         case "lower": return .string(text.lowercased())
-        case "title": return .string(Methods.titled(text))
+        case "title": return .string(titled(text))
         case "capitalize": return .string(Methods.capitalized(text))
         case "string": return .string(text)
         case "replace":
@@ -89,6 +84,18 @@ enum Filters {
             return .string(result)
         default: return .string(try indented(text, call, interpreter))
         }
+    }
+
+    /// Jinja2's own: a word begins behind spaces, `-` and opening brackets; Python's method has one behind every other sign, too.
+    private static func titled(_ text: String) -> String {
+        var result = ""
+        var isInside = false
+        for scalar in text.unicodeScalars {
+            let begins = Methods.isSpace(scalar) || "-({[<".unicodeScalars.contains(scalar)
+            result += isInside ? scalar.properties.lowercaseMapping : scalar.properties.uppercaseMapping
+            isInside = !begins
+        }
+        return result
     }
 
     private static func indented(
