@@ -10,8 +10,7 @@ enum PictureName {
     /// Endings of pictures in other formats; `img` is what shards call a picture of which the format was not known.
     private static let others: Set<String> = [
         "webp", "gif", "bmp", "tif", "tiff", "heic", "heif", "avif", "jp2", "jxl", "ppm", "pgm", "pbm", "pnm", "tga",
-        "ico",
-        "svg", "img",
+        "ico", "svg", "img",
     ]
 
     /// Whether a name ends like that of a PNG or JPEG file.
