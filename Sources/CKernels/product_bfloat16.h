@@ -73,6 +73,20 @@ extern const bfloat16_kernels bfloat16_kernels_amx;
 extern const bfloat16_kernels slices_kernels_amx;
 #endif
 
+// In packers: the compiler specialises each combination of layout and type.
+#define SPECIALISE_PACKER(call)                                \
+    if (transposed) {                                   \
+        if (type == VITRAIL_BFLOAT16) {                 \
+            call(true, VITRAIL_BFLOAT16);               \
+        } else {                                        \
+            call(true, VITRAIL_FLOAT32);                \
+        }                                               \
+    } else if (type == VITRAIL_BFLOAT16) {              \
+        call(false, VITRAIL_BFLOAT16);                  \
+    } else {                                            \
+        call(false, VITRAIL_FLOAT32);                   \
+    }
+
 /// C = activation(alpha * sums + from + bias) for rows of 32 sums; `first` is their first row in the tile.
 void bfloat16_store_sums(const bfloat16_tile *tile, const float *sums, int first, int rows);
 

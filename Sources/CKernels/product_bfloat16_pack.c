@@ -111,25 +111,11 @@ INLINE void pack_b(uint16_t *out, const void *b, int64_t ldb, const bool transpo
     }
 }
 
-// The compiler specialises each combination of layout and type.
-#define SPECIALISE(call)                      \
-    if (transposed) {                         \
-        if (type == VITRAIL_BFLOAT16) {       \
-            call(true, VITRAIL_BFLOAT16);     \
-        } else {                              \
-            call(true, VITRAIL_FLOAT32);      \
-        }                                     \
-    } else if (type == VITRAIL_BFLOAT16) {    \
-        call(false, VITRAIL_BFLOAT16);        \
-    } else {                                  \
-        call(false, VITRAIL_FLOAT32);         \
-    }
-
 // The packers of a group of rows, or of a panel of columns; those for tiles do not ask ahead.
 #define PACKER(name, count_name, call)                                                                    \
     TARGET_AVX512_BF16 void name(uint16_t *out, const void *from, int64_t stride, bool transposed,       \
                                  vitrail_element type, int count_name, int64_t terms, int64_t blocks) {  \
-        SPECIALISE(call)                                                                                 \
+        SPECIALISE_PACKER(call)                                                                          \
     }
 
 INLINE void interleave(uint16_t *out, const int width, const void *from, int64_t stride, const vitrail_element type,

@@ -221,30 +221,16 @@ INLINE void pack_b(uint16_t *out, const void *b, int64_t ldb, const bool transpo
     }
 }
 
-// The compiler specialises each combination of layout and type.
-#define SPECIALISE(call)                                \
-    if (transposed) {                                   \
-        if (type == VITRAIL_BFLOAT16) {                 \
-            call(true, VITRAIL_BFLOAT16);               \
-        } else {                                        \
-            call(true, VITRAIL_FLOAT32);                \
-        }                                               \
-    } else if (type == VITRAIL_BFLOAT16) {              \
-        call(false, VITRAIL_BFLOAT16);                  \
-    } else {                                            \
-        call(false, VITRAIL_FLOAT32);                   \
-    }
-
 TARGET_AVX512_BF16 void slices_pack_a(uint16_t *out, const void *a, int64_t lda, bool transposed,
                                       vitrail_element type, int rows, int64_t terms, int64_t blocks) {
 #define A(t, e) pack_a(out, a, lda, t, e, rows, terms, blocks)
-    SPECIALISE(A)
+    SPECIALISE_PACKER(A)
 }
 
 TARGET_AVX512_BF16 void slices_pack_b(uint16_t *out, const void *b, int64_t ldb, bool transposed,
                                       vitrail_element type, int columns, int64_t terms, int64_t blocks) {
 #define B(t, e) pack_b(out, b, ldb, t, e, columns, terms, blocks)
-    SPECIALISE(B)
+    SPECIALISE_PACKER(B)
 }
 
 #endif

@@ -1,5 +1,4 @@
 import Basics
-import Foundation
 import InstructionData
 import TestSupport
 import Testing
@@ -63,12 +62,7 @@ import Tokenization
     @Test func easyVQAFromAnArchiveRefersToItsMembers() throws {
         let scratch = try Scratch()
         try writeEasyVQA(scratch)
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/bin/sh")
-        process.arguments = ["-c", "cd '\(scratch.file("easy"))' && tar cf ../easy.tar data"]
-        try process.run()
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0)
+        try shell("tar cf ../easy.tar data", in: scratch.file("easy"))
         let (records, _, _) = try convert("easy-vqa", scratch.file("easy.tar"), in: scratch) {
             $0.request.oneQuestion = true
         }

@@ -6,19 +6,6 @@ import Testing
 
 /// Pictures that are found by their names and not decoded are told, never passed over.
 @Suite struct PictureFormatTests {
-    private func shell(_ command: String) throws -> String {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/bin/sh")
-        process.arguments = ["-c", command]
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        try process.run()
-        let data = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0, "\(command)")
-        return String(decoding: data, as: UTF8.self)
-    }
-
     private func conversion(_ kind: String, _ input: String, _ scratch: Scratch) -> Conversion {
         var conversion = Conversion(kind: kind, request: ConversionRequest(input: input))
         conversion.output = scratch.file("out/o.jsonl")
@@ -33,11 +20,11 @@ import Testing
         try scratch.write("w/000.txt", "A cat.")
         try scratch.write("w/001.txt", "A dog.")
         if ending == "link" {
-            _ = try shell("ln -s 000.jpg '\(scratch.file("w/001.jpg"))'")
+            try shell("ln -s 000.jpg '\(scratch.file("w/001.jpg"))'")
         } else {
             try scratch.write("w/" + name, [2])
         }
-        _ = try shell("cd '\(scratch.file("w"))' && tar cf ../x.tar *")
+        try shell("cd '\(scratch.file("w"))' && tar cf ../x.tar *")
         var conversion = conversion("webdataset", scratch.file("x.tar"), scratch)
         let fault = problem { _ = try conversion.run() }
         #expect(fault?.problem.contains("x.tar#\(name)") == true && fault?.fix?.contains("--lenient") == true)
@@ -60,7 +47,7 @@ import Testing
         let report = try conversion.run()
         #expect(report.records == 2 && report.leftOut == 2)
         // An archive's link holds no picture.
-        _ = try shell(
+        try shell(
             "cd '\(scratch.file("p"))' && rm cat/2.webp dog/3.gif && ln -s 1.png cat/5.png && tar cf ../p.tar .")
         conversion.request.input = scratch.file("p.tar")
         let fromArchive = try conversion.run()

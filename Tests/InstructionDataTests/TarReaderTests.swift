@@ -1,21 +1,10 @@
 import Basics
-import Foundation
 import InstructionData
 import TestSupport
 import Testing
 
 /// Tar archives, against ones that the system's `tar` and `gzip` wrote.
 @Suite struct TarReaderTests {
-    private func run(_ command: String, in folder: String) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/bin/sh")
-        process.arguments = ["-c", command]
-        process.currentDirectoryURL = URL(fileURLWithPath: folder)
-        try process.run()
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0, "\(command)")
-    }
-
     private func content(of reader: TarReader, _ name: String) throws -> [UInt8] {
         try reader.withBytes(named: name) { Array($0) }
     }
@@ -29,7 +18,7 @@ import Testing
             (long, [UInt8]((0..<3000).map { UInt8($0 % 251) })), ("ünï ☂.png", [1, 2, 3]),
         ]
         for (name, bytes) in files { try scratch.write("in/" + name, bytes) }
-        try run("ln -s a.txt in/link && tar -C in -c \(options) -f out.tar .", in: scratch.path)
+        try shell("ln -s a.txt in/link && tar -C in -c \(options) -f out.tar .", in: scratch.path)
         let reader = try TarReader(scratch.file("out.tar"))
         #expect(reader.entries.map(\.name).sorted() == files.map(\.0).sorted())
         for (name, bytes) in files { #expect(try content(of: reader, name) == bytes) }
@@ -41,7 +30,7 @@ import Testing
         let long = (0..<6).map { String(repeating: "n\($0)", count: 60) }.joined(separator: "/")
         try scratch.write("in/" + long, [9])
         for format in ["pax", "gnu"] {
-            try run("tar -C in -c --format=\(format) -f \(format).tar .", in: scratch.path)
+            try shell("tar -C in -c --format=\(format) -f \(format).tar .", in: scratch.path)
             #expect(try content(of: TarReader(scratch.file("\(format).tar")), long) == [9])
         }
     }
@@ -49,7 +38,7 @@ import Testing
     @Test func missingMemberIsNamedWithTheNearest() throws {
         let scratch = try Scratch()
         try scratch.write("in/cat.png", [1])
-        try run("tar -C in -cf out.tar cat.png", in: scratch.path)
+        try shell("tar -C in -cf out.tar cat.png", in: scratch.path)
         let reader = try TarReader(scratch.file("out.tar"))
         let error = #expect(throws: UserError.self) { try content(of: reader, "cta.png") }
         #expect(error?.problem == "\(reader.path) has no member \"cta.png\"")
@@ -59,7 +48,7 @@ import Testing
     @Test func damagedArchivesAreRefused() throws {
         let scratch = try Scratch()
         try scratch.write("in/a", [UInt8](repeating: 1, count: 2000))
-        try run("tar -C in -cf ok.tar a && tar -C in -czf ok.tgz a", in: scratch.path)
+        try shell("tar -C in -cf ok.tar a && tar -C in -czf ok.tgz a", in: scratch.path)
         let good = try Files.read(scratch.file("ok.tar"))
         let zipped = try Files.read(scratch.file("ok.tgz"))
         var wrongSum = good
@@ -82,7 +71,7 @@ import Testing
     @Test func imageStoreReadsFilesAndMembers() throws {
         let scratch = try Scratch()
         try scratch.write("in/x/a.bin", [5, 6])
-        try run("tar -C in -cf s.tar x", in: scratch.path)
+        try shell("tar -C in -cf s.tar x", in: scratch.path)
         let store = ImageStore()
         let member = ImageReference("s.tar#x/a.bin").resolved(under: scratch.path)
         #expect(try store.withBytes(of: member) { Array($0) } == [5, 6])

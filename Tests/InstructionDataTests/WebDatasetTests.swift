@@ -1,5 +1,4 @@
 import Basics
-import Foundation
 import InstructionData
 import TestSupport
 import Testing
@@ -27,19 +26,6 @@ import Tokenization
         _ = try conversion.run()
         let dataset = try InstructionDataset(scratch.file("back/back.jsonl"))
         return try (0..<dataset.count).map { try dataset.record(at: $0) }
-    }
-
-    private func shell(_ command: String) throws -> String {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/bin/sh")
-        process.arguments = ["-c", command]
-        let pipe = Pipe()
-        process.standardOutput = pipe
-        try process.run()
-        let data = pipe.fileHandleForReading.readDataToEndOfFile()
-        process.waitUntilExit()
-        #expect(process.terminationStatus == 0, "\(command)")
-        return String(decoding: data, as: UTF8.self)
     }
 
     @Test(arguments: [false, true]) func recordsComeBackFromTheirShards(_ isCompressed: Bool) throws {
@@ -125,12 +111,12 @@ import Tokenization
         try scratch.write("w/sub/002.jpeg", [3])
         try scratch.write("w/sub/002.json", #"{"caption": "A dog."}"#)
         try scratch.write("w/003.jpg", [4])
-        _ = try shell(
+        try shell(
             "cd '\(scratch.file("w"))' && tar cf ../x.tar 000.jpg 000.txt 001.json 001.png sub/002.jpeg sub/002.json")
         let read = try readBack(scratch.file("x.tar"), scratch)
         #expect(read.map { $0.conversation.turns[1].content } == ["A cat.", "no", "A dog."])
         #expect(try read.map { try ImageStore().withBytes(of: $0.images[0]) { Array($0) } } == [[1], [2], [3]])
-        _ = try shell("cd '\(scratch.file("w"))' && tar cf ../y.tar 003.jpg")
+        try shell("cd '\(scratch.file("w"))' && tar cf ../y.tar 003.jpg")
         let fault = problem { _ = try self.readBack(scratch.file("y.tar"), scratch) }
         #expect(fault?.problem.contains("y.tar#003") == true && fault?.fix != nil)
     }
