@@ -119,6 +119,7 @@ struct MisuseTests {
         (["answer", "--model", "adapter", "--question", "x"], 1, "adapter: an adapter, and no model"),
         (["answer", "--model", "none", "--question", "x"], 1, "none: no such folder"),
         (["answer", "--model", "who/model", "--question", "x"], 1, "hf download who/model --local-dir models/model"),
+        (["answer", "--model", "model/none", "--question", "x"], 1, "folder where vitrail is called\n"),
         (["convert", "okvqa", "q.jsonl", "-o", "out"], 1, "error: the answers are in a second file"),
         (["tokenizer", "encode", "none", "x"], 1, "none: no such folder"),
         (["answer", "--model", "q.jsonl", "--question", "x"], 1, "q.jsonl: that is no folder"),

@@ -48,7 +48,7 @@ package struct ModelFamily {
         guard fault == "no such folder", !folder.hasPrefix("/") else { return "" }
         let names = folder.split(separator: "/", omittingEmptySubsequences: false)
         let download =
-            names.count == 2 && !folder.hasPrefix(".")
+            names.count == 2 && !folder.hasPrefix(".") && !Files.exists(String(names[0]))
             ? "; a model of the hub is fetched first: hf download \(folder) --local-dir models/\(names[1])" : ""
         return ", by its path from the folder where vitrail is called" + download
     }
