@@ -51,8 +51,10 @@ public enum GenerationRun {
                     ? "look at \(client.journalPath) for what the model answered"
                     : "see to that, and run the same command again")
         }
-        try side.commit()
+        // Both get their names when the disk has room for both, so that none is there without the other.
+        _ = try side.settle()
         try output.commit()
+        try side.commit()
         return report
     }
 }

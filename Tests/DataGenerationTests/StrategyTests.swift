@@ -331,6 +331,21 @@ import Testing
         #expect(try scratch.lines("out.rejected.jsonl").count == 5)
     }
 
+    /// What was turned down is not left behind by an output that can't take its name.
+    @Test func outputAndRejectionsAppearTogether() throws {
+        let scratch = try Scratch()
+        let inTheWay = scratch.file("out.jsonl/in the way")
+        let server = try TestServer { request, _ in
+            try? Files.createDirectory(inTheWay)
+            return .answer(status: 200, body: TestServer.completion(Self.reply(request)))
+        }
+        defer { server.stop() }
+        let plan = try plan("rephrase", scratch)
+        let error = problem { _ = try run(plan, server, scratch) }
+        #expect(error?.problem.contains("out.jsonl") == true)
+        #expect(!Files.exists(scratch.file("out.rejected.jsonl")))
+    }
+
     @Test func promptsAreCheckedWhenTheyAreLoaded() throws {
         let scratch = try Scratch()
         try scratch.write("prompts/rephrase/question.yaml", "user: \"{{ qestion }}\"")

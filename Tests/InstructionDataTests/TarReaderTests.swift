@@ -20,8 +20,8 @@ import Testing
         for (name, bytes) in files { try scratch.write("in/" + name, bytes) }
         try shell("ln -s a.txt in/link && tar -C in -c \(options) -f out.tar .", in: scratch.path)
         let reader = try TarReader(scratch.file("out.tar"))
-        #expect(reader.entries.map(\.name).sorted() == files.map(\.0).sorted())
-        for (name, bytes) in files { #expect(try content(of: reader, name) == bytes) }
+        #expect(reader.entries.map(\.name).sorted() == (files.map(\.0) + ["link"]).sorted())
+        for (name, bytes) in files + [("link", Array("hello".utf8))] { #expect(try content(of: reader, name) == bytes) }
         #expect(try content(of: reader, "./a.txt") == Array("hello".utf8))
     }
 
@@ -33,6 +33,46 @@ import Testing
             try shell("tar -C in -c --format=\(format) -f \(format).tar .", in: scratch.path)
             #expect(try content(of: TarReader(scratch.file("\(format).tar")), long) == [9])
         }
+    }
+
+    /// A link is the file that it leads to; one that leads out of the archive, to a folder or in a circle can't be read.
+    @Test(arguments: ["ustar", "pax", "gnu"]) func linksAreFollowedWithinTheArchive(format: String) throws {
+        let scratch = try Scratch()
+        let long = String(repeating: "l", count: 95) + "/" + String(repeating: "n", count: 95)
+        try scratch.write("in/a/1.png", [1])
+        try scratch.write("in/b/" + long, [2])
+        try shell(
+            """
+            cd in && ln a/1.png b/hard.png && ln -s ../a/1.png b/soft.png && ln -s soft.png b/twice.png
+            ln -s ../b/\(format == "ustar" ? "hard.png" : long) a/long.png; ln -s a folder; ln -s none.png gone.png
+            ln -s ../in/a/1.png out.png; ln -s /etc/hostname root.png; ln -s round.png around.png; ln -s around.png round.png
+            touch ._a.png; tar --sort=name -cf ../x.tar --format=\(format) * ._a.png
+            """, in: scratch.path)
+        let reader = try TarReader(scratch.file("x.tar"))
+        for name in ["a/1.png", "b/hard.png", "b/soft.png", "b/twice.png"] {
+            #expect(try content(of: reader, name) == [1], "\(name)")
+        }
+        #expect(try content(of: reader, "a/long.png") == [format == "ustar" ? 1 : 2])
+        #expect(reader.entries.count == 6 && Set(reader.names) == Set(reader.entries.map(\.name)))
+        #expect(
+            reader.unreadable.sorted() == ["around.png", "folder", "gone.png", "out.png", "root.png", "round.png"])
+        let error = problem { _ = try content(of: reader, "gone.png") }
+        #expect(error?.problem.contains("x.tar#gone.png is a link") == true)
+    }
+
+    /// A sparse member's bytes do not lie in one piece; what follows it is read.
+    @Test(arguments: ["gnu", "pax --sparse-version=0.0", "pax --sparse-version=0.1", "pax --sparse-version=1.0"])
+    func sparseMembersAreTold(format: String) throws {
+        let scratch = try Scratch()
+        try scratch.write("in/z.png", [1])
+        try shell(
+            """
+            cd in && for at in $(seq 1 40); do printf x | dd of=s.png bs=4096 seek=$((at * 2)) conv=notrunc status=none; done
+            touch ._s.png; tar -cf ../x.tar -S --hole-detection=raw --format=\(format) s.png ._s.png z.png
+            """, in: scratch.path)
+        let reader = try TarReader(scratch.file("x.tar"))
+        #expect(reader.entries.map(\.name) == ["z.png"] && reader.unreadable == ["s.png"])
+        #expect(try content(of: reader, "z.png") == [1])
     }
 
     @Test func missingMemberIsNamedWithTheNearest() throws {

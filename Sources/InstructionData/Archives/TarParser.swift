@@ -2,63 +2,98 @@ import Basics
 
 /// Reads the headers of a tar archive (POSIX ustar, pax, and GNU long names) that lies in memory.
 ///
-/// Follows POSIX.1-2017 `pax` ("ustar Interchange Format", "pax Header Block"). Regular files are listed, and the names
-/// of links; folders and devices are passed over.
+/// Follows POSIX.1-2017 `pax` ("ustar Interchange Format", "pax Header Block") and GNU tar's manual ("Basic Tar Format",
+/// "Storing Sparse Files"). Regular files are listed, links to them, and the names of members that can't be read;
+/// folders and devices are passed over, and so are `._*`, in which macOS keeps a file's attributes.
 struct TarParser {
     let bytes: UnsafeRawBufferPointer
     let source: String
 
     private static let block = 512
 
-    /// All regular files in order, and the names of links.
+    /// All that can be read, in order, and the names of what can't.
     /// - Throws: `UserError` naming the archive and the offset of a damaged header.
-    func read() throws(UserError) -> (entries: [TarEntry], links: [String]) {
-        var entries: [TarEntry] = []
-        var links: [String] = []
+    func read() throws(UserError) -> TarListing {
+        var files: [TarEntry] = []
+        var links: [TarListing.Link] = []
+        var sparse: [String] = []
         var position = 0
-        var extended: [String: String] = [:]
-        var longName: String?
+        var next = Announced()
+        var isWhole = false
         while position + Self.block <= bytes.count {
-            let header = UnsafeRawBufferPointer(rebasing: bytes[position..<(position + Self.block)])
-            if header.allSatisfy({ $0 == 0 }) { return (entries, links) }
+            let header = block(at: position)
+            isWhole = header.allSatisfy { $0 == 0 }
+            if isWhole { break }
             guard checksumHolds(header) else { throw damaged(at: position, "the header's checksum is wrong") }
             guard var size = number(header[124..<136]) else { throw damaged(at: position, "the size is not a number") }
             let kind = header[156]
-            if kind != UInt8(ascii: "x"), kind != UInt8(ascii: "g"), let text = extended["size"] {
+            if kind != UInt8(ascii: "x"), kind != UInt8(ascii: "g"), let text = next.pax["size"] {
                 guard let value = Int(text), value >= 0 else {
                     throw damaged(at: position, "the pax size is not a number")
                 }
                 size = value
             }
-            let start = position + Self.block
-            guard size <= bytes.count - start else {
+            var start = position + Self.block
+            if kind == UInt8(ascii: "S") { start += sparseBlocks(behind: position) * Self.block }
+            guard start <= bytes.count, size <= bytes.count - start else {
                 throw damaged(at: position, "a member of \(size) bytes goes beyond the end of the archive")
             }
             let content = UnsafeRawBufferPointer(rebasing: bytes[start..<(start + size)])
+            position = start + (size + Self.block - 1) / Self.block * Self.block
             switch kind {
-            case UInt8(ascii: "x"):
-                extended = try paxRecords(content, at: position)
-            case UInt8(ascii: "g"):
-                break
-            case UInt8(ascii: "L"):
-                longName = text(content[...])
-            case UInt8(ascii: "0"), 0, UInt8(ascii: "7"):
-                let name = extended["path"] ?? longName ?? ustarName(header)
-                entries.append(TarEntry(name: normalised(name), offset: start, size: size))
-                (extended, longName) = ([:], nil)
-            case UInt8(ascii: "1"), UInt8(ascii: "2"):
-                links.append(normalised(extended["path"] ?? longName ?? ustarName(header)))
-                (extended, longName) = ([:], nil)
+            case UInt8(ascii: "x"): next.pax = try paxRecords(content, at: start - Self.block)
+            case UInt8(ascii: "L"): next.name = text(content[...])
+            case UInt8(ascii: "K"): next.target = text(content[...])
+            case UInt8(ascii: "g"): break
             default:
-                (extended, longName) = ([:], nil)
+                defer { next = Announced() }
+                let name = normalised(next.pax["path"] ?? next.name ?? ustarName(header))
+                if Paths.name(name).hasPrefix("._") { break }
+                let target = next.pax["linkpath"] ?? next.target ?? text(header[157..<257])
+                switch kind {
+                case UInt8(ascii: "0"), 0, UInt8(ascii: "7"):
+                    if next.pax.keys.contains(where: { $0.hasPrefix("GNU.sparse.") }) {
+                        sparse.append(next.pax["GNU.sparse.name"].map(normalised) ?? name)
+                    } else {
+                        files.append(TarEntry(name: name, offset: start, size: size))
+                    }
+                case UInt8(ascii: "1"):
+                    links.append(TarListing.Link(name: name, target: normalised(target), place: files.count))
+                case UInt8(ascii: "2"):
+                    let target = TarListing.target(of: name, target)
+                    links.append(TarListing.Link(name: name, target: target, place: files.count))
+                case UInt8(ascii: "S"): sparse.append(name)
+                default: break
+                }
             }
-            let padded = (size + Self.block - 1) / Self.block * Self.block
-            position = start + padded
         }
-        if position < bytes.count || entries.isEmpty && links.isEmpty {
+        // Without the two blocks of zeros behind the last member, which tar itself accepts.
+        if !isWhole, position < bytes.count || files.isEmpty && links.isEmpty && sparse.isEmpty {
             throw damaged(at: min(position, bytes.count), "the archive ends inside a header")
         }
-        return (entries, links)  // without the two zero blocks: tar itself accepts that
+        return TarListing(files: files, links: links, sparse: sparse)
+    }
+
+    /// What headers of their own say of the member that follows them.
+    private struct Announced {
+        var pax: [String: String] = [:]
+        var name: String?
+        var target: String?
+    }
+
+    private func block(at position: Int) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: bytes[position..<(position + Self.block)])
+    }
+
+    /// How many blocks of GNU's older form go on with a sparse member's map; its size does not count them.
+    private func sparseBlocks(behind position: Int) -> Int {
+        var count = 0
+        var goesOn = bytes[position + 482] != 0
+        while goesOn, position + (count + 2) * Self.block <= bytes.count {
+            count += 1
+            goesOn = bytes[position + count * Self.block + 504] != 0
+        }
+        return count
     }
 
     private func damaged(at offset: Int, _ what: String) -> UserError {

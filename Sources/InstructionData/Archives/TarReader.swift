@@ -1,4 +1,4 @@
-import Basics
+public import Basics
 
 /// A tar archive whose members are read in place: the file is mapped and only names and offsets are held.
 ///
@@ -7,22 +7,12 @@ import Basics
 public final class TarReader: Sendable {
     /// The archive.
     public let path: String
-    /// Its regular files, in the archive's order.
+    /// Its files, in the archive's order; a link to one of them is that file under another name.
     public let entries: [TarEntry]
-    /// Names of its links, which have no bytes of their own and are not followed.
-    public let links: [String]
+    /// Names of members whose bytes can't be read in place: links that lead to no file of the archive, and sparse files.
+    public let unreadable: [String]
     private let file: MappedFile
     private let positions: [ExactName: Int]
-
-    /// A name by its bytes: Swift takes two ways to write an accent for one, which are two files.
-    private struct ExactName: Hashable {
-        let text: String
-        static func == (first: Self, second: Self) -> Bool { first.text.utf8.elementsEqual(second.text.utf8) }
-        func hash(into hasher: inout Hasher) {
-            var text = text
-            text.withUTF8 { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
-        }
-    }
 
     /// Maps an archive and reads its headers.
     /// - Throws: a `Problem` when it can't be read, or is not a tar archive.
@@ -34,19 +24,27 @@ public final class TarReader: Sendable {
         } else {
             file = mapped
         }
-        (entries, links) = try TarParser(bytes: file.bytes, source: path).read()
+        let listing = try TarParser(bytes: file.bytes, source: path).read()
+        (entries, unreadable) = (listing.files, listing.unreadable)
         // A name that stands twice means its last member, as tar's extraction would leave it.
-        positions = Dictionary(entries.enumerated().map { (ExactName(text: $1.name), $0) }, uniquingKeysWith: { $1 })
+        positions = Dictionary(entries.enumerated().map { (ExactName($1.name), $0) }, uniquingKeysWith: { $1 })
     }
 
     /// The member of a name, nil when there is none.
     public func entry(named name: String) -> TarEntry? {
-        positions[ExactName(text: name.hasPrefix("./") ? String(name.dropFirst(2)) : name)].map { entries[$0] }
+        positions[ExactName(name.hasPrefix("./") ? String(name.dropFirst(2)) : name)].map { entries[$0] }
     }
 
     /// The names of its files, each once, in the archive's order.
     public var names: [String] {
-        entries.indices.filter { positions[ExactName(text: entries[$0].name)] == $0 }.map { entries[$0].name }
+        entries.indices.filter { positions[ExactName(entries[$0].name)] == $0 }.map { entries[$0].name }
+    }
+
+    /// What is said of a member that is there and can't be read.
+    public func problem(ofUnreadable name: String) -> UserError {
+        UserError(
+            "\(path)#\(name) is a link that leads out of the archive, or a sparse member",
+            fix: "make the archive again with tar --dereference and without --sparse")
     }
 
     /// Lends a member's bytes.
@@ -62,6 +60,7 @@ public final class TarReader: Sendable {
         named name: String, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) throws -> Result {
         guard let entry = entry(named: name) else {
+            if unreadable.contains(where: { $0.utf8.elementsEqual(name.utf8) }) { throw problem(ofUnreadable: name) }
             throw UserError(
                 "\(path) has no member \"\(name)\"",
                 fix: Suggestion.fix(

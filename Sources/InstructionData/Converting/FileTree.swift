@@ -39,8 +39,8 @@ struct FileTree {
     /// A file's name for messages.
     func shown(_ name: String) -> String { archive == nil ? Paths.join(root, name) : "\(root)#\(name)" }
 
-    /// Names of an archive's links that begin so; a folder's links are followed.
-    func links(under prefix: String) -> [String] { archive?.links.filter { $0.hasPrefix(prefix) } ?? [] }
+    /// Names of an archive's members that begin so and can't be read; a folder's files all can.
+    func unreadable(under prefix: String) -> [String] { archive?.unreadable.filter { $0.hasPrefix(prefix) } ?? [] }
 
     /// All files whose name begins so, in byte order; hidden ones are left out.
     /// - Parameter leaveOut: told of each file whose name is not UTF-8 and of each folder that may not be listed.

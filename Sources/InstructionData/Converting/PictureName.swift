@@ -25,8 +25,8 @@ enum PictureName {
             fix: "write it as PNG or JPEG, or pass --lenient to leave it out")
     }
 
-    /// What is wrong with a picture that an archive has as a link to another member.
-    static let linkFault = EntryFault(
-        "the picture is a link in the archive, which holds no bytes",
-        fix: "make the archive again with tar --dereference --hard-dereference, or pass --lenient to leave it out")
+    /// What is wrong with a picture of which an archive has no bytes in one piece.
+    static let memberFault = EntryFault(
+        "the picture is a link that leads out of the archive, or a sparse member",
+        fix: "make the archive again with tar --dereference and without --sparse, or pass --lenient to leave it out")
 }

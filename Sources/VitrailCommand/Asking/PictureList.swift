@@ -78,7 +78,11 @@ struct PictureList {
     /// The pictures of an archive. Names that are not UTF-8 could stand for others.
     private mutating func members(_ archive: String) throws -> [ImageReference] {
         let before = leftOut
-        let names = try TarReader(archive).names.filter(Self.isPicture).sorted()
+        let reader = try TarReader(archive)
+        for name in reader.unreadable where Self.isPicture(name) {
+            leaveOut("\(archive)#\(name)", reader.problem(ofUnreadable: name))
+        }
+        let names = reader.names.filter(Self.isPicture).sorted()
         for name in names where name.contains("\u{FFFD}") {
             leaveOut("\(archive)#\(name)", Files.unreadableName("\(archive)#\(name)"))
         }

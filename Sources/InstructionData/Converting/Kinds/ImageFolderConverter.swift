@@ -33,8 +33,8 @@ struct ImageFolderConverter: DatasetConverter {
                     : "--split with one of \(splits.joined(separator: ", "))")
         }
         let question = request.asked(request.question ?? Self.question)
-        for name in tree.links(under: prefix) where PictureName.isDecoded(name) {
-            let fault = PictureName.linkFault
+        for name in tree.unreadable(under: prefix) where PictureName.isDecoded(name) {
+            let fault = PictureName.memberFault
             try sink.fault(path: tree.shown(name), line: 1, fault.reason, fix: fault.fix)
         }
         for name in pictures {

@@ -50,9 +50,9 @@ struct WebDatasetConverter: DatasetConverter {
 
     private func convert(_ shard: String, _ request: ConversionRequest, _ sink: ConversionSink) throws {
         let reader = try TarReader(shard)
-        var linked: [String: String] = [:]
-        for name in reader.links where PictureName.isDecoded(name) || PictureName.fault(of: name) != nil {
-            linked[Self.stem(name)] = name
+        var unreadable: [String: String] = [:]
+        for name in reader.unreadable where PictureName.isDecoded(name) || PictureName.fault(of: name) != nil {
+            unreadable[Self.stem(name)] = name
         }
         func tell(_ fault: EntryFault, of name: String) throws {
             try sink.fault(path: "\(shard)#\(name)", line: 1, fault.reason, fix: fault.fix)
@@ -66,16 +66,16 @@ struct WebDatasetConverter: DatasetConverter {
                 members.append(reader.entries[position])
                 position += 1
             }
-            if let name = linked.removeValue(forKey: stem) {
-                try tell(PictureName.linkFault, of: name)
+            if let name = unreadable.removeValue(forKey: stem) {
+                try tell(PictureName.memberFault, of: name)
             } else if let (name, fault) = Self.unusable(members) {
                 try tell(fault, of: name)
             } else {
                 try emit(stem, members, reader, request, sink)
             }
         }
-        // Samples of links alone.
-        for name in linked.values.sorted() { try tell(PictureName.linkFault, of: name) }
+        // Samples of nothing else.
+        for name in unreadable.values.sorted() { try tell(PictureName.memberFault, of: name) }
     }
 
     /// The first picture of a sample in a format that is not decoded.
