@@ -26,6 +26,7 @@ TARGET __attribute__((always_inline)) static inline void NAME(tile)(
     // In smaller tiles a term has too little work to ask for others beside it.
     const bool asks = LANES >= 16;
     const float *const ahead = asks ? tile->ahead : NULL;
+    const ptrdiff_t ahead_stride = tile->ahead_stride;
     const bool asks_for_a = asks && tile->asks_for_a, asks_for_b = asks && tile->asks_for_b;
     // C and what is added to it are wanted when the sums are done: ask for them now.
     const float *const from = tile->from && tile->from != tile->c ? tile->from : NULL;
@@ -41,7 +42,7 @@ TARGET __attribute__((always_inline)) static inline void NAME(tile)(
     for (int64_t p = 0; p < k; p++) {
         // Into the second-level cache: of the next rows a line each in turn, one a term.
         const int64_t term = p % NAME(LINE_TERMS);
-        if (by_rows && ahead && term < ROWS) __builtin_prefetch(ahead + term * stride + (p - term), 0, 2);
+        if (by_rows && ahead && term < ROWS) __builtin_prefetch(ahead + term * ahead_stride + (p - term), 0, 2);
         if (!by_rows && asks_for_a) __builtin_prefetch(a + NAME(AHEAD_TERMS) * stride, 0, 2);
         if (asks_for_b) {
             __builtin_prefetch(b + NAME(AHEAD_TERMS) * b_stride, 0, 2);

@@ -83,6 +83,7 @@ typedef struct {
     ptrdiff_t from_stride;
     int rows, columns;
     const float *ahead;  // by rows: those multiplied next, which come from farther away and are asked for; or NULL
+    ptrdiff_t ahead_stride;
     bool asks_for_a, asks_for_b;  // later terms of A (by columns) and of B come from farther away
 } float32_tile;
 

@@ -21,6 +21,7 @@ typedef struct {
     const float32_kernels *kernels;
     product_source a_source, b_source;
     bool in_place;                  // A's columns and B's rows are read where they lie
+    bool by_rows;                   // A's rows are float32 and lie whole: the next ones can be asked for
     bool pack_a;
     int64_t depth;                  // terms in a block
     int64_t row_tiles, column_tiles;
@@ -60,6 +61,21 @@ static void pack_part(void *context, int part, int parts) {
     }
 }
 
+/// Packs terms [start, start + depth) of some rows of A: by columns when A is transposed, by rows (converted only) otherwise.
+static void pack_rows(const native_product *product, float *out, int64_t row, int count, int64_t start, int64_t depth) {
+    const vitrail_product_args *args = product->args;
+    const float32_kernels *kernels = product->kernels;
+    if (args->transpose_a) {
+        kernels->pack(out, kernels->rows, element_at(args->a, start * args->lda + row, args->a_type), args->lda, false, count,
+                      depth, product->a_source);
+        return;
+    }
+    for (int i = 0; i < count; i++) {
+        kernels->pack(out + i * depth, (int)depth, element_at(args->a, (row + i) * args->lda + start, args->a_type), 0, false,
+                      (int)depth, 1, product->a_source);
+    }
+}
+
 /// Multiplies a block of rows by a block of columns: a unit, or a piece of one.
 static void multiply_part(void *context, int part, int parts) {
     (void)parts;
@@ -75,23 +91,6 @@ static void multiply_part(void *context, int part, int parts) {
     for (int64_t start = 0; start == 0 || start < args->k; start += product->depth) {
         const int64_t depth = least(product->depth, args->k - start);
         const bool last_block = start + depth >= args->k;
-        if (product->pack_a) {
-            // By columns when A is transposed, by rows (converted only) otherwise.
-            for (int64_t row = first_row; row < last_row; row += kernels->rows) {
-                const int count = (int)least(kernels->rows, last_row - row);
-                float *out = packed_a + (row - first_row) * depth;
-                if (args->transpose_a) {
-                    kernels->pack(out, kernels->rows, element_at(args->a, start * args->lda + row, args->a_type),
-                                  args->lda, false, count, depth, product->a_source);
-                } else {
-                    for (int i = 0; i < count; i++) {
-                        kernels->pack(out + i * depth, (int)depth,
-                                      element_at(args->a, (row + i) * args->lda + start, args->a_type), 0, false,
-                                      (int)depth, 1, product->a_source);
-                    }
-                }
-            }
-        }
         for (int64_t tile = first_tile; tile < last_tile; tile++) {
             const int64_t column = (product->first_tile + tile) * kernels->columns;
             float32_tile work = {
@@ -120,14 +119,19 @@ static void multiply_part(void *context, int part, int parts) {
                 work.from = accumulate ? work.c : args->addend ? args->addend + row * args->ld_addend + column : NULL;
                 work.from_stride = accumulate ? args->ldc : args->ld_addend;
                 if (product->pack_a) {
-                    work.a = packed_a + (row - first_row) * depth;
+                    // Beside the first panel's products, so that the rows after them are on their way meanwhile.
+                    float *out = packed_a + (row - first_row) * depth;
+                    if (tile == first_tile) pack_rows(product, out, row, work.rows, start, depth);
+                    work.a = out;
                     work.a_stride = args->transpose_a ? kernels->rows : depth;
                 } else {
-                    const bool is_next = !product->in_place && tile == first_tile && row + kernels->rows < last_row;
                     work.a = (const float *)args->a + (product->in_place ? start * args->lda + row : row * args->lda + start);
                     work.a_stride = args->lda;
-                    work.ahead = is_next ? work.a + kernels->rows * args->lda : NULL;
                 }
+                const int64_t next = row + kernels->rows;
+                const bool is_next = product->by_rows && tile == first_tile && next < last_row;
+                work.ahead = is_next ? (const float *)args->a + next * args->lda + start : NULL;
+                work.ahead_stride = args->lda;
                 // The first panel brings the unit's rows into the second-level cache, the first rows a panel.
                 work.asks_for_a = product->in_place && tile == first_tile;
                 work.asks_for_b = row == first_row;
@@ -185,8 +189,8 @@ static native_product describe(const vitrail_product_args *args, const float32_k
     const bool takes_lines = kernels->rows * (int)sizeof(float) > LINE_BYTES / 2;
     product.in_place = args->transpose_a && !args->transpose_b && is_float32 && takes_lines;
     // Rows a multiple of 4 KiB apart would share a few lines of the first cache.
-    const bool is_read_by_rows = !args->transpose_a && product.a_source == SOURCE_FLOAT32 && args->lda % 1024 != 0;
-    product.pack_a = !product.in_place && !is_read_by_rows;
+    product.by_rows = !args->transpose_a && product.a_source == SOURCE_FLOAT32;
+    product.pack_a = !product.in_place && !(product.by_rows && args->lda % 1024 != 0);
     const int64_t blocks = divide_up(args->k, BLOCK_DEPTH);
     product.depth = blocks < 2 ? args->k : (divide_up(args->k, blocks) + 15) / 16 * 16;
     if (product.depth < 1) product.depth = 1;  // no terms: one visit writes zeros and the bias
