@@ -4,7 +4,7 @@ import Synchronization
 /// Coefficients and buffers for resizing, used by one picture at a time and kept for the next.
 final class Resampler {
     private let handle: OpaquePointer
-    private var rows: UnsafeMutableBufferPointer<UInt8>?
+    private var rows: UnsafeMutableRawBufferPointer?
 
     /// Rows that are decoded and resampled at a time; a multiple of the 16 on which the C loops work.
     static let blockRows = 64
@@ -48,7 +48,7 @@ final class Resampler {
     /// Takes the rows it needs while they are decoded, so that the whole picture never lies in memory.
     func push(_ decoder: borrowing PictureDecoder) throws(ImageError) {
         let first = Int(vitrail_resampler_first_row(handle)), height = decoder.size.height
-        let stride = decoder.size.width * 3
+        let stride = Self.stride(of: decoder.size.width)
         let buffer = rowBuffer(Self.blockRows * stride)
         var row = 0
         while row < height {
@@ -60,12 +60,18 @@ final class Resampler {
         }
     }
 
+    /// Bytes from one decoded row to the next: an odd number of lines of 64, so that rows that are read side by side do not fall on the
+    /// same few lines of the first cache.
+    private static func stride(of width: Int) -> Int { ((width * 3 + 63) / 64 | 1) * 64 }
+
+    /// Room for decoded rows that begin 16 bytes behind a line's start. Into rows at multiples of 32 libjpeg-turbo writes past the
+    /// caches (`vmovntdq`), and what is wanted at once would come back from memory.
     private func rowBuffer(_ count: Int) -> UnsafeMutablePointer<UInt8> {
-        if rows == nil || rows!.count < count {
+        if rows == nil || rows!.count < count + 16 {
             rows?.deallocate()
-            rows = .allocate(capacity: count)
+            rows = .allocate(byteCount: count + 16, alignment: 64)
         }
-        return rows!.baseAddress!
+        return (rows!.baseAddress! + 16).assumingMemoryBound(to: UInt8.self)
     }
 
     /// The window as rows of R G B.
