@@ -32,7 +32,7 @@ struct AnswerJob {
     /// What changes between adapters; nil where there is one at most.
     var adapters: AdapterSwitch?
     /// Where pictures come from.
-    let store = ImageStore()
+    var store = ImageStore()
     /// Questions that are answered side by side.
     var batch: Int { options.batch ?? GenerationOptions.usualBatch }
     /// Threads that decode pictures ahead, while others wait for memory: small models spend most of the time there.

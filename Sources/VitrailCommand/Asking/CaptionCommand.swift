@@ -75,7 +75,7 @@ struct CaptionCommand: ParsableCommand {
         let call = InferenceRun(
             model: model, output: output, field: "caption", noun: "caption", json: json, generation: generation,
             adapters: adapters, quantization: quantization, runtime: runtime)
-        try call.run(leftOut: list.leftOut) { bundle in
+        try call.run(leftOut: list.leftOut, store: list.store) { bundle in
             let question = prompt ?? bundle.captionPrompt ?? Self.usualPrompt
             return list.pictures.map { AnswerItem(id: $0.description, images: [$0], question: question) }
         }

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Basics
+import InstructionData
 import VisionLanguage
 
 /// What `caption` and `answer` share: open, run, report, exit code.
@@ -19,8 +20,12 @@ struct InferenceRun {
     /// - Parameters:
     ///   - sees: whether anything is asked about pictures.
     ///   - leftOut: pictures that cannot be asked about, and were told of.
+    ///   - store: where pictures come from, with archives that are open already.
     ///   - items: what the opened model is asked.
-    func run(sees: Bool = true, leftOut: Int = 0, _ items: (ModelBundle) throws -> [AnswerItem]) throws {
+    func run(
+        sees: Bool = true, leftOut: Int = 0, store: ImageStore = ImageStore(),
+        _ items: (ModelBundle) throws -> [AnswerItem]
+    ) throws {
         // Pieces of all weights are read, beside which all threads load them.
         let marks = output.map { [model, adapters] _ in
             Background { try AnswerMark.models(in: model, adapters) }
@@ -36,7 +41,7 @@ struct InferenceRun {
         let mark = try marks.map { AnswerMark(try $0.wait(), bundle, generation, quantization) }
         let job = AnswerJob(
             bundle: bundle, options: generation, output: output, field: field, json: json, mark: mark,
-            adapters: changes)
+            adapters: changes, store: store)
         let outcome = try job.run(items)
         if let output { report(outcome, output) }
         if Interruption.isRequested { throw RunStopped(goesOn: output != nil) }

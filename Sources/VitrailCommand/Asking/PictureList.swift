@@ -7,6 +7,8 @@ struct PictureList {
     private(set) var pictures: [ImageReference] = []
     /// Pictures and folders that were told of and left out: no text can name them, or they may not be read.
     private(set) var leftOut = 0
+    /// Holds the archives open that were looked into, inflated where they are gzipped.
+    let store = ImageStore()
 
     /// Endings of files that a folder is searched for; a file named directly may have any.
     private static let endings: Set<String> = ["png", "jpg", "jpeg", "jpe", "jfif"]
@@ -78,7 +80,7 @@ struct PictureList {
     /// The pictures of an archive. Names that are not UTF-8 could stand for others.
     private mutating func members(_ archive: String) throws -> [ImageReference] {
         let before = leftOut
-        let reader = try TarReader(archive)
+        let reader = try store.reader(of: archive)
         for name in reader.unreadable where Self.isPicture(name) {
             leaveOut("\(archive)#\(name)", reader.problem(ofUnreadable: name))
         }
